@@ -1,0 +1,93 @@
+//! How an attempt is made.
+//!
+//! A backend knows nothing of batches, plans or limits: it gets one input, one
+//! deadline, and answers once. Dropping the future is how an attempt is
+//! cancelled: the upstream must notice (connection closed, child killed).
+//! Only `app` constructs backends; only `schedule::executor` invokes them.
+
+use std::{
+    fmt,
+    future::Future,
+    num::NonZeroU32,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    clock::Instant,
+    model::{Content, FailureCode, FailureOrigin, Json, RetryAdvice, Sent},
+};
+
+pub mod http;
+
+/// One tool's way to its API.
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// Makes one attempt. Ends at its deadline at the latest, with an error
+    /// that says in which phase it was.
+    fn attempt(&self, attempt: Attempt) -> Pending;
+}
+
+/// An attempt under way. Dropping it cancels it.
+pub type Pending = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send>>;
+
+/// What a backend is given.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The resolved and validated input.
+    pub input: Json,
+    /// 1 for the first.
+    pub number: NonZeroU32,
+    /// When it must have ended.
+    pub deadline: Instant,
+    /// To be set before the first byte may leave.
+    pub sent: SentMark,
+}
+
+/// What a backend answers.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The whole result. Empty where there is nothing to see.
+    pub content: Vec<Content>,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Error {
+    /// What went wrong.
+    pub code: FailureCode,
+    /// Whose fault it was.
+    pub origin: FailureOrigin,
+    /// What can help.
+    pub retry: RetryAdvice,
+    /// For the model; without addresses and secrets.
+    pub message: String,
+    /// Whether bytes may have been sent. Set where it is known.
+    pub sent: Sent,
+    /// How long the upstream asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// For the log.
+    #[source]
+    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Says whether an attempt that was dropped may have been sent. The executor
+/// keeps one half, the backend marks the other.
+#[derive(Clone, Debug, Default)]
+pub struct SentMark(Arc<AtomicBool>);
+
+impl SentMark {
+    /// Bytes may leave from now on.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// What is known.
+    pub fn get(&self) -> Sent {
+        if self.0.load(Ordering::Acquire) { Sent::Maybe } else { Sent::No }
+    }
+}

@@ -1,0 +1,1 @@
+//! The shapes of providers: a turn out of one, a bundle into it.

@@ -1,0 +1,2 @@
+//! The `sidecall` program.
+fn main() {}

@@ -1,0 +1,18 @@
+//! The words of Sidecall, as types that cannot be wrong.
+//!
+//! This floor knows nothing of the wire, of configuration, or of how a call is
+//! run. JSON is carried as its source text throughout.
+
+pub mod call;
+pub mod effect;
+pub mod failure;
+pub mod id;
+pub mod json;
+pub mod result;
+
+pub use call::{Call, Ordering};
+pub use effect::{Effect, Sent};
+pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
+pub use id::{ApiName, BatchId, CallId, Owner, SessionId, ToolName};
+pub use json::Json;
+pub use result::{CallResult, Content, Outcome, Source, Timings, Truncation};

@@ -1,0 +1,33 @@
+//! One `tool_use` of a turn, as every provider's shape and the typed one
+//! arrive at it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{CallId, Json};
+
+/// How the calls of a turn are ordered where nothing else says so.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Ordering {
+    /// Every call starts when its own inputs are ready.
+    #[default]
+    Free,
+    /// One after the other in block order; the first that does not succeed
+    /// skips the rest.
+    Ordered,
+}
+
+/// One `tool_use`.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Unique in the batch.
+    pub id: CallId,
+    /// The name as the model wrote it, which need not be a tool's.
+    pub tool: Arc<str>,
+    /// The input, or what is wrong with its text. A call whose input cannot be
+    /// read is never run.
+    pub input: Result<Json, Arc<str>>,
+    /// Ids, names or positions of calls that must succeed first.
+    pub depends_on: Vec<String>,
+    /// Time for this call.
+    pub timeout: Option<Duration>,
+}

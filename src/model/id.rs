@@ -1,0 +1,184 @@
+//! Names and ids, each a type of its own.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// Why a name or an id was refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// Nothing in it.
+    #[error("{what} is empty")]
+    Empty {
+        /// What was to be named.
+        what: &'static str,
+    },
+    /// More characters than allowed.
+    #[error("{what} has {length} characters; at most {max} are allowed")]
+    TooLong {
+        /// What was to be named.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// A character that is not allowed.
+    #[error("{what} holds {character:?}; allowed are {allowed}")]
+    Character {
+        /// What was to be named.
+        what: &'static str,
+        /// The first character that is not allowed.
+        character: char,
+        /// The set, for people.
+        allowed: &'static str,
+    },
+}
+
+fn check(
+    what: &'static str,
+    text: &str,
+    max: usize,
+    extra: &[char],
+    allowed: &'static str,
+) -> Result<(), Error> {
+    if text.is_empty() {
+        return Err(Error::Empty { what });
+    }
+    if text.len() > max {
+        return Err(Error::TooLong { what, length: text.len(), max });
+    }
+    match text.chars().find(|c| !c.is_ascii_alphanumeric() && !extra.contains(c)) {
+        Some(character) => Err(Error::Character { what, character, allowed }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, max $max:literal, extra $extra:expr, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks length and characters.
+            ///
+            /// # Errors
+            ///
+            /// [`Error`] says what is wrong with the text.
+            pub fn try_new(text: impl Into<Arc<str>>) -> Result<Self, Error> {
+                let text = text.into();
+                check($what, &text, $max, &$extra, $allowed)?;
+                Ok(Self(text))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+id! {
+    /// Names a batch for its whole life, on every pod.
+    BatchId, "the batch id", max 128, extra ['_', '-', '.', ':'], "letters, digits, `_`, `-`, `.` and `:`"
+}
+id! {
+    /// Names a call within its batch.
+    CallId, "the call id", max 128, extra ['_', '-'], "letters, digits, `_` and `-`"
+}
+id! {
+    /// One conversation of one agent.
+    SessionId, "the session id", max 128, extra ['_', '-', '.', ':'], "letters, digits, `_`, `-`, `.` and `:`"
+}
+id! {
+    /// A tool's name, within what every provider accepts.
+    ToolName, "the tool name", max 64, extra ['_', '-'], "letters, digits, `_` and `-`"
+}
+id! {
+    /// An API's name in the configuration.
+    ApiName, "the API name", max 64, extra ['_', '-'], "letters, digits, `_` and `-`"
+}
+id! {
+    /// The identity that a batch belongs to.
+    Owner, "the owner", max 256, extra ['_', '-', '.', ':', '/', '@'], "letters, digits and `_-.:/@`"
+}
+
+impl Owner {
+    /// Everyone, where no authentication is configured.
+    pub fn local() -> Self {
+        Self(Arc::from("local"))
+    }
+}
+
+impl BatchId {
+    /// A new UUIDv7.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::now_v7().to_string().into())
+    }
+}
+
+impl CallId {
+    /// The id of the call at `position` (from 1) where the caller wrote none.
+    pub fn positional(position: usize) -> Self {
+        Self(format!("call_{position}").into())
+    }
+}
+
+impl From<&BatchId> for SessionId {
+    /// A batch without a session is a session of its own.
+    fn from(batch: &BatchId) -> Self {
+        Self(Arc::clone(&batch.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_provider_would_refuse_are_refused() {
+        for (text, says) in [
+            ("", "is empty"),
+            ("crm.get", "holds '.'"),
+            ("get user", "holds ' '"),
+            ("größe", "holds 'ö'"),
+            (&"x".repeat(65), "has 65 characters; at most 64"),
+        ] {
+            let error = ToolName::try_new(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text:?}: {error}");
+        }
+        assert_eq!(ToolName::try_new("get_user-2").unwrap().as_str(), "get_user-2");
+    }
+
+    #[test]
+    fn a_random_batch_id_is_a_valid_one() {
+        let id = BatchId::random();
+        assert_eq!(BatchId::try_new(id.as_str()).unwrap(), id);
+    }
+}

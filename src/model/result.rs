@@ -1,0 +1,119 @@
+//! What a call came to.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{CallId, Failure, Json};
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Outcome {
+    /// The tool answered.
+    Succeeded,
+    /// It did not, or its answer was an error.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+    /// It never ran, since a call that it needs did not succeed.
+    Skipped,
+}
+
+/// Where a result came from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Source {
+    /// This call ran.
+    Executed,
+}
+
+/// One block of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Plain text.
+    Text(Arc<str>),
+    /// JSON, as its source text.
+    Json(Json),
+    /// An image.
+    Image {
+        /// As the backend named it.
+        media_type: Arc<str>,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Any other file.
+    Document {
+        /// As the backend named it.
+        media_type: Arc<str>,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Something to be fetched by whoever wants it.
+    Link {
+        /// Where.
+        uri: Arc<str>,
+        /// What it is called.
+        name: Arc<str>,
+    },
+}
+
+impl Content {
+    /// Bytes of the block's value.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Json(json) => json.as_str().len(),
+            Self::Image { data, .. } | Self::Document { data, .. } => data.len(),
+            Self::Link { uri, name } => uri.len() + name.len(),
+        }
+    }
+}
+
+/// What was cut from a result.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Truncation {
+    /// Size of the whole result.
+    pub whole_bytes: usize,
+    /// Size of what is left.
+    pub kept_bytes: usize,
+}
+
+/// Where a call's time went.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Timings {
+    /// Waiting for the calls that it needs.
+    pub blocked: Duration,
+    /// Waiting for a free place.
+    pub queued: Duration,
+    /// In attempts.
+    pub running: Duration,
+}
+
+/// What a call came to. Every accepted call comes to exactly one.
+#[derive(Clone, Debug)]
+pub struct CallResult {
+    /// Place in the turn, from 0.
+    pub index: usize,
+    /// The call.
+    pub call_id: CallId,
+    /// The tool's name as the model wrote it.
+    pub tool: Arc<str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the content came from; none unless it succeeded.
+    pub source: Option<Source>,
+    /// What the model sees; empty where there is nothing to see.
+    pub content: Vec<Content>,
+    /// Set unless it succeeded.
+    pub failure: Option<Failure>,
+    /// Where its time went.
+    pub timings: Timings,
+    /// Set when `content` was cut.
+    pub truncation: Option<Truncation>,
+}
+
+impl CallResult {
+    /// Whether the model must read it as an error.
+    pub fn is_error(&self) -> bool {
+        self.outcome != Outcome::Succeeded
+    }
+}

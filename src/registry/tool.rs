@@ -1,0 +1,95 @@
+//! A tool: what a model may call, and how it is run.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::Schema;
+use crate::{
+    backend::Backend,
+    model::{ApiName, Effect, ToolName},
+};
+
+/// A tool: what a model may call, and how it is run.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its name.
+    pub name: ToolName,
+    /// What it is for, for the model.
+    pub description: String,
+    /// What its input must be.
+    pub schema: Schema,
+    /// What running it twice means.
+    pub effect: Effect,
+    /// The API that it shares with others.
+    pub api: ApiName,
+    /// Time for a call that names none itself, waits included.
+    pub timeout: Duration,
+    /// How long it usually runs.
+    pub latency: Latency,
+    /// Tools whose calls in the same turn end before it starts.
+    pub after: Vec<ToolName>,
+    /// Whether references in its input are resolved where the turn asks for it.
+    pub references: bool,
+    /// Most bytes of a result that the model sees.
+    pub result_bytes_max: usize,
+    /// How an attempt is made.
+    pub backend: Arc<dyn Backend>,
+}
+
+/// How long a tool usually runs: declared, then measured as an exponentially
+/// weighted moving average of its successful attempts.
+#[derive(Debug)]
+pub struct Latency {
+    declared: Option<Duration>,
+    /// Microseconds; 0 while nothing was measured.
+    measured_us: AtomicU64,
+}
+
+impl Latency {
+    /// What is taken where nothing is declared or measured.
+    pub const UNKNOWN: Duration = Duration::from_secs(1);
+
+    /// Nothing measured yet.
+    pub fn new(declared: Option<Duration>) -> Self {
+        Self { declared, measured_us: AtomicU64::new(0) }
+    }
+
+    /// What to expect of the next run.
+    pub fn expected(&self) -> Duration {
+        match self.measured_us.load(Ordering::Relaxed) {
+            0 => self.declared.unwrap_or(Self::UNKNOWN),
+            measured => Duration::from_micros(measured),
+        }
+    }
+
+    /// Takes in a measured run, with a weight of one fifth. Two runs that end
+    /// together may lose one of them, which an average survives.
+    pub fn record(&self, run: Duration) {
+        let run = u64::try_from(run.as_micros()).unwrap_or(u64::MAX).max(1);
+        let old = self.measured_us.load(Ordering::Relaxed);
+        let new = if old == 0 { run } else { old - old / 5 + run / 5 };
+        self.measured_us.store(new.max(1), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expectation_goes_from_unknown_to_declared_to_measured() {
+        let unknown = Latency::new(None);
+        assert_eq!(unknown.expected(), Duration::from_secs(1));
+        let latency = Latency::new(Some(Duration::from_millis(200)));
+        assert_eq!(latency.expected(), Duration::from_millis(200));
+        latency.record(Duration::from_millis(100));
+        assert_eq!(latency.expected(), Duration::from_millis(100));
+        latency.record(Duration::from_millis(200));
+        assert_eq!(latency.expected(), Duration::from_millis(120));
+    }
+}

@@ -1,0 +1,1 @@
+//! The wire. Generated types and `tonic::Status` stop here.

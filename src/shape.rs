@@ -1,0 +1,1 @@
+//! Results cut to what a model can take.
