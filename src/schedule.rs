@@ -3,13 +3,97 @@
 //! [`Scheduler::submit`] is the only door: it refuses a turn before any effect,
 //! or accepts it and owns it to its end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
 
 use crate::{
     clock::Instant,
-    model::{BatchId, Call, CallId, CallResult, Failure, Ordering, Owner, SessionId},
+    drain::Drain,
+    model::{ApiName, BatchId, Call, CallId, CallResult, Ordering, Owner, SessionId},
     plan::Plan,
+    registry::Registry,
 };
+
+/// The bounds of what is admitted and of what runs at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Most open batches of the process.
+    pub batches_max: NonZeroUsize,
+    /// Most calls of one batch.
+    pub batch_calls_max: NonZeroUsize,
+    /// Most bytes of all inputs of one batch.
+    pub batch_bytes_max: NonZeroUsize,
+    /// Most open calls of one session.
+    pub session_calls_max: NonZeroUsize,
+    /// Most open calls of the process.
+    pub calls_max: NonZeroUsize,
+    /// Attempts of one batch in flight at once.
+    pub batch_concurrency: NonZeroUsize,
+    /// Attempts of one session in flight at once.
+    pub session_concurrency: NonZeroUsize,
+    /// Attempts of the process in flight at once.
+    pub concurrency: NonZeroUsize,
+    /// Time for a batch where neither the request nor the RPC names one.
+    pub batch_timeout: Duration,
+    /// Attempts of each API in flight at once; APIs that name none are absent.
+    pub api_concurrency: Vec<(ApiName, NonZeroUsize)>,
+}
+
+/// Accepts turns and owns them to their end. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Scheduler {}
+
+/// A batch that was accepted. Dropping it cancels the batch.
+#[derive(Debug)]
+pub struct Running {
+    /// Its id.
+    pub batch_id: BatchId,
+    /// What happens, until [`Event::BatchFinished`]. Never blocks the batch: the
+    /// channel holds all that a batch can come to.
+    pub events: mpsc::Receiver<Event>,
+}
+
+impl Scheduler {
+    /// A scheduler that runs its batches as tasks of `drain`.
+    pub fn new(registry: Arc<Registry>, settings: Settings, drain: Drain) -> Self {
+        let _ = (registry, settings, drain);
+        Self {}
+    }
+
+    /// Accepts a turn, or refuses it before any effect.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] says which bound or field, and whether waiting helps.
+    pub fn submit(&self, submission: Submission) -> Result<Running, Refusal> {
+        let _ = submission;
+        Err(Refusal::TooLarge(String::new()))
+    }
+
+    /// Plans a turn as it would be accepted. Nothing is run.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), the bounds on what is open aside.
+    pub fn plan(&self, submission: &Submission) -> Result<Accepted, Refusal> {
+        let _ = submission;
+        Err(Refusal::TooLarge(String::new()))
+    }
+
+    /// Cancels the open calls of a running batch of `owner`'s: those named, or
+    /// all. Gives the ids of those that were open; `None` where no such batch
+    /// runs, or it is somebody else's.
+    pub fn cancel(
+        &self,
+        owner: &Owner,
+        batch_id: &BatchId,
+        call_ids: &[CallId],
+    ) -> Option<Vec<CallId>> {
+        let _ = (owner, batch_id, call_ids);
+        None
+    }
+}
 
 /// A turn to run.
 #[derive(Clone, Debug)]
@@ -107,7 +191,7 @@ pub struct Accepted {
     pub batch_id: BatchId,
     /// Ids and tools, in call order.
     pub calls: Vec<(CallId, Arc<str>)>,
-    /// What depends on what.
+    /// What depends on what. A node's fault is the result that its call gets.
     pub plan: Arc<Plan>,
     /// Expected running time of each call.
     pub latencies: Vec<Duration>,
@@ -124,16 +208,4 @@ pub struct BatchFinished {
     pub sequential: Duration,
     /// The chain of calls that determined the duration, by place in the turn.
     pub critical_path: Vec<usize>,
-}
-
-/// Results by call, for those who ask by id.
-pub type ResultsById = BTreeMap<CallId, Arc<CallResult>>;
-
-/// What `PlanBatch` gives: the plan of a turn that is not run.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// As it would be accepted.
-    pub accepted: Accepted,
-    /// The failure of each call that would not run.
-    pub faults: Vec<Option<Failure>>,
 }

@@ -14,6 +14,30 @@ use crate::{
     model::{ApiName, Effect, ToolName},
 };
 
+/// What the configuration says of a tool, whatever its backend.
+#[derive(Debug)]
+pub struct Settings {
+    /// Its name.
+    pub name: ToolName,
+    /// What it is for, for the model.
+    pub description: String,
+    /// What its input must be.
+    pub schema: Schema,
+    /// The API that it shares with others.
+    pub api: ApiName,
+    /// Time for a call that names none itself, waits included: the tool's, else
+    /// its API's, else the default.
+    pub timeout: Duration,
+    /// How long it is declared to run.
+    pub latency: Option<Duration>,
+    /// Tools whose calls in the same turn end before it starts.
+    pub after: Vec<ToolName>,
+    /// Whether references in its input are resolved where the turn asks for it.
+    pub references: bool,
+    /// Most bytes of a result that the model sees.
+    pub result_bytes_max: usize,
+}
+
 /// A tool: what a model may call, and how it is run.
 #[derive(Debug)]
 pub struct Tool {
@@ -39,6 +63,36 @@ pub struct Tool {
     pub result_bytes_max: usize,
     /// How an attempt is made.
     pub backend: Arc<dyn Backend>,
+}
+
+impl Tool {
+    /// A tool of these settings on this backend.
+    pub fn new(settings: Settings, effect: Effect, backend: Arc<dyn Backend>) -> Self {
+        let Settings {
+            name,
+            description,
+            schema,
+            api,
+            timeout,
+            latency,
+            after,
+            references,
+            result_bytes_max,
+        } = settings;
+        Self {
+            name,
+            description,
+            schema,
+            effect,
+            api,
+            timeout,
+            latency: Latency::new(latency),
+            after,
+            references,
+            result_bytes_max,
+            backend,
+        }
+    }
 }
 
 /// How long a tool usually runs: declared, then measured as an exponentially
