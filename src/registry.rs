@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::model::ToolName;
+use crate::model::{Failure, FailureCode, ToolName};
 
 pub mod schema;
 pub mod tool;
@@ -25,6 +25,12 @@ impl Registry {
     /// The tool of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.get(name)
+    }
+
+    /// The failure of a call of a tool that does not exist: it names those that
+    /// are spelt alike.
+    pub fn unknown(&self, name: &str) -> Failure {
+        Failure::new(FailureCode::UnknownTool, format!("there is no tool {name:?}"))
     }
 
     /// All, by name.
