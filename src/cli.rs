@@ -1,1 +1,113 @@
 //! The command line, a file per subcommand.
+//!
+//! A subcommand's file holds its arguments and its `run`; this one only lists
+//! them and what they share. Nothing here knows how a batch is run.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod plan;
+pub mod run;
+pub mod schema;
+pub mod serve;
+pub mod tools;
+
+/// Executes the tool calls of an LLM agent's turn: plans them, runs them at
+/// once, streams every result.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sidecall",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 all well; 1 a call failed or something was found; 2 usage or \
+                  configuration; 3 unreachable or refused."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Run(run::Args),
+    Plan(plan::Args),
+    Check(check::Args),
+    Tools(tools::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    pub fn run(self) -> Exit {
+        match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Demo(args) => demo::run(args),
+            Command::Run(args) => run::run(args),
+            Command::Plan(args) => plan::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Tools(args) => tools::run(args),
+            Command::Schema(args) => schema::run(args),
+            Command::Completions(args) => completions::run(args),
+        }
+    }
+}
+
+/// How the program ends. The numbers are stable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Exit {
+    /// All well.
+    Well = 0,
+    /// A call failed, or something was found.
+    Found = 1,
+    /// The command line or the configuration is wrong. The number is clap's own.
+    Usage = 2,
+    /// The server is not to be reached, refused, or could not listen.
+    Unreachable = 3,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Where the configuration is; flattened into the subcommands that need one.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// The configuration: one YAML file.
+    #[arg(short, long, env = "SIDECALL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Where a running server is; flattened into the subcommands that call one.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AddressArgs {
+    /// A running server: `unix:///path/to.sock` or `http://host:port`.
+    #[arg(
+        long,
+        env = "SIDECALL_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "unix:///run/sidecall/sidecall.sock"
+    )]
+    pub address: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
