@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     clock::Instant,
-    model::{Content, FailureCode, FailureOrigin, Json, RetryAdvice, Sent},
+    model::{Content, Failure, FailureCode, FailureOrigin, Json, RetryAdvice, Sent},
 };
 
 pub mod http;
@@ -66,13 +66,46 @@ pub struct Error {
     pub retry: RetryAdvice,
     /// For the model; without addresses and secrets.
     pub message: String,
-    /// Whether bytes may have been sent. Set where it is known.
+    /// Whether it may have been sent. Set where it is known.
     pub sent: Sent,
     /// How long the upstream asked to be left alone.
     pub retry_after: Option<Duration>,
     /// For the log.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with the origin and advice that are usual for its code, of an
+    /// attempt that was not sent.
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        let Failure { code, origin, retry, message, .. } = Failure::new(code, message);
+        Self { code, origin, retry, message, sent: Sent::No, retry_after: None, cause: None }
+    }
+
+    /// It may have been sent, and had no answer.
+    #[must_use]
+    pub fn maybe_sent(self) -> Self {
+        Self { sent: Sent::Maybe, ..self }
+    }
+
+    /// It is the backend's answer.
+    #[must_use]
+    pub fn answered(self) -> Self {
+        Self { sent: Sent::Answered, ..self }
+    }
+
+    /// With other advice.
+    #[must_use]
+    pub fn with_retry(self, retry: RetryAdvice) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// With what the log should know.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
 }
 
 /// Says whether an attempt that was dropped may have been sent. The executor

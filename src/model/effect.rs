@@ -10,12 +10,14 @@ pub enum Effect {
     AtMostOnce,
 }
 
-/// Whether bytes of an attempt may have reached the backend. Stated by the
+/// Whether a failed attempt may have reached the backend. Stated by the
 /// backend, where it is known.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Sent {
     /// Provably not.
     No,
-    /// It cannot be excluded.
+    /// It cannot be excluded, and no answer tells what came of it.
     Maybe,
+    /// It did, and the failure is the backend's answer.
+    Answered,
 }
