@@ -1,0 +1,83 @@
+//! The caller's side: an agent with generated stubs and one connection.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use sidecall::{
+    clock,
+    proto::v1::{
+        ExecuteBatchRequest, Outcome, ToolUse, ToolUses, batch_event, execute_batch_request::Turn,
+        sidecall_service_client::SidecallServiceClient,
+    },
+};
+use tonic::transport::{Channel, Endpoint};
+
+/// Time after which a batch counts as stuck.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// One agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Agent(SidecallServiceClient<Channel>);
+
+impl Agent {
+    /// Connects to whoever serves on `socket`.
+    pub(crate) async fn connect(socket: &Path) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display()))?;
+        let channel = endpoint
+            .connect()
+            .await
+            .with_context(|| format!("nobody serves on {}", socket.display()))?;
+        Ok(Self(SidecallServiceClient::new(channel)))
+    }
+
+    /// Sends `turn` and reads the stream to its end; how long that took. Every
+    /// call must succeed: a figure of failures is worth nothing.
+    pub(crate) async fn run(&mut self, turn: &ExecuteBatchRequest) -> anyhow::Result<Duration> {
+        let turn = turn.clone();
+        let calls = match &turn.turn {
+            Some(Turn::Typed(turn)) => turn.tool_uses.len(),
+            _ => bail!("the bench sends typed turns only"),
+        };
+        let begin = clock::now();
+        let succeeded = tokio::time::timeout(STUCK, self.succeeded(turn))
+            .await
+            .context("a batch did not end")??;
+        let took = begin.elapsed();
+        ensure!(succeeded == calls, "{succeeded} of {calls} calls succeeded");
+        Ok(took)
+    }
+
+    async fn succeeded(&mut self, turn: ExecuteBatchRequest) -> anyhow::Result<usize> {
+        let mut events = self.0.execute_batch(turn).await?.into_inner();
+        let mut succeeded = 0;
+        while let Some(message) = events.message().await? {
+            let Some(batch_event::Event::CallFinished(finished)) =
+                message.event.and_then(|event| event.event)
+            else {
+                continue;
+            };
+            let result = finished.result.context("a finished call without a result")?;
+            if result.outcome() != Outcome::Succeeded {
+                bail!("{} did not succeed: {:?}", result.call_id, result.failure);
+            }
+            succeeded += 1;
+        }
+        Ok(succeeded)
+    }
+}
+
+/// A turn of `calls` calls of `tool`.
+pub(crate) fn turn(tool: &str, calls: usize) -> ExecuteBatchRequest {
+    let tool_uses = (0..calls)
+        .map(|place| ToolUse {
+            id: format!("k{place}"),
+            name: tool.to_owned(),
+            input_json: format!(r#"{{"key":"k{place}"}}"#),
+            ..ToolUse::default()
+        })
+        .collect();
+    ExecuteBatchRequest {
+        turn: Some(Turn::Typed(ToolUses { tool_uses })),
+        ..ExecuteBatchRequest::default()
+    }
+}

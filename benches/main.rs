@@ -1,0 +1,110 @@
+//! Every measured figure of Sidecall, beside what it is compared with.
+//!
+//! Prints a table and writes it as JSON lines. What is measured is the program
+//! beside this one, or the one that `--sidecall` names; the bare forwarder and
+//! the upstream are this program again, each as a process of its own.
+
+use std::{io, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+
+mod bare;
+mod growth;
+mod idle;
+mod load;
+mod process;
+mod report;
+mod rig;
+mod side_by_side;
+mod stats;
+mod upstream;
+
+#[derive(Debug, Parser)]
+#[command(name = "sidecall-bench", about = "Measures Sidecall.")]
+struct Args {
+    /// The program to be measured [default: `sidecall` beside this one].
+    #[arg(long)]
+    sidecall: Option<PathBuf>,
+    /// Where the figures are written, one JSON object a line.
+    #[arg(long, default_value = "target/bench.jsonl")]
+    out: PathBuf,
+    /// What is measured [default: everything].
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Part>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Part {
+    /// `engine.batch1`, `engine.batch1000`, `engine.makespan`.
+    OneAgent,
+    /// `engine.agents200`.
+    ManyAgents,
+    /// `engine.growth`.
+    Growth,
+    /// `engine.idle`, `engine.start`.
+    Idle,
+}
+
+/// What this program is as a child of itself.
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The API that is called.
+    #[command(hide = true)]
+    Upstream,
+    /// The forwarder without features.
+    #[command(hide = true)]
+    Bare {
+        /// Where it serves.
+        socket: PathBuf,
+        /// Host and port of the upstream.
+        upstream: String,
+        /// Most connections to it.
+        connections: usize,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let one_thread = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let many_threads = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match &args.role {
+        Some(Role::Upstream) => one_thread()?.block_on(upstream::serve()),
+        Some(Role::Bare { socket, upstream, connections }) => {
+            many_threads()?.block_on(bare::serve(socket, upstream.clone(), *connections))
+        }
+        None => one_thread()?.block_on(measure(&args)),
+    }
+}
+
+async fn measure(args: &Args) -> anyhow::Result<()> {
+    let sidecall = match &args.sidecall {
+        Some(path) => path.clone(),
+        None => std::env::current_exe()?.with_file_name("sidecall"),
+    };
+    let sidecall = sidecall.canonicalize().with_context(|| {
+        format!("{} is not there: build it with the same profile", sidecall.display())
+    })?;
+    let rig = rig::Rig::new(sidecall)?;
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
+
+    let mut rows = Vec::new();
+    if wanted(Part::OneAgent) {
+        rows.extend(side_by_side::one_agent(&rig).await?);
+    }
+    if wanted(Part::ManyAgents) {
+        rows.extend(side_by_side::many_agents(&rig).await?);
+    }
+    if wanted(Part::Growth) {
+        rows.push(growth::calls().await?);
+        rows.push(growth::edges()?);
+    }
+    if wanted(Part::Idle) {
+        rows.extend(idle::measure(&rig).await?);
+    }
+    report::print(&rows, &mut io::stdout().lock())?;
+    report::save(&rows, &args.out)
+}
