@@ -1,10 +1,23 @@
 //! What depends on what.
 //!
-//! [`build`] finds the edges of a batch and proves it acyclic; calls that
-//! cannot run carry their fault, and the rest is unharmed. Iterative, and
-//! linear in calls and edges.
+//! [`build`] finds the edges of a turn and proves them acyclic; calls that
+//! cannot run carry their fault, and the rest is unharmed. [`Template`] makes
+//! an input of other calls' results, [`Whole`] is such a result as references
+//! read it, and [`estimate`] says what a plan will take.
+//!
+//! Everything is iterative, and linear in calls, edges and bytes.
+
+use std::{ops::Range, sync::Arc};
 
 use crate::model::{CallId, Failure, Json, Ordering, ToolName};
+
+mod estimate;
+mod template;
+mod whole;
+
+pub use estimate::{Estimate, estimate};
+pub use template::Template;
+pub use whole::Whole;
 
 /// What the plan must know of a call.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +36,22 @@ pub struct Call<'a> {
     pub references: bool,
 }
 
-/// A batch's calls and edges, proven acyclic.
-#[derive(Clone, Debug)]
+/// A turn's calls and edges, proven acyclic.
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// In call order.
     pub nodes: Vec<Node>,
-    /// By child, then by parent; at most one for each pair: the strongest.
+    /// By child, then by parent; at most one for each pair: the strongest. Those
+    /// of a cycle of needs are absent, since its members cannot run.
     pub edges: Vec<Edge>,
+    /// Where each child's edges begin in `edges`; one more than nodes.
+    parents: Vec<u32>,
+    /// Where each parent's edges begin in `children`; one more than nodes.
+    children_from: Vec<u32>,
+    /// Places in `edges`, by parent, then by child.
+    children: Vec<u32>,
+    /// Every call after all that it waits for.
+    order: Vec<u32>,
 }
 
 /// A call in the plan.
@@ -37,14 +59,10 @@ pub struct Plan {
 pub struct Node {
     /// Why it cannot run.
     pub fault: Option<Failure>,
-    /// How its input is made of other calls' results; `None` where it holds no
-    /// reference.
+    /// How its input is made of other calls' results; `None` where the input is
+    /// sent as it is.
     pub template: Option<Template>,
 }
-
-/// An input with references in it.
-#[derive(Clone, Debug)]
-pub struct Template {}
 
 /// One dependency.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,11 +76,11 @@ pub struct Edge {
     /// What the parent's failure means for the child.
     pub strength: Strength,
     /// For people: `${get_user.id}`, `depends_on`, `after get_user`.
-    pub reason: String,
+    pub reason: Arc<str>,
 }
 
-/// Why a call waits for another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Why a call waits for another; the kinds that need it first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum EdgeKind {
     /// `depends_on`.
     Explicit,
@@ -86,23 +104,60 @@ pub enum Strength {
 }
 
 /// Plans a turn.
+///
+/// A call whose dependencies cannot be understood, or that needs itself by
+/// whatever detour, gets a fault; every other call is planned as if that one
+/// were going to fail. An edge that only orders two calls never stands against
+/// a path of needs. In an ordered turn the calls form one chain, in block order
+/// as far as their needs allow.
 pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
     let _ = ordering;
-    Plan { nodes: calls.iter().map(|_| Node::default()).collect(), edges: Vec::new() }
+    Plan::new(vec![Node::default(); calls.len()], Vec::new(), (0..).take(calls.len()).collect())
 }
 
-impl Template {
-    /// The input with every reference replaced. `result` gives the whole
-    /// result of a call that succeeded, and `None` of one that did not.
-    ///
-    /// # Errors
-    ///
-    /// `invalid_input`: a path that is not there, naming the keys that are.
-    pub fn resolve<'r>(
-        &self,
-        result: impl Fn(usize) -> Option<&'r [crate::model::Content]>,
-    ) -> Result<Json, Failure> {
-        let _ = result(0);
-        Ok(Json::from_value(&serde_json::Value::Null))
+impl Plan {
+    /// `edges` by child, then by parent; `order` such that parents come first.
+    fn new(nodes: Vec<Node>, edges: Vec<Edge>, order: Vec<u32>) -> Self {
+        let parents = offsets(nodes.len(), edges.iter().map(|edge| edge.to));
+        let children_from = offsets(nodes.len(), edges.iter().map(|edge| edge.from));
+        let mut next = children_from.clone();
+        let mut children = vec![0; edges.len()];
+        for (place, edge) in (0..).zip(&edges) {
+            children[next[edge.from] as usize] = place;
+            next[edge.from] += 1;
+        }
+        Self { nodes, edges, parents, children_from, children, order }
     }
+
+    /// The edges into the call at this place in the turn, by parent.
+    pub fn parents(&self, call: usize) -> &[Edge] {
+        &self.edges[range(&self.parents, call)]
+    }
+
+    /// The edges out of the call at this place in the turn, by child.
+    pub fn children(&self, call: usize) -> impl ExactSizeIterator<Item = &Edge> {
+        let places = &self.children[range(&self.children_from, call)];
+        places.iter().map(|&place| &self.edges[place as usize])
+    }
+
+    /// Every call's place in the turn, each after all that it waits for.
+    pub fn order(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+        self.order.iter().map(|&call| call as usize)
+    }
+}
+
+/// Where each group begins in a list sorted by group, and where the last ends.
+fn offsets(groups: usize, members: impl Iterator<Item = usize>) -> Vec<u32> {
+    let mut offsets = vec![0_u32; groups + 1];
+    for group in members {
+        offsets[group + 1] += 1;
+    }
+    for group in 0..groups {
+        offsets[group + 1] += offsets[group];
+    }
+    offsets
+}
+
+fn range(offsets: &[u32], group: usize) -> Range<usize> {
+    offsets[group] as usize..offsets[group + 1] as usize
 }
