@@ -1,0 +1,50 @@
+# What a contributor runs. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt tools bench fuzz
+
+CARGO := cargo
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 60
+CARGO_FUZZ_VERSION := 0.13.2
+TOOLS = $${SIDECALL_TOOLS:-$$HOME/.cache/sidecall}
+# Installs what is missing, and exports where it is.
+WITH_TOOLS = tools=$$(tests/tools.sh); export $$tools;
+BUF_LINT = "$$SIDECALL_TEST_NODE_MODULES/.bin/buf" lint
+
+help: ## This list.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: ## Builds the program and runs real turns against a small world of APIs.
+	$(CARGO) build --locked --release
+	target/release/sidecall demo
+
+test: ## Installs what the tests need and runs them all.
+	$(WITH_TOOLS) $(CARGO) test --locked --no-fail-fast
+	$(WITH_TOOLS) $(BUF_LINT)
+
+lint: ## Format, clippy without a warning, the wire's rules.
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(WITH_TOOLS) $(BUF_LINT)
+
+fmt: ## Formats everything.
+	$(CARGO) fmt
+
+tools: ## Only installs what the tests need, and says where it is.
+	@tests/tools.sh
+
+bench: ## Measures against the bounds; writes target/bench.jsonl.
+	$(CARGO) build --locked --profile dist --features bench
+	target/dist/sidecall-bench
+
+fuzz: ## Runs each fuzz target for FUZZ_SECONDS.
+	@fuzz="$(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)"; \
+	[ -x "$$fuzz/bin/cargo-fuzz" ] || $(CARGO) install cargo-fuzz --locked --version $(CARGO_FUZZ_VERSION) --root "$$fuzz"; \
+	export PATH="$$fuzz/bin:$$PATH"; \
+	for target in $$($(CARGO) fuzz list); do \
+		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
+		$(CARGO) fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust, by package name and pinned version,
+# and prints it as the variables that the tests read.
+#
+# Everything lands in ${SIDECALL_TOOLS:-~/.cache/sidecall}, in folders named
+# after what is in them, so a second clone finds it again and a changed pin
+# makes a new folder. Nothing outside is touched, except that as root a missing
+# Debian package is installed.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+tools=${SIDECALL_TOOLS:-${HOME:?}/.cache/sidecall}
+missing=()
+
+# need COMMAND PACKAGE WORDS: COMMAND must succeed; if not, PACKAGE (where there
+# is one) is installed, else WORDS say what to do.
+need() {
+    if eval "$1" >/dev/null 2>&1; then return; fi
+    if [ -n "$2" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "tools: installing $2" >&2
+        { apt-get update -q && apt-get install -q -y --no-install-recommends "$2"; } >&2 || true
+        if eval "$1" >/dev/null 2>&1; then return; fi
+    fi
+    missing+=("$3")
+}
+
+need 'cargo --version' '' 'Rust 1.90 or later: cargo is not on the path'
+need 'cc --version' 'gcc libc6-dev' 'a C compiler: apt-get install gcc libc6-dev'
+need 'python3 -c "import sys; sys.exit(sys.version_info < (3, 10))"' 'python3' \
+    'Python 3.10 or later, as python3'
+need 'python3 -c "import ensurepip, venv"' 'python3-venv' \
+    "Python's venv module: apt-get install python3-venv"
+need 'node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"' '' 'Node.js 20 or later, as node'
+need 'npm --version' 'npm' 'npm, which comes with Node.js'
+
+if [ ${#missing[@]} -gt 0 ]; then
+    echo 'tools: the tests need, and this machine lacks:' >&2
+    printf '  - %s\n' "${missing[@]}" >&2
+    exit 1
+fi
+
+key() { cat "$@" | sha256sum | cut -c1-12; }
+
+# once FOLDER COMMAND…: runs COMMAND in a new folder and keeps it as FOLDER only
+# when all of it went well.
+once() {
+    local folder=$1
+    shift
+    if [ -e "$folder/.complete" ]; then return; fi
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    echo "tools: filling $folder" >&2
+    (cd "$folder" && "$@") >&2
+    touch "$folder/.complete"
+}
+
+python=$tools/python-$({ python3 --version; cat clients/python/requirements.txt; } | key)
+fill_python() {
+    python3 -m venv .
+    bin/pip install --quiet --disable-pip-version-check --requirement "$1"
+}
+once "$python" fill_python "$PWD/clients/python/requirements.txt"
+
+node=$tools/node-$(key clients/node/package.json clients/node/package-lock.json)
+fill_node() {
+    cp "$1/package.json" "$1/package-lock.json" .
+    # Not `npm ci`, which wants every platform's binaries in the lock file. No scripts:
+    # a package's own installer fetches what no lock file names.
+    npm install --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+once "$node" fill_node "$PWD/clients/node"
+
+cat <<VARIABLES
+SIDECALL_TEST_PYTHON=$python/bin/python
+SIDECALL_TEST_NODE_MODULES=$node/node_modules
+VARIABLES
