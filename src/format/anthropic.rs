@@ -1,26 +1,7 @@
-//! Anthropic Messages.
+//! Anthropic Messages: `tool_use` blocks in, `tool_result` blocks out.
 
-use super::{Definition, Fault, Turn};
-use crate::model::CallResult;
+mod decode;
+mod encode;
 
-/// Reads an assistant message, or its `content` array.
-///
-/// # Errors
-///
-/// Every fault, in the order of the text.
-pub fn decode(text: &str) -> Result<Turn, Vec<Fault>> {
-    let _ = text;
-    Ok(Turn { calls: Vec::new() })
-}
-
-/// One `tool_result` block.
-pub fn encode(result: &CallResult) -> String {
-    let _ = result;
-    String::new()
-}
-
-/// The `tools` array of a request.
-pub fn tool_definitions<'a>(tools: impl IntoIterator<Item = Definition<'a>>) -> String {
-    let _ = tools.into_iter().count();
-    String::new()
-}
+pub use decode::decode;
+pub use encode::{encode, tool_definitions};

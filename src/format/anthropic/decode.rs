@@ -1,0 +1,355 @@
+//! An assistant message, read block by block.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use serde::de::IgnoredAny;
+
+use crate::{
+    format::{Fault, Turn},
+    model::{
+        Call, CallId, Json,
+        json::{elements, members},
+    },
+};
+
+/// The key under which the SDKs deliver an input that they could not parse.
+const INVALID_JSON: &str = "INVALID_JSON";
+
+/// Characters of an unreadable input that its error repeats.
+const ECHO_MAX: usize = 200;
+
+/// Reads an assistant message, or its `content` array: the `tool_use` blocks
+/// become calls in their order. Blocks of other kinds are passed over, among
+/// them those that the provider runs itself, and so are fields that say nothing
+/// about the call.
+///
+/// An input that cannot be read is its call's affair: the call is never run and
+/// has its result like every other.
+///
+/// # Errors
+///
+/// Every fault that leaves a block without an answer, in the order of the text.
+pub fn decode(text: &str) -> Result<Turn, Vec<Fault>> {
+    let mut reader = Reader::default();
+    reader.turn(text);
+    if reader.faults.is_empty() && reader.calls.is_empty() {
+        reader.fault("", "there is no `tool_use` block in it, so there is nothing to run");
+    }
+    if reader.faults.is_empty() { Ok(Turn { calls: reader.calls }) } else { Err(reader.faults) }
+}
+
+#[derive(Default)]
+struct Reader {
+    calls: Vec<Call>,
+    faults: Vec<Fault>,
+    /// Where each id was seen first.
+    ids: HashMap<CallId, String>,
+}
+
+/// An object's members by key.
+struct Members<'t>(Vec<(Cow<'t, str>, &'t str)>);
+
+impl<'t> Members<'t> {
+    fn get(&self, key: &str) -> Option<&'t str> {
+        self.0.iter().find(|(name, _)| name == key).map(|&(_, value)| value)
+    }
+}
+
+impl Reader {
+    fn fault(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.faults.push(Fault { path: path.into(), message: message.into() });
+    }
+
+    fn turn(&mut self, text: &str) {
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+            return self.fault("", format!("this is not JSON: {error}"));
+        }
+        if let Some(blocks) = elements(text) {
+            return self.blocks(&blocks, "");
+        }
+        let Some(message) = members(text) else {
+            return self.fault(
+                "",
+                format!(
+                    "expected an assistant message or its `content` array; {} came",
+                    kind(text)
+                ),
+            );
+        };
+        let message = Members(message);
+        match message.get("role").map(string) {
+            None => {}
+            Some(Some(role)) if role == "assistant" => {}
+            Some(_) => self.fault("role", "only an assistant's message holds `tool_use` blocks"),
+        }
+        match message.get("content") {
+            None => self.fault("content", "an assistant message has `content`, an array of blocks"),
+            Some(content) if string(content).is_some() => {}
+            Some(content) => match elements(content) {
+                Some(blocks) => self.blocks(&blocks, "content"),
+                None => self.fault(
+                    "content",
+                    format!("expected an array of blocks; {} came", kind(content)),
+                ),
+            },
+        }
+    }
+
+    fn blocks(&mut self, blocks: &[&str], path: &str) {
+        for (place, block) in blocks.iter().enumerate() {
+            let path = format!("{path}[{place}]");
+            let Some(block) = members(block).map(Members) else {
+                self.fault(path, format!("a block is an object; {} came", kind(block)));
+                continue;
+            };
+            match block.get("type").and_then(string) {
+                Some(kind) if kind == "tool_use" => self.tool_use(&block, &path),
+                Some(_) => {}
+                None => self.fault(format!("{path}.type"), "a block names its type"),
+            }
+        }
+    }
+
+    fn tool_use(&mut self, block: &Members<'_>, path: &str) {
+        let faults = self.faults.len();
+        let id = self.id(block, path);
+        let tool = self.name(block, path);
+        for key in ["id", "name", "input"] {
+            if block.0.iter().filter(|(name, _)| name == key).count() > 1 {
+                self.fault(format!("{path}.{key}"), "this key stands twice in its block");
+            }
+        }
+        if let (Some(id), Some(tool)) = (id, tool)
+            && self.faults.len() == faults
+        {
+            let input = block.get("input").map_or_else(
+                || Err("the input is missing; for no arguments write {}".into()),
+                input,
+            );
+            self.calls.push(Call { id, tool, input, depends_on: Vec::new(), timeout: None });
+        }
+    }
+
+    fn id(&mut self, block: &Members<'_>, path: &str) -> Option<CallId> {
+        let path = format!("{path}.id");
+        let Some(id) = block.get("id").and_then(string) else {
+            self.fault(path, "a `tool_use` block has an id, a string");
+            return None;
+        };
+        match CallId::try_new(id.as_ref()) {
+            Err(error) => {
+                self.fault(path, error.to_string());
+                None
+            }
+            Ok(id) => {
+                if let Some(first) = self.ids.get(&id) {
+                    let message = format!("the id {:?} stands at {first} too", id.as_str());
+                    self.fault(path, message);
+                    return None;
+                }
+                self.ids.insert(id.clone(), path);
+                Some(id)
+            }
+        }
+    }
+
+    fn name(&mut self, block: &Members<'_>, path: &str) -> Option<Arc<str>> {
+        match block.get("name").and_then(string) {
+            Some(name) if !name.is_empty() => Some(name.into()),
+            _ => {
+                self.fault(
+                    format!("{path}.name"),
+                    "a `tool_use` block names its tool, a string that is not empty",
+                );
+                None
+            }
+        }
+    }
+}
+
+fn input(source: &str) -> Result<Json, Arc<str>> {
+    let Some(members) = members(source) else {
+        return Err(format!("the input must be an object; {} came", kind(source)).into());
+    };
+    if let [(key, text)] = &members[..]
+        && key == INVALID_JSON
+        && let Some(text) = string(text)
+    {
+        return Err(not_json(&text));
+    }
+    Json::try_new(source).map_err(|error| format!("the input cannot be read: {error}").into())
+}
+
+fn not_json(text: &str) -> Arc<str> {
+    let why = Json::try_new(text).err().map_or_else(String::new, |error| format!(" ({error})"));
+    let echo: String = text.chars().take(ECHO_MAX).collect();
+    let rest = if echo.len() < text.len() { "…" } else { "" };
+    format!("the input was not valid JSON{why}, so nothing was run. It was: {echo}{rest}").into()
+}
+
+fn string(source: &str) -> Option<Cow<'_, str>> {
+    if !source.starts_with('"') {
+        return None;
+    }
+    serde_json::from_str::<&str>(source)
+        .map(Cow::Borrowed)
+        .or_else(|_| serde_json::from_str::<String>(source).map(Cow::Owned))
+        .ok()
+}
+
+/// What a JSON text is, for people.
+fn kind(source: &str) -> &'static str {
+    match source.trim_start().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn faults(text: &str) -> Vec<String> {
+        let faults = decode(text).unwrap_err();
+        faults.into_iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect()
+    }
+
+    #[test]
+    fn what_is_no_turn_is_refused_with_its_place() {
+        for (text, says) in [
+            ("", ": this is not JSON: EOF"),
+            ("[", ": this is not JSON: EOF"),
+            ("7", ": expected an assistant message or its `content` array; a number came"),
+            ("null", "null came"),
+            ("{}", "content: an assistant message has `content`"),
+            (r#"{"content": 7}"#, "content: expected an array of blocks; a number came"),
+            (
+                r#"{"content": {"type": "tool_use"}}"#,
+                "content: expected an array of blocks; an obj",
+            ),
+            (r#"{"role": "user", "content": []}"#, "role: only an assistant's message"),
+            ("[]", ": there is no `tool_use` block"),
+            (r#"{"role": "assistant", "content": "hi"}"#, ": there is no `tool_use` block"),
+            (r#"[{"type": "text", "text": "hi"}]"#, ": there is no `tool_use` block"),
+            ("[7]", "[0]: a block is an object; a number came"),
+            (r#"{"content": [{}]}"#, "content[0].type: a block names its type"),
+            (r#"[{"type": 1}]"#, "[0].type: a block names its type"),
+        ] {
+            let faults = faults(text);
+            assert!(faults.len() == 1 && faults[0].contains(says), "{text}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn all_faults_of_all_blocks_are_told_at_once() {
+        let text = r#"{"role": "assistant", "content": [
+            {"type": "tool_use", "id": "a.b", "name": "t", "input": {}},
+            {"type": "tool_use", "name": "t", "input": {}},
+            {"type": "tool_use", "id": "c", "name": "", "input": {}},
+            {"type": "tool_use", "id": "d", "input": {}},
+            {"type": "tool_use", "id": "e", "name": "t", "input": {}},
+            {"type": "tool_use", "id": "e", "name": "t", "input": {}},
+            {"type": "tool_use", "id": "f", "id": "g", "name": "t", "input": {}},
+            {"type": "tool_use", "id": 7, "name": ["t"], "input": {}}]}"#;
+        let faults = faults(text);
+        let expected = [
+            "content[0].id: the call id holds '.'; allowed are letters, digits, `_` and `-`",
+            "content[1].id: a `tool_use` block has an id, a string",
+            "content[2].name: a `tool_use` block names its tool, a string that is not empty",
+            "content[3].name: a `tool_use` block names its tool, a string that is not empty",
+            "content[5].id: the id \"e\" stands at content[4].id too",
+            "content[6].id: this key stands twice in its block",
+            "content[7].id: a `tool_use` block has an id, a string",
+            "content[7].name: a `tool_use` block names its tool, a string that is not empty",
+        ];
+        assert_eq!(faults, expected);
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_read_is_kept_from_running_and_says_why() {
+        for (input, says) in [
+            (r#"{"INVALID_JSON": "{\"city\": \"Ber"}"#, "the input was not valid JSON (EOF"),
+            (r#"{"INVALID_JSON": "{\"city\": \"Ber"}"#, r#"It was: {"city": "Ber"#),
+            (r#"{"INVALID_JSON": "{}"}"#, "the input was not valid JSON, so nothing was run"),
+            (r#""{\"city\": 1}""#, "the input must be an object; a string came"),
+            ("[1]", "an array came"),
+            ("null", "null came"),
+            (r#"{"a": 1, "a": 2}"#, r#"the key "a" stands twice"#),
+        ] {
+            let text = format!(r#"[{{"type":"tool_use","id":"a","name":"t","input":{input}}}]"#);
+            let call = decode(&text).unwrap().calls.remove(0);
+            let error = call.input.unwrap_err();
+            assert!(error.contains(says), "{input}: {error}");
+        }
+        let call = decode(r#"[{"type":"tool_use","id":"a","name":"t"}]"#).unwrap().calls.remove(0);
+        assert_eq!(&*call.input.unwrap_err(), "the input is missing; for no arguments write {}");
+    }
+
+    #[test]
+    fn an_input_that_only_mentions_invalid_json_is_an_input() {
+        for input in [r#"{"INVALID_JSON": 1}"#, r#"{"INVALID_JSON": "x", "b": 1}"#] {
+            let text = format!(r#"[{{"type":"tool_use","id":"a","name":"t","input":{input}}}]"#);
+            let call = decode(&text).unwrap().calls.remove(0);
+            assert_eq!(call.input.unwrap().as_str(), input);
+        }
+    }
+
+    #[test]
+    fn blocks_that_others_run_and_unknown_fields_are_passed_over() {
+        let text = r#"{"id": "msg_1", "type": "message", "role": "assistant", "stop_reason": "tool_use",
+            "content": [
+            {"type": "thinking", "thinking": "hm", "signature": "x"},
+            {"type": "text", "text": "Let me see."},
+            {"type": "server_tool_use", "id": "srv.1", "name": "web_search", "input": {}},
+            {"type": "web_search_tool_result", "tool_use_id": "srv.1", "content": []},
+            {"type": "mcp_tool_use", "id": "m", "name": "x", "server_name": "y", "input": {}},
+            {"type": "mcp_tool_result", "tool_use_id": "m", "is_error": false, "content": []},
+            {"type": "something_of_tomorrow"},
+            {"type": "tool_use", "id": "toolu_1", "name": "get_user", "caller": {"type": "direct"},
+             "toolset_name": "crm", "cache_control": null,
+             "input": { "id": 12345678901234567890123, "price": 1.10 }},
+            {"type": "tool_use", "id": "toolu_2", "name": "na\u006de.with dots", "input": {}}]}"#;
+        let calls = decode(text).unwrap().calls;
+        assert_eq!(calls.len(), 2);
+        assert_eq!(
+            calls[0].input.as_ref().unwrap().as_str(),
+            r#"{ "id": 12345678901234567890123, "price": 1.10 }"#
+        );
+        assert_eq!((calls[0].id.as_str(), &*calls[0].tool), ("toolu_1", "get_user"));
+        assert_eq!((calls[1].id.as_str(), &*calls[1].tool), ("toolu_2", "name.with dots"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_tool_use_becomes_one_call_in_block_order(kinds in prop::collection::vec(0..4, 0..60)) {
+            let blocks: Vec<String> = kinds.iter().enumerate().map(|(n, kind)| match kind {
+                0 => format!(r#"{{"type":"text","text":"{n}"}}"#),
+                1 => format!(r#"{{"type":"server_tool_use","id":"{n}","name":"t","input":{{}}}}"#),
+                _ => format!(r#"{{"name":"t{n}","input":{{"n":{n}.0}},"id":"{n}","type":"tool_use"}}"#),
+            }).collect();
+            let wanted: Vec<usize> = (0..kinds.len()).filter(|&n| kinds[n] > 1).collect();
+            match decode(&format!("[{}]", blocks.join(","))) {
+                Err(_) => prop_assert!(wanted.is_empty()),
+                Ok(turn) => {
+                    prop_assert_eq!(turn.calls.len(), wanted.len());
+                    for (call, n) in turn.calls.iter().zip(wanted) {
+                        prop_assert_eq!(call.id.as_str(), n.to_string());
+                        let input = call.input.as_ref().unwrap();
+                        prop_assert_eq!(input.as_str(), format!("{{\"n\":{n}.0}}"));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_text_whatever_makes_the_reader_fall(text in ".{0,200}|[\\[\\]{}\",:a-z ]{0,80}") {
+            let _ = decode(&text);
+        }
+    }
+}

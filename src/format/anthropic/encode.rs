@@ -1,0 +1,285 @@
+//! `tool_result` blocks and `tools`.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use crate::{
+    format::Definition,
+    model::{CallResult, Content, json::members},
+};
+
+/// The API refuses an image whose base64 is longer.
+const IMAGE_BASE64_MAX: usize = 5 << 20;
+
+/// One `tool_result` block, the same bytes for the same result.
+///
+/// The API refuses texts without anything in them, and anything but text where
+/// `is_error` is set: such texts are left out, and so is `content` where nothing
+/// remains; files beside an error are named instead.
+pub fn encode(result: &CallResult) -> String {
+    let is_error = result.is_error();
+    let mut blocks: Vec<String> = Vec::with_capacity(result.content.len() + 1);
+    if let Some(failure) = &result.failure {
+        blocks.extend(text(&failure.to_string()));
+    }
+    blocks.extend(result.content.iter().filter_map(|content| block(content, is_error)));
+    let mut out = format!(r#"{{"type":"tool_result","tool_use_id":{}"#, quoted(&result.call_id));
+    if !blocks.is_empty() {
+        out.extend([r#","content":["#, &blocks.join(","), "]"]);
+    }
+    out.push_str(if is_error { r#","is_error":true}"# } else { "}" });
+    out
+}
+
+/// The `tools` array of a request. A schema keeps its source text; the API wants
+/// it to say that it is an object's.
+pub fn tool_definitions<'a>(tools: impl IntoIterator<Item = Definition<'a>>) -> String {
+    let mut out = String::from("[");
+    for Definition { name, description, input_schema } in tools {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.extend([r#"{"name":"#, &quoted(name)]);
+        if !description.is_empty() {
+            out.extend([r#","description":"#, &quoted(description)]);
+        }
+        out.extend([r#","input_schema":"#, &object_schema(input_schema), "}"]);
+    }
+    out.push(']');
+    out
+}
+
+fn object_schema(source: &str) -> String {
+    let source = source.trim();
+    match (members(source), source.strip_prefix('{')) {
+        (Some(members), Some(rest)) if !members.iter().any(|(key, _)| key == "type") => {
+            let comma = if members.is_empty() { "" } else { "," };
+            format!(r#"{{"type":"object"{comma}{rest}"#)
+        }
+        _ => source.to_owned(),
+    }
+}
+
+/// A content block; `None` where there is nothing in it.
+fn block(content: &Content, is_text_only: bool) -> Option<String> {
+    match content {
+        Content::Text(words) => text(words),
+        Content::Json(json) => text(json.as_str()),
+        Content::Link { uri, name } if name.is_empty() => text(uri),
+        Content::Link { uri, name } => text(&format!("{name}: {uri}")),
+        Content::Image { media_type, data } | Content::Document { media_type, data } => {
+            let file = (!is_text_only).then(|| file(data)).flatten();
+            file.or_else(|| text(&format!("[A file ({media_type}) of {} bytes.]", data.len())))
+        }
+    }
+}
+
+fn text(words: &str) -> Option<String> {
+    (!words.trim().is_empty()).then(|| format!(r#"{{"type":"text","text":{}}}"#, quoted(words)))
+}
+
+/// A file of a kind that the API takes. It compares the bytes with the media
+/// type, so the bytes decide, not what the backend called them.
+fn file(data: &[u8]) -> Option<String> {
+    let (kind, media_type) = match data {
+        [0xff, 0xd8, 0xff, ..] => ("image", "image/jpeg"),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => ("image", "image/png"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => ("image", "image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ("image", "image/webp"),
+        [b'%', b'P', b'D', b'F', b'-', ..] => ("document", "application/pdf"),
+        _ => return None,
+    };
+    if kind == "image" && data.len().div_ceil(3) * 4 > IMAGE_BASE64_MAX {
+        return None;
+    }
+    let mut out = format!(
+        r#"{{"type":"{kind}","source":{{"type":"base64","media_type":"{media_type}","data":""#
+    );
+    BASE64_STANDARD.encode_string(data, &mut out);
+    out.push_str(r#""}}"#);
+    Some(out)
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    // A `Value` writes itself without fail.
+    let _ = write!(out, "{}", serde_json::Value::from(text));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::{CallId, Failure, FailureCode, Json, Outcome, Source, Timings, Truncation};
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n....";
+
+    fn succeeded(content: Vec<Content>) -> CallResult {
+        CallResult {
+            index: 0,
+            call_id: CallId::try_new("toolu_1").unwrap(),
+            tool: "get_user".into(),
+            outcome: Outcome::Succeeded,
+            source: Some(Source::Executed),
+            content,
+            failure: None,
+            timings: Timings::default(),
+            truncation: Some(Truncation { whole_bytes: 9, kept_bytes: 1 }),
+        }
+    }
+
+    fn failed(content: Vec<Content>) -> CallResult {
+        CallResult {
+            outcome: Outcome::Failed,
+            source: None,
+            failure: Some(Failure::new(FailureCode::InvalidInput, "cents: expected an integer")),
+            ..succeeded(content)
+        }
+    }
+
+    fn image(media_type: &str, data: &[u8]) -> Content {
+        Content::Image { media_type: media_type.into(), data: data.to_vec().into() }
+    }
+
+    fn encoded(result: &CallResult) -> Value {
+        serde_json::from_str(&encode(result)).unwrap()
+    }
+
+    #[test]
+    fn a_text_without_anything_in_it_is_never_written() {
+        let nothing = vec![Content::Text("".into()), Content::Text(" \n\t".into())];
+        assert_eq!(
+            encode(&succeeded(nothing.clone())),
+            r#"{"type":"tool_result","tool_use_id":"toolu_1"}"#
+        );
+        assert_eq!(encoded(&failed(nothing))["content"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_failure_is_flagged_and_holds_nothing_but_text() {
+        assert_eq!(
+            encode(&failed(vec![image("image/png", PNG), Content::Text("404".into())])),
+            concat!(
+                r#"{"type":"tool_result","tool_use_id":"toolu_1","content":["#,
+                r#"{"type":"text","text":"invalid_input: cents: expected an integer"},"#,
+                r#"{"type":"text","text":"[A file (image/png) of 12 bytes.]"},"#,
+                r#"{"type":"text","text":"404"}],"is_error":true}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_file_that_the_api_does_not_take_is_named() {
+        let large = [PNG, &vec![0; 4 << 20]].concat();
+        for (content, says) in [
+            (image("image/png", b"no such thing"), "[A file (image/png) of 13 bytes.]"),
+            (image("image/png", b""), "[A file (image/png) of 0 bytes.]"),
+            (image("image/png", &large), "[A file (image/png) of 4194316 bytes.]"),
+            (
+                Content::Document { media_type: "application/zip".into(), data: "PK".into() },
+                "[A file (application/zip) of 2 bytes.]",
+            ),
+        ] {
+            let content = &encoded(&succeeded(vec![content]))["content"];
+            assert_eq!(*content, json!([{"type": "text", "text": says}]));
+        }
+    }
+
+    #[test]
+    fn images_and_pdf_documents_are_written_as_what_their_bytes_are() {
+        let source = |media_type: &str, data: &str| json!({"type": "base64", "media_type": media_type, "data": data});
+        for (data, kind, media_type) in [
+            (PNG, "image", "image/png"),
+            (b"\xff\xd8\xff\xe0", "image", "image/jpeg"),
+            (b"GIF89a", "image", "image/gif"),
+            (b"RIFF\x01\x00\x00\x00WEBP", "image", "image/webp"),
+            (b"%PDF-1.7", "document", "application/pdf"),
+        ] {
+            let block =
+                encoded(&succeeded(vec![image("image/jpg; q=1", data)]))["content"][0].clone();
+            assert_eq!(block["type"], kind);
+            assert_eq!(block["source"], source(media_type, &BASE64_STANDARD.encode(data)));
+        }
+    }
+
+    #[test]
+    fn json_is_written_as_its_source_text() {
+        let source = r#"{"id": 12345678901234567890123, "price": 1.10}"#;
+        let result = succeeded(vec![
+            Content::Json(Json::from_backend(source.into()).unwrap()),
+            Content::Link { uri: "https://a.example/1".into(), name: "Invoice".into() },
+            Content::Link { uri: "https://a.example/2".into(), name: "".into() },
+        ]);
+        assert_eq!(
+            encoded(&result)["content"],
+            json!([
+                {"type": "text", "text": source},
+                {"type": "text", "text": "Invoice: https://a.example/1"},
+                {"type": "text", "text": "https://a.example/2"},
+            ])
+        );
+    }
+
+    #[test]
+    fn tools_keep_their_schemas_source_and_say_that_it_is_an_objects() {
+        let tools = [
+            ("a", "Says \"a\".", r#"{"type":"object","minProperties":1.0}"#),
+            ("b", "", "{}"),
+            ("c", "C.", r#" { "required": ["x"] } "#),
+        ]
+        .map(|(name, description, input_schema)| Definition {
+            name,
+            description,
+            input_schema,
+        });
+        assert_eq!(
+            tool_definitions(tools),
+            concat!(
+                r#"[{"name":"a","description":"Says \"a\".","input_schema":{"type":"object","minProperties":1.0}},"#,
+                r#"{"name":"b","input_schema":{"type":"object"}},"#,
+                r#"{"name":"c","description":"C.","input_schema":{"type":"object", "required": ["x"] }}]"#
+            )
+        );
+        assert_eq!(tool_definitions([]), "[]");
+    }
+
+    fn any_content() -> impl Strategy<Value = Content> {
+        let text = "\\PC{0,20}|[ \t\n\u{0}\"\\\\]{0,4}".prop_map(Arc::<str>::from);
+        prop_oneof![
+            text.clone().prop_map(Content::Text),
+            text.clone().prop_map(|t| Content::Json(Json::from_value(&Value::from(&*t)))),
+            (text.clone(), text.clone()).prop_map(|(uri, name)| Content::Link { uri, name }),
+            (text, prop_oneof![Just(PNG.to_vec()), prop::collection::vec(any::<u8>(), 0..20)])
+                .prop_map(|(t, data)| Content::Image { media_type: t, data: data.into() }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_result_holds_its_block_is_valid(
+            content in prop::collection::vec(any_content(), 0..6),
+            is_failed in any::<bool>(),
+        ) {
+            let result = if is_failed { failed(content) } else { succeeded(content) };
+            let block = encoded(&result);
+            prop_assert_eq!(encode(&result), encode(&result.clone()));
+            prop_assert_eq!(&block["tool_use_id"], "toolu_1");
+            prop_assert_eq!(block.get("is_error").is_some(), is_failed);
+            for item in block["content"].as_array().into_iter().flatten() {
+                match item["type"].as_str() {
+                    Some("text") => prop_assert!(!item["text"].as_str().unwrap().trim().is_empty()),
+                    Some("image") => prop_assert!(!is_failed),
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            prop_assert!(block.get("content").is_none_or(|content| content != &json!([])));
+        }
+    }
+}
