@@ -101,6 +101,15 @@ impl Error {
         Self { retry, ..self }
     }
 
+    /// What the model is told.
+    pub fn into_failure(self) -> Failure {
+        let retry = match (self.retry, self.retry_after) {
+            (RetryAdvice::SameInput, Some(after)) => RetryAdvice::After(after),
+            (retry, _) => retry,
+        };
+        Failure { code: self.code, origin: self.origin, retry, message: self.message, attempts: 0 }
+    }
+
     /// With what the log should know.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -1,48 +1,63 @@
 //! From a turn to its results.
 //!
-//! [`Scheduler::submit`] is the only door: it refuses a turn before any effect,
-//! or accepts it and owns it to its end.
+//! [`Scheduler`] is the only door: it refuses a turn before any effect, or
+//! accepts it and owns it to its end. In reading order:
+//!
+//! - [`Submission`] comes in, and is sent away with a [`Refusal`], or
+//! - `intake` looks its tools up, checks its inputs and plans it;
+//! - `admission` counts it against the [bounds](Settings);
+//! - `batches` knows it by its id from now on;
+//! - [`batch_state`] decides, as a pure machine, what happens to it;
+//! - `dispatcher` drives that machine, one task for each batch;
+//! - `executor` makes the attempts, and nothing else does;
+//! - [`Event`]s tell of it.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::{
-    clock::Instant,
+    clock,
     drain::Drain,
-    model::{ApiName, BatchId, Call, CallId, CallResult, Ordering, Owner, SessionId},
-    plan::Plan,
+    limits::Gate,
+    model::{BatchId, CallId, Owner, SessionId},
     registry::Registry,
 };
 
-/// The bounds of what is admitted and of what runs at once.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Settings {
-    /// Most open batches of the process.
-    pub batches_max: NonZeroUsize,
-    /// Most calls of one batch.
-    pub batch_calls_max: NonZeroUsize,
-    /// Most bytes of all inputs of one batch.
-    pub batch_bytes_max: NonZeroUsize,
-    /// Most open calls of one session.
-    pub session_calls_max: NonZeroUsize,
-    /// Most open calls of the process.
-    pub calls_max: NonZeroUsize,
-    /// Attempts of one batch in flight at once.
-    pub batch_concurrency: NonZeroUsize,
-    /// Attempts of one session in flight at once.
-    pub session_concurrency: NonZeroUsize,
-    /// Attempts of the process in flight at once.
-    pub concurrency: NonZeroUsize,
-    /// Time for a batch where neither the request nor the RPC names one.
-    pub batch_timeout: Duration,
-    /// Attempts of each API in flight at once; APIs that name none are absent.
-    pub api_concurrency: Vec<(ApiName, NonZeroUsize)>,
-}
+mod admission;
+pub mod batch_state;
+mod batches;
+mod dispatcher;
+pub mod event;
+mod executor;
+mod intake;
+mod outcome;
+mod settings;
+pub mod submission;
+
+use admission::Admission;
+use batches::Batches;
+use dispatcher::Dispatcher;
+
+pub use event::{Accepted, BatchFinished, Event};
+pub use settings::Settings;
+pub use submission::{Refusal, Submission, Violation};
 
 /// Accepts turns and owns them to their end. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Scheduler {}
+pub struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    registry: Arc<Registry>,
+    settings: Settings,
+    gate: Gate,
+    admission: Admission,
+    batches: Batches,
+    drain: Drain,
+}
 
 /// A batch that was accepted. Dropping it cancels the batch.
 #[derive(Debug)]
@@ -57,8 +72,11 @@ pub struct Running {
 impl Scheduler {
     /// A scheduler that runs its batches as tasks of `drain`.
     pub fn new(registry: Arc<Registry>, settings: Settings, drain: Drain) -> Self {
-        let _ = (registry, settings, drain);
-        Self {}
+        let gate = Gate::new(settings.gate());
+        let admission = Admission::new(&settings);
+        let batches = Batches::default();
+        let shared = Shared { registry, settings, gate, admission, batches, drain };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Accepts a turn, or refuses it before any effect.
@@ -67,8 +85,32 @@ impl Scheduler {
     ///
     /// [`Refusal`] says which bound or field, and whether waiting helps.
     pub fn submit(&self, submission: Submission) -> Result<Running, Refusal> {
-        let _ = submission;
-        Err(Refusal::TooLarge(String::new()))
+        let shared = &self.shared;
+        if shared.drain.is_draining() {
+            return Err(Refusal::Draining { retry_after: admission::RETRY_AFTER });
+        }
+        let now = clock::now();
+        let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
+        let session_id =
+            submission.session_id.clone().unwrap_or_else(|| SessionId::from(&batch_id));
+
+        // The id first: a turn that is sent again must be told so, whatever else
+        // would be said of it.
+        let mut entry =
+            shared.batches.enter(&submission.owner, &batch_id, submission.fingerprint)?;
+        intake::check_size(&submission, &shared.settings)?;
+        let admitted = shared.admission.admit(&session_id, submission.calls.len())?;
+
+        let (events, received) = mpsc::channel(event::most_of(submission.calls.len()));
+        let intake =
+            intake::take_in(submission, batch_id.clone(), &shared.registry, &shared.settings);
+        let scope = shared.gate.open(&session_id);
+        let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
+        let dispatcher = Dispatcher::new(intake, scope, deadline, now, events);
+        let killed = shared.drain.killed().clone();
+        let commands = entry.begin();
+        shared.drain.spawn(dispatcher.run(commands, killed, (admitted, entry)));
+        Ok(Running { batch_id, events: received })
     }
 
     /// Plans a turn as it would be accepted. Nothing is run.
@@ -76,136 +118,32 @@ impl Scheduler {
     /// # Errors
     ///
     /// As [`submit`](Self::submit), the bounds on what is open aside.
-    pub fn plan(&self, submission: &Submission) -> Result<Accepted, Refusal> {
-        let _ = submission;
-        Err(Refusal::TooLarge(String::new()))
+    pub fn plan(&self, submission: Submission) -> Result<Arc<Accepted>, Refusal> {
+        intake::check_size(&submission, &self.shared.settings)?;
+        let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
+        let shared = &self.shared;
+        Ok(intake::take_in(submission, batch_id, &shared.registry, &shared.settings).accepted)
     }
 
     /// Cancels the open calls of a running batch of `owner`'s: those named, or
     /// all. Gives the ids of those that were open; `None` where no such batch
     /// runs, or it is somebody else's.
-    pub fn cancel(
+    pub async fn cancel(
         &self,
         owner: &Owner,
         batch_id: &BatchId,
-        call_ids: &[CallId],
+        call_ids: Vec<CallId>,
     ) -> Option<Vec<CallId>> {
-        let _ = (owner, batch_id, call_ids);
-        None
+        self.shared.batches.cancel(owner, batch_id, call_ids).await
     }
-}
 
-/// A turn to run.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// Whose it is.
-    pub owner: Owner,
-    /// Its id; made here where the caller fixed none.
-    pub batch_id: Option<BatchId>,
-    /// The conversation that it belongs to; the batch itself where none is named.
-    pub session_id: Option<SessionId>,
-    /// Whether references in inputs are resolved.
-    pub references: bool,
-    /// Order where nothing else says so.
-    pub ordering: Ordering,
-    /// When the batch must have ended: the earliest of the RPC's deadline and the
-    /// request's timeout.
-    pub deadline: Option<Instant>,
-    /// Time for each call that names none itself.
-    pub call_timeout: Option<Duration>,
-    /// In block order.
-    pub calls: Vec<Call>,
-    /// Hash of the content, to know a resent turn from another with its id.
-    pub fingerprint: [u8; 32],
-}
+    /// The tools that turns may call.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.shared.registry
+    }
 
-/// Why a turn is not run. Nothing has happened.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
-    /// Something in the request is wrong.
-    #[error("the turn is not valid")]
-    Invalid(Vec<Violation>),
-    /// Over a bound of the process, which time may mend.
-    #[error("{what}; try again in {retry_after:?}")]
-    Exhausted {
-        /// Which bound, with its value and what came.
-        what: String,
-        /// When it is worth trying again.
-        retry_after: Duration,
-    },
-    /// Over a bound that no waiting mends.
-    #[error("{0}")]
-    TooLarge(String),
-    /// The process is ending.
-    #[error("draining")]
-    Draining {
-        /// When it is worth trying again.
-        retry_after: Duration,
-    },
-    /// The same batch is running.
-    #[error("batch {0} is running already")]
-    Running(BatchId),
-    /// The same batch has ended a while ago.
-    #[error("batch {0} has run already")]
-    Finished(BatchId),
-    /// The id belongs to another content.
-    #[error("batch id {0} was used for another turn")]
-    IdReused(BatchId),
-}
-
-/// One fault of a request.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Violation {
-    /// The field: `typed.tool_uses[2].id`.
-    pub field: String,
-    /// What is wrong with it and what would be right.
-    pub description: String,
-}
-
-/// What happens in a batch, in order.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The batch will run. Always the first.
-    Accepted(Arc<Accepted>),
-    /// An attempt begins.
-    Started {
-        /// Place in the turn, from 0.
-        index: usize,
-        /// The call.
-        call_id: CallId,
-        /// 1 for the first.
-        attempt: u32,
-        /// Since the batch was accepted.
-        at: Duration,
-    },
-    /// A call is terminal. Exactly one for every call.
-    Finished(Arc<CallResult>),
-    /// Always the last.
-    BatchFinished(Arc<BatchFinished>),
-}
-
-/// What will run.
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    /// The batch's id.
-    pub batch_id: BatchId,
-    /// Ids and tools, in call order.
-    pub calls: Vec<(CallId, Arc<str>)>,
-    /// What depends on what. A node's fault is the result that its call gets.
-    pub plan: Arc<Plan>,
-    /// Expected running time of each call.
-    pub latencies: Vec<Duration>,
-}
-
-/// How a batch ended.
-#[derive(Clone, Debug)]
-pub struct BatchFinished {
-    /// Every call's result, in call order.
-    pub results: Vec<Arc<CallResult>>,
-    /// From accepted to finished.
-    pub duration: Duration,
-    /// The sum of the calls' running times.
-    pub sequential: Duration,
-    /// The chain of calls that determined the duration, by place in the turn.
-    pub critical_path: Vec<usize>,
+    /// Batches that have not ended.
+    pub fn batches_open(&self) -> usize {
+        self.shared.admission.batches_open()
+    }
 }

@@ -14,6 +14,12 @@ impl Template {
         &[]
     }
 
+    /// Places in the input that hold references, as JSON Pointers (RFC 6901):
+    /// what a schema says of them cannot be known before they are resolved.
+    pub fn pointers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The input with every reference replaced, at most `bytes_max` long.
     /// `result` gives the whole result of a call that succeeded, and `None` of
     /// one that did not.

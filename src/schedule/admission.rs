@@ -1,0 +1,105 @@
+//! What may be open at once. Over a bound a turn is refused before any effect,
+//! since a queue without an end helps nobody.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Refusal, Settings};
+use crate::model::SessionId;
+
+/// When a refused turn is worth trying again. Turns end within seconds; nothing
+/// better is known.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug)]
+pub(super) struct Admission {
+    counts: Arc<Mutex<Counts>>,
+    batches_max: usize,
+    calls_max: usize,
+    session_calls_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    batches: usize,
+    calls: usize,
+    session_calls: HashMap<SessionId, usize>,
+}
+
+/// The place of an open batch. Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    admission: Admission,
+    session: SessionId,
+    calls: usize,
+}
+
+impl Admission {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            counts: Arc::default(),
+            batches_max: settings.batches_max.get(),
+            calls_max: settings.calls_max.get(),
+            session_calls_max: settings.session_calls_max.get(),
+        }
+    }
+
+    /// Takes the place of a batch of so many calls.
+    pub(super) fn admit(&self, session: &SessionId, calls: usize) -> Result<Admitted, Refusal> {
+        let mut counts = self.lock();
+        let of_session = counts.session_calls.get(session).copied().unwrap_or(0);
+        let bounds = [
+            ("bounds.batches", "open batches", counts.batches, 1, self.batches_max),
+            ("bounds.calls", "open calls", counts.calls, calls, self.calls_max),
+            (
+                "bounds.session_calls",
+                "open calls of the session",
+                of_session,
+                calls,
+                self.session_calls_max,
+            ),
+        ];
+        for (bound, what, open, more, max) in bounds {
+            if more > max {
+                return Err(Refusal::TooLarge(format!(
+                    "the turn has {more} calls; {bound} allows {max} {what}"
+                )));
+            }
+            if open + more > max {
+                return Err(Refusal::Exhausted {
+                    what: format!("{open} {what}, {more} more would pass {bound} ({max})"),
+                    retry_after: RETRY_AFTER,
+                });
+            }
+        }
+        counts.batches += 1;
+        counts.calls += calls;
+        *counts.session_calls.entry(session.clone()).or_default() += calls;
+        Ok(Admitted { admission: self.clone(), session: session.clone(), calls })
+    }
+
+    pub(super) fn batches_open(&self) -> usize {
+        self.lock().batches
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut counts = self.admission.lock();
+        counts.batches -= 1;
+        counts.calls -= self.calls;
+        if let Some(open) = counts.session_calls.get_mut(&self.session) {
+            *open -= self.calls;
+            if *open == 0 {
+                counts.session_calls.remove(&self.session);
+            }
+        }
+    }
+}

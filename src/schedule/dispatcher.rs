@@ -1,0 +1,393 @@
+//! Drives one batch: turns the world into events for the machine and the
+//! machine's actions into the world.
+//!
+//! One task owns all of a batch's state. It ends when the machine says that the
+//! batch has ended, and leaves nothing behind: dropping it drops every wait and
+//! every attempt that it still holds.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    num::NonZeroU32,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{
+    StreamExt,
+    future::{AbortHandle, Abortable},
+    stream::FuturesUnordered,
+};
+use tokio::{sync::mpsc, time::Sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Event,
+    batch_state::{self, Action, BatchState, CancelReason, Ending, State, Traits},
+    batches::Command,
+    executor::{Done, Task},
+    intake::Intake,
+    outcome::Ledger,
+};
+use crate::{
+    backend::{self, Attempt, Reply, SentMark},
+    clock::{self, Instant},
+    limits::{Permit, Scope},
+    model::{CallId, Content, Effect, Failure, FailureCode, Json, Sent},
+};
+
+/// How long after its deadline an attempt may still answer for itself, before
+/// it is dropped whatever it does: the backend knows best in which phase it was.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The task of one batch.
+pub(super) struct Dispatcher {
+    ledger: Ledger,
+    intake: Intake,
+    state: BatchState,
+    flights: Vec<Flight>,
+    /// Events of the machine that are to be applied.
+    inbox: VecDeque<batch_state::Event>,
+    tasks: FuturesUnordered<Abortable<Task>>,
+    /// When a call's time is over; stale entries are passed over.
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    scope: Arc<Scope>,
+    deadline: Instant,
+    has_ended: bool,
+}
+
+/// What a call that is not terminal has under way.
+#[derive(Debug, Default)]
+struct Flight {
+    abort: Option<AbortHandle>,
+    permit: Option<Permit>,
+    input: Option<Json>,
+    deadline: Option<Instant>,
+    sent: SentMark,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        intake: Intake,
+        scope: Arc<Scope>,
+        deadline: Instant,
+        now: Instant,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        let traits = intake
+            .tools
+            .iter()
+            .map(|tool| Traits {
+                is_effectful: tool.as_ref().is_none_or(|tool| tool.effect != Effect::ReadOnly),
+            })
+            .collect();
+        let state = BatchState::new(Arc::clone(&intake.plan), traits);
+        let ledger = Ledger::new(&intake, now, events);
+        let flights = intake.calls.iter().map(|_| Flight::default()).collect();
+        Self {
+            ledger,
+            intake,
+            state,
+            flights,
+            inbox: VecDeque::new(),
+            tasks: FuturesUnordered::new(),
+            timers: BinaryHeap::new(),
+            scope,
+            deadline,
+            has_ended: false,
+        }
+    }
+
+    /// Runs the batch to its end. `places` are given back before the last event
+    /// leaves, so that whoever has seen it finds them free.
+    pub(super) async fn run<P>(
+        mut self,
+        commands: Option<mpsc::Receiver<Command>>,
+        killed: CancellationToken,
+        places: P,
+    ) {
+        self.ledger.accepted(&self.intake.accepted);
+        self.feed(batch_state::Event::Begun);
+        self.drive(commands, killed).await;
+
+        let Self { ledger, intake, tasks, flights, scope, .. } = self;
+        drop((tasks, flights, scope, places));
+        ledger.end(&intake.plan);
+    }
+
+    async fn drive(
+        &mut self,
+        mut commands: Option<mpsc::Receiver<Command>>,
+        killed: CancellationToken,
+    ) {
+        let caller = self.ledger.events.clone();
+        let caller_gone = caller.closed();
+        let killed = killed.cancelled();
+        let timer = tokio::time::sleep_until(self.deadline);
+        tokio::pin!(caller_gone, killed, timer);
+
+        while !self.has_ended {
+            self.set(timer.as_mut());
+            tokio::select! {
+                biased;
+                () = &mut killed => self.cancel_all(CancelReason::Shutdown),
+                () = &mut caller_gone => self.cancel_all(CancelReason::CallerGone),
+                Some(command) = next(&mut commands) => self.obey(command),
+                Some(done) = self.tasks.next(), if !self.tasks.is_empty() => {
+                    // Else it was abandoned, and the machine has been told.
+                    if let Ok(done) = done {
+                        self.take(done);
+                    }
+                }
+                () = &mut timer => self.expire(),
+            }
+        }
+    }
+
+    /// Lets the timer fire when the next call's time is over.
+    fn set(&self, mut timer: Pin<&mut Sleep>) {
+        if let Some(Reverse((next, _))) = self.timers.peek()
+            && *next != timer.deadline()
+        {
+            timer.as_mut().reset(*next);
+        }
+    }
+
+    /// Applies an event and all that follows from it.
+    fn feed(&mut self, event: batch_state::Event) {
+        self.inbox.push_back(event);
+        let mut actions = Vec::new();
+        while let Some(event) = self.inbox.pop_front() {
+            if let Err(illegal) = self.state.apply(event, &mut actions) {
+                tracing::error!(
+                    batch.id = %self.intake.accepted.batch_id,
+                    error = %illegal,
+                    "A batch was driven against its rules; the event is passed over"
+                );
+            }
+            for action in actions.drain(..) {
+                self.perform(action);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Prepare(call) => {
+                let event = match self.prepare(call) {
+                    Ok(()) => batch_state::Event::Prepared(call),
+                    Err(failure) => batch_state::Event::Rejected(call, failure),
+                };
+                self.inbox.push_back(event);
+            }
+            Action::Enqueue(call) => self.enqueue(call),
+            Action::Run { call, attempt } => self.run_attempt(call, attempt),
+            Action::Abandon(call) => {
+                let flight = &mut self.flights[call];
+                if let Some(abort) = flight.abort.take() {
+                    abort.abort();
+                }
+                flight.permit = None;
+            }
+            Action::Finish(call, ending) => self.finish(call, ending),
+            Action::EndBatch => self.has_ended = true,
+        }
+    }
+
+    /// The call's own parents are done: its clock starts, its input is made.
+    fn prepare(&mut self, call: usize) -> Result<(), Failure> {
+        let now = clock::now();
+        let ready = self.ledger.ready(call, now);
+        let Some(tool) = self.intake.tools[call].as_ref() else {
+            // Its fault ended it before this could be asked for.
+            return Err(Failure::new(FailureCode::Internal, "the call has no tool"));
+        };
+        let timeout =
+            self.intake.calls[call].timeout.or(self.intake.call_timeout).unwrap_or(tool.timeout);
+        let deadline =
+            ready.checked_add(timeout).map_or(self.deadline, |own| own.min(self.deadline));
+        if deadline <= now {
+            return Err(Failure::new(
+                FailureCode::DeadlineExceeded,
+                "the batch's time was over before the call could start; it was not sent",
+            ));
+        }
+        let input = self.ledger.input(&self.intake, call)?;
+        let flight = &mut self.flights[call];
+        flight.input = Some(input);
+        flight.deadline = Some(deadline);
+        self.timers.push(Reverse((deadline, call)));
+        Ok(())
+    }
+
+    fn enqueue(&mut self, call: usize) {
+        let Some(tool) = self.intake.tools[call].as_ref() else {
+            return;
+        };
+        match self.scope.acquire(&tool.api) {
+            Ok(permit) => {
+                self.flights[call].permit = Some(permit);
+                self.inbox.push_back(batch_state::Event::Granted(call));
+            }
+            Err(wait) => self.track(call, Task::wait(call, wait)),
+        }
+    }
+
+    fn run_attempt(&mut self, call: usize, number: u32) {
+        self.ledger.started(&self.intake, call, number, clock::now());
+        let flight = &mut self.flights[call];
+        let (Some(tool), Some(permit), Some(input), Some(deadline), Some(number)) = (
+            self.intake.tools[call].as_ref(),
+            flight.permit.take(),
+            flight.input.clone(),
+            flight.deadline,
+            NonZeroU32::new(number),
+        ) else {
+            let failure = Failure::new(FailureCode::Internal, "the call was run before its time");
+            self.inbox.push_back(batch_state::Event::Failed(call, failure, Sent::No));
+            return;
+        };
+        flight.sent = SentMark::default();
+        let attempt = Attempt { input, number, deadline, sent: flight.sent.clone() };
+        let task = Task::attempt(call, &*tool.backend, attempt, permit);
+        self.track(call, task);
+    }
+
+    fn track(&mut self, call: usize, task: Task) {
+        let (abort, registration) = AbortHandle::new_pair();
+        self.flights[call].abort = Some(abort);
+        self.tasks.push(Abortable::new(task, registration));
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Granted(call, permit) => {
+                self.flights[call].permit = Some(permit);
+                self.feed(batch_state::Event::Granted(call));
+            }
+            Done::Answered(call, answer) => {
+                self.flights[call].abort = None;
+                let ran = self.ledger.stopped(call, clock::now());
+                match answer {
+                    Ok(Reply { content }) => {
+                        if let Some(tool) = &self.intake.tools[call] {
+                            tool.latency.record(ran);
+                        }
+                        self.succeed(call, content);
+                    }
+                    Err(error) => {
+                        let sent = error.sent;
+                        let failure = self.failure_of(call, error);
+                        self.feed(batch_state::Event::Failed(call, failure, sent));
+                    }
+                }
+            }
+        }
+    }
+
+    fn succeed(&mut self, call: usize, content: Vec<Content>) {
+        let max = self.intake.tools[call].as_ref().map_or(usize::MAX, |tool| tool.result_bytes_max);
+        let event = match self.ledger.keep(call, content, max) {
+            Ok(()) => batch_state::Event::Succeeded(call),
+            Err(failure) => batch_state::Event::Failed(call, failure, Sent::Answered),
+        };
+        self.feed(event);
+    }
+
+    /// The cause stays here; the message goes on to the model.
+    fn failure_of(&self, call: usize, error: backend::Error) -> Failure {
+        tracing::debug!(
+            batch.id = %self.intake.accepted.batch_id,
+            call.id = %self.intake.calls[call].id,
+            tool = &*self.intake.calls[call].tool,
+            code = error.code.as_str(),
+            cause = error.cause.as_ref().map(tracing::field::display),
+            "An attempt failed"
+        );
+        error.into_failure()
+    }
+
+    fn finish(&mut self, call: usize, ending: Ending) {
+        self.flights[call] = Flight::default();
+        self.ledger.finish(&self.intake, call, ending, clock::now());
+    }
+
+    fn cancel_all(&mut self, reason: CancelReason) {
+        let sent = (0..self.flights.len())
+            .filter(|call| matches!(self.state.state(*call), Some(State::Running { .. })))
+            .map(|call| (call, self.flights[call].sent.get()))
+            .collect();
+        self.feed(batch_state::Event::AllCancelled(reason, sent));
+    }
+
+    fn obey(&mut self, command: Command) {
+        let Command::Cancel { call_ids, cancelled } = command;
+        let open = |dispatcher: &Self, call: usize| {
+            !matches!(dispatcher.state.state(call), Some(State::Done(_)))
+        };
+        let calls: Vec<_> = (0..self.intake.calls.len())
+            .filter(|call| open(self, *call))
+            .filter(|call| call_ids.is_empty() || call_ids.contains(&self.intake.calls[*call].id))
+            .collect();
+        let ids: Vec<CallId> =
+            calls.iter().map(|call| self.intake.calls[*call].id.clone()).collect();
+        if call_ids.is_empty() {
+            self.cancel_all(CancelReason::Requested);
+        } else {
+            for call in calls {
+                // One that needs another of them may have been skipped by now.
+                if open(self, call) {
+                    let sent = self.flights[call].sent.get();
+                    self.feed(batch_state::Event::Cancelled(call, sent, CancelReason::Requested));
+                }
+            }
+        }
+        // Whoever asked may have gone.
+        let _ = cancelled.send(ids);
+    }
+
+    /// Ends the calls whose time is over. An attempt gets a moment more to say
+    /// itself what it was doing.
+    fn expire(&mut self) {
+        let now = clock::now();
+        while let Some(Reverse((when, call))) = self.timers.peek().copied() {
+            if when > now {
+                break;
+            }
+            self.timers.pop();
+            let is_over = match self.state.state(call) {
+                Some(State::Queued) => true,
+                Some(State::Running { .. }) => {
+                    let last = self.flights[call].deadline.unwrap_or(when) + GRACE;
+                    if last > now {
+                        self.timers.push(Reverse((last, call)));
+                    }
+                    last <= now
+                }
+                _ => false,
+            };
+            if is_over {
+                let sent = self.flights[call].sent.get();
+                if matches!(self.state.state(call), Some(State::Running { .. })) {
+                    self.ledger.stopped(call, now);
+                }
+                self.feed(batch_state::Event::TimeUp(call, sent));
+            }
+        }
+    }
+}
+
+/// The next order; never, once nobody can give one.
+async fn next(commands: &mut Option<mpsc::Receiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(open) => {
+            let command = open.recv().await;
+            if command.is_none() {
+                *commands = None;
+            }
+            command
+        }
+        None => std::future::pending().await,
+    }
+}

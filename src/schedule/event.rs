@@ -1,0 +1,63 @@
+//! What happens in a batch, as those above are told of it. The machine's own
+//! events are others: see [`batch_state`](super::batch_state).
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    model::{BatchId, CallId, CallResult},
+    plan::Plan,
+};
+
+/// What happens in a batch, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The batch will run. Always the first.
+    Accepted(Arc<Accepted>),
+    /// An attempt begins.
+    Started {
+        /// Place in the turn, from 0.
+        index: usize,
+        /// The call.
+        call_id: CallId,
+        /// 1 for the first.
+        attempt: u32,
+        /// Since the batch was accepted.
+        at: Duration,
+    },
+    /// A call is terminal. Exactly one for every call.
+    Finished(Arc<CallResult>),
+    /// Always the last.
+    BatchFinished(Arc<BatchFinished>),
+}
+
+/// What will run.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The batch's id.
+    pub batch_id: BatchId,
+    /// Ids and tools, in call order.
+    pub calls: Vec<(CallId, Arc<str>)>,
+    /// What depends on what. A node's fault is the result that its call gets.
+    pub plan: Arc<Plan>,
+    /// Expected running time of each call.
+    pub latencies: Vec<Duration>,
+}
+
+/// How a batch ended.
+#[derive(Clone, Debug)]
+pub struct BatchFinished {
+    /// Every call's result, in call order.
+    pub results: Vec<Arc<CallResult>>,
+    /// From accepted to finished.
+    pub duration: Duration,
+    /// The sum of the calls' running times.
+    pub sequential: Duration,
+    /// The chain of calls that determined the duration, by place in the turn.
+    pub critical_path: Vec<usize>,
+}
+
+/// Events that a batch of so many calls can come to.
+pub(super) fn most_of(calls: usize) -> usize {
+    // Accepted and finished; each call's start and end.
+    2 + 2 * calls
+}

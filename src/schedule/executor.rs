@@ -1,0 +1,117 @@
+//! Makes attempts. The only place that invokes a backend.
+//!
+//! A call under way is a [`Task`]: first its wait for rights, then its attempt.
+//! The dispatcher polls them all itself, so that a call costs no task of the
+//! runtime's.
+
+use std::{
+    any::Any,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    backend::{self, Attempt, Backend, Reply},
+    limits::{Permit, Wait},
+    model::FailureCode,
+};
+
+/// What a call is doing.
+#[derive(Debug)]
+pub(super) struct Task {
+    call: usize,
+    stage: Stage,
+}
+
+enum Stage {
+    Waiting(Wait),
+    /// The attempt before its rights: it is dropped first, and they are free
+    /// only when nothing of it is left.
+    Attempting {
+        pending: backend::Pending,
+        _permit: Permit,
+    },
+    /// It was over before it began.
+    Broken(Option<backend::Error>),
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Waiting(_) => "Waiting",
+            Self::Attempting { .. } => "Attempting",
+            Self::Broken(_) => "Broken",
+        })
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The call's rights.
+    Granted(usize, Permit),
+    /// The attempt's answer.
+    Answered(usize, Result<Reply, backend::Error>),
+}
+
+impl Task {
+    /// Waits for a call's rights.
+    pub(super) fn wait(call: usize, wait: Wait) -> Self {
+        Self { call, stage: Stage::Waiting(wait) }
+    }
+
+    /// Makes an attempt. A backend that panics fails this call and nothing else.
+    pub(super) fn attempt(
+        call: usize,
+        backend: &dyn Backend,
+        attempt: Attempt,
+        permit: Permit,
+    ) -> Self {
+        let stage = match catch_unwind(AssertUnwindSafe(|| backend.attempt(attempt))) {
+            Ok(pending) => Stage::Attempting { pending, _permit: permit },
+            Err(panic) => Stage::Broken(Some(panicked(&*panic))),
+        };
+        Self { call, stage }
+    }
+}
+
+impl Future for Task {
+    type Output = Done;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
+        let call = self.call;
+        match &mut self.stage {
+            Stage::Waiting(wait) => {
+                Pin::new(wait).poll(context).map(|permit| Done::Granted(call, permit))
+            }
+            Stage::Attempting { pending, .. } => {
+                match catch_unwind(AssertUnwindSafe(|| pending.as_mut().poll(context))) {
+                    Ok(poll) => poll.map(|answer| Done::Answered(call, answer)),
+                    Err(panic) => Poll::Ready(Done::Answered(call, Err(panicked(&*panic)))),
+                }
+            }
+            Stage::Broken(error) => match error.take() {
+                Some(error) => Poll::Ready(Done::Answered(call, Err(error))),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+/// The panic's own words are for the log: they may hold anything.
+fn panicked(panic: &(dyn Any + Send)) -> backend::Error {
+    let words = panic
+        .downcast_ref::<&str>()
+        .map(|words| (*words).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    backend::Error::new(FailureCode::Internal, "the tool broke inside Sidecall")
+        .maybe_sent()
+        .because(Panicked(words))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a backend panicked: {0}")]
+struct Panicked(String);

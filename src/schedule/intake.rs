@@ -1,0 +1,142 @@
+//! From a submission to a batch that is ready to run: tools looked up, inputs
+//! checked, dependencies planned. Nothing has happened yet.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Accepted, Refusal, Settings, Submission};
+use crate::{
+    clock::Instant,
+    model::{BatchId, Call, Failure, FailureCode},
+    plan::{self, Plan},
+    registry::{Latency, Registry, Tool},
+};
+
+/// Most characters of an unreadable input that its failure quotes.
+const ECHO_CHARS_MAX: usize = 400;
+
+/// A batch that is ready to run.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) accepted: Arc<Accepted>,
+    pub(super) calls: Vec<Call>,
+    /// `None` where the name is no tool's.
+    pub(super) tools: Vec<Option<Arc<Tool>>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) call_timeout: Option<Duration>,
+    /// Most bytes of an input that references were put into.
+    pub(super) input_bytes_max: usize,
+}
+
+/// Refuses what no waiting makes smaller.
+pub(super) fn check_size(submission: &Submission, settings: &Settings) -> Result<(), Refusal> {
+    let calls = submission.calls.len();
+    if calls > settings.batch_calls_max.get() {
+        return Err(Refusal::TooLarge(format!(
+            "the turn has {calls} calls; bounds.batch_calls allows {}",
+            settings.batch_calls_max
+        )));
+    }
+    let bytes: usize = submission
+        .calls
+        .iter()
+        .map(|call| call.input.as_ref().map_or_else(|text| text.len(), |json| json.as_str().len()))
+        .sum();
+    if bytes > settings.batch_bytes_max.get() {
+        return Err(Refusal::TooLarge(format!(
+            "the turn's inputs have {bytes} bytes; bounds.batch_bytes allows {}",
+            settings.batch_bytes_max
+        )));
+    }
+    Ok(())
+}
+
+/// Plans a turn and finds the calls that cannot run.
+pub(super) fn take_in(
+    submission: Submission,
+    batch_id: BatchId,
+    registry: &Registry,
+    settings: &Settings,
+) -> Intake {
+    let calls = submission.calls;
+    let tools: Vec<_> = calls.iter().map(|call| registry.get(&call.tool).cloned()).collect();
+
+    let mut plan = plan::build(
+        &calls
+            .iter()
+            .zip(&tools)
+            .map(|(call, tool)| plan::Call {
+                id: &call.id,
+                tool: &call.tool,
+                input: call.input.as_ref().ok(),
+                depends_on: &call.depends_on,
+                after: tool.as_ref().map_or(&[], |tool| &tool.after),
+                references: submission.references
+                    && tool.as_ref().is_none_or(|tool| tool.references),
+            })
+            .collect::<Vec<_>>(),
+        submission.ordering,
+    );
+    for ((call, tool), node) in calls.iter().zip(&tools).zip(&mut plan.nodes) {
+        // The first thing that is wrong with a call is the one to mend first.
+        if let Some(fault) = own_fault(call, tool.as_deref(), registry) {
+            node.fault = Some(fault);
+        } else if node.fault.is_none() {
+            node.fault = misfit(call, tool.as_deref(), node.template.as_ref());
+        }
+    }
+
+    let plan = Arc::new(plan);
+    let latencies = tools
+        .iter()
+        .map(|tool| tool.as_ref().map_or(Latency::UNKNOWN, |tool| tool.latency.expected()))
+        .collect();
+    let accepted = Arc::new(Accepted {
+        batch_id,
+        calls: calls.iter().map(|call| (call.id.clone(), Arc::clone(&call.tool))).collect(),
+        plan: Arc::clone(&plan),
+        latencies,
+    });
+    let Submission { deadline, call_timeout, .. } = submission;
+    let input_bytes_max = settings.batch_bytes_max.get();
+    Intake { accepted, calls, tools, plan, deadline, call_timeout, input_bytes_max }
+}
+
+/// What is wrong with a call whatever else the turn holds.
+fn own_fault(call: &Call, tool: Option<&Tool>, registry: &Registry) -> Option<Failure> {
+    let Some(tool) = tool else {
+        return Some(registry.unknown(&call.tool));
+    };
+    let text = call.input.as_ref().err()?;
+    // Parsed once more: only here is it worth knowing what is wrong with it.
+    let fault = match crate::model::Json::try_new(text.to_string()) {
+        Ok(_) => "it is not an object".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(Failure::new(
+        FailureCode::InvalidInput,
+        format!(
+            "the input is not a JSON object, so the tool was not run: {fault}. What came: {}. \
+             Call it again with an input that fits this schema: {}",
+            echo(text),
+            tool.schema.source()
+        ),
+    ))
+}
+
+/// What the schema says of an input; of one with references in it, as far as
+/// that can be said before they are resolved.
+fn misfit(call: &Call, tool: Option<&Tool>, template: Option<&plan::Template>) -> Option<Failure> {
+    let (tool, input) = (tool?, call.input.as_ref().ok()?);
+    match template {
+        None => tool.schema.check(input).err(),
+        Some(template) => tool.schema.check_around(input, &template.pointers()).err(),
+    }
+}
+
+fn echo(text: &str) -> String {
+    match text.char_indices().nth(ECHO_CHARS_MAX) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}… ({} bytes in all)", &text[..end], text.len()),
+    }
+}

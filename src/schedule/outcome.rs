@@ -1,0 +1,273 @@
+//! What has come of a batch so far: times, whole results for those that read
+//! them, and the terminal result of each call, told exactly once.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    Accepted, BatchFinished, Event,
+    batch_state::{CancelReason, Ending},
+    intake::Intake,
+};
+use crate::{
+    clock::Instant,
+    model::{CallResult, Content, Failure, FailureCode, Json, Source, Timings, Truncation},
+    plan::{Plan, Template, Whole},
+    shape,
+};
+
+/// Everything that a batch will have to show.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    accepted_at: Instant,
+    slots: Vec<Slot>,
+    open: usize,
+    ended_at: Instant,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+/// One call's part.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    ready_at: Option<Instant>,
+    started_at: Option<Instant>,
+    ended_at: Option<Instant>,
+    running: Duration,
+    first_started_at: Option<Instant>,
+    /// Whether it will read no more of other calls' results.
+    has_read: bool,
+    /// Calls that have yet to read the whole result.
+    readers: usize,
+    /// The whole result, while somebody may read it.
+    whole: Option<Whole>,
+    /// What the model will see of it.
+    shown: Vec<Content>,
+    truncation: Option<Truncation>,
+    result: Option<Arc<CallResult>>,
+}
+
+impl Ledger {
+    pub(super) fn new(intake: &Intake, now: Instant, events: mpsc::Sender<Event>) -> Self {
+        let mut slots: Vec<_> = intake.calls.iter().map(|_| Slot::default()).collect();
+        for template in intake.plan.nodes.iter().filter_map(|node| node.template.as_ref()) {
+            for parent in template.parents() {
+                slots[*parent].readers += 1;
+            }
+        }
+        Self { accepted_at: now, open: slots.len(), slots, ended_at: now, events }
+    }
+
+    pub(super) fn accepted(&self, accepted: &Arc<Accepted>) {
+        self.tell(Event::Accepted(Arc::clone(accepted)));
+    }
+
+    /// The call's parents are done.
+    pub(super) fn ready(&mut self, call: usize, now: Instant) -> Instant {
+        *self.slots[call].ready_at.get_or_insert(now)
+    }
+
+    /// An attempt begins.
+    pub(super) fn started(&mut self, intake: &Intake, call: usize, attempt: u32, now: Instant) {
+        let slot = &mut self.slots[call];
+        slot.started_at = Some(now);
+        slot.first_started_at.get_or_insert(now);
+        self.tell(Event::Started {
+            index: call,
+            call_id: intake.calls[call].id.clone(),
+            attempt,
+            at: now - self.accepted_at,
+        });
+    }
+
+    /// An attempt is over; gives how long it ran.
+    pub(super) fn stopped(&mut self, call: usize, now: Instant) -> Duration {
+        let slot = &mut self.slots[call];
+        let ran = slot.started_at.take().map_or(Duration::ZERO, |started| now - started);
+        slot.running += ran;
+        ran
+    }
+
+    /// The call's input with every reference replaced, checked again where
+    /// there were any.
+    pub(super) fn input(&mut self, intake: &Intake, call: usize) -> Result<Json, Failure> {
+        let input = match (&intake.calls[call].input, &intake.plan.nodes[call].template) {
+            (Ok(input), None) => Ok(input.clone()),
+            (Ok(_), Some(template)) => guarded(|| {
+                let input = template
+                    .resolve(intake.input_bytes_max, |parent| self.slots[parent].whole.as_ref())?;
+                if let Some(tool) = &intake.tools[call] {
+                    tool.schema.check(&input)?;
+                }
+                Ok(input)
+            }),
+            // Its fault ended it before this could be asked for.
+            (Err(_), _) => Err(Failure::new(FailureCode::InvalidInput, "the input is not JSON")),
+        };
+        self.release_parents(intake, call);
+        input
+    }
+
+    /// The call will read nothing more: whole results that nobody else waits
+    /// for are let go.
+    fn release_parents(&mut self, intake: &Intake, call: usize) {
+        if std::mem::replace(&mut self.slots[call].has_read, true) {
+            return;
+        }
+        for parent in intake.plan.nodes[call].template.iter().flat_map(Template::parents) {
+            let slot = &mut self.slots[*parent];
+            slot.readers = slot.readers.saturating_sub(1);
+            if slot.readers == 0 {
+                slot.whole = None;
+            }
+        }
+    }
+
+    /// Keeps what a successful attempt answered: whole for those that read it,
+    /// cut for the model.
+    pub(super) fn keep(
+        &mut self,
+        call: usize,
+        content: Vec<Content>,
+        result_bytes_max: usize,
+    ) -> Result<(), Failure> {
+        let slot = &mut self.slots[call];
+        if slot.readers > 0 {
+            slot.whole = Some(Whole::new(&content));
+        }
+        let shaped = guarded(|| Ok(shape::shape(content, result_bytes_max)))?;
+        slot.shown = shaped.content;
+        slot.truncation = shaped.truncation;
+        Ok(())
+    }
+
+    /// The call is terminal: tells its result.
+    pub(super) fn finish(&mut self, intake: &Intake, call: usize, ending: Ending, now: Instant) {
+        self.stopped(call, now);
+        self.release_parents(intake, call);
+        let slot = &mut self.slots[call];
+        if slot.result.is_some() {
+            tracing::error!(batch.id = %intake.accepted.batch_id, "A call ended twice");
+            return;
+        }
+        let outcome = ending.outcome();
+        let (content, source, truncation) = match ending {
+            Ending::Succeeded => {
+                (std::mem::take(&mut slot.shown), Some(Source::Executed), slot.truncation)
+            }
+            _ => (Vec::new(), None, None),
+        };
+        let call_id = intake.calls[call].id.clone();
+        let result = Arc::new(CallResult {
+            index: call,
+            call_id,
+            tool: Arc::clone(&intake.calls[call].tool),
+            outcome,
+            source,
+            content,
+            failure: failure(intake, ending),
+            timings: slot.timings(self.accepted_at, now),
+            truncation,
+        });
+        slot.ended_at = Some(now);
+        slot.result = Some(Arc::clone(&result));
+        self.ended_at = now;
+        self.open -= 1;
+        self.tell(Event::Finished(result));
+    }
+
+    /// Tells the end, once every call has its result.
+    pub(super) fn end(self, plan: &Plan) {
+        debug_assert_eq!(self.open, 0, "a batch ended with open calls");
+        let critical_path = self.critical_path(plan);
+        let finished = BatchFinished {
+            sequential: self.slots.iter().map(|slot| slot.running).sum(),
+            duration: self.ended_at - self.accepted_at,
+            critical_path,
+            results: self.slots.into_iter().filter_map(|slot| slot.result).collect(),
+        };
+        tell(&self.events, Event::BatchFinished(Arc::new(finished)));
+    }
+
+    /// From the call that ended last, always to the parent that ended last.
+    fn critical_path(&self, plan: &Plan) -> Vec<usize> {
+        let ended = |call: &usize| self.slots[*call].ended_at;
+        let mut path = Vec::new();
+        let mut next = (0..self.slots.len()).max_by_key(ended);
+        while let Some(call) = next {
+            path.push(call);
+            next = plan.parents(call).iter().map(|edge| edge.from).max_by_key(ended);
+        }
+        path.reverse();
+        path
+    }
+
+    fn tell(&self, event: Event) {
+        tell(&self.events, event);
+    }
+}
+
+/// Sending never waits: the channel has room for all that a batch can tell.
+fn tell(events: &mpsc::Sender<Event>, event: Event) {
+    if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
+        tracing::error!(?event, "A batch told more than it can");
+        debug_assert!(false, "the channel of events is too small");
+    }
+}
+
+impl Slot {
+    fn timings(&self, accepted: Instant, now: Instant) -> Timings {
+        let ready = self.ready_at.unwrap_or(now);
+        let started = self.first_started_at.unwrap_or(now);
+        Timings {
+            blocked: ready - accepted,
+            queued: started.saturating_duration_since(ready),
+            running: self.running,
+        }
+    }
+}
+
+/// A panic in what is done for one call fails that call and nothing else.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Failure::new(FailureCode::Internal, "the call broke inside Sidecall"))
+    })
+}
+
+/// What the model reads of an ending.
+fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
+    let name = |call: usize| format!("{} ({})", intake.calls[call].tool, intake.calls[call].id);
+    match ending {
+        Ending::Succeeded => None,
+        Ending::Failed(failure) => Some(failure),
+        Ending::Cancelled(reason) => Some(Failure::new(
+            FailureCode::Cancelled,
+            match reason {
+                CancelReason::Requested => "the call was cancelled",
+                CancelReason::CallerGone => "the call was cancelled since its caller went away",
+                CancelReason::Shutdown => {
+                    "the call was cancelled since Sidecall is stopping; it can be made again"
+                }
+            },
+        )),
+        Ending::Skipped { parent, root } => {
+            let by_way = if parent == root {
+                String::new()
+            } else {
+                format!(", by way of {}", name(parent))
+            };
+            Some(Failure::new(
+                FailureCode::DependencyFailed,
+                format!(
+                    "not run: it needs {}, which did not succeed{by_way}. Mend that call first, \
+                     then make both again.",
+                    name(root)
+                ),
+            ))
+        }
+    }
+}

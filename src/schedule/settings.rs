@@ -1,0 +1,42 @@
+//! The bounds.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use crate::{limits::gate, model::ApiName};
+
+/// The bounds of what is admitted and of what runs at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Most open batches of the process.
+    pub batches_max: NonZeroUsize,
+    /// Most calls of one batch.
+    pub batch_calls_max: NonZeroUsize,
+    /// Most bytes of all inputs of one batch.
+    pub batch_bytes_max: NonZeroUsize,
+    /// Most open calls of one session.
+    pub session_calls_max: NonZeroUsize,
+    /// Most open calls of the process.
+    pub calls_max: NonZeroUsize,
+    /// Attempts of one batch in flight at once.
+    pub batch_concurrency: NonZeroUsize,
+    /// Attempts of one session in flight at once.
+    pub session_concurrency: NonZeroUsize,
+    /// Attempts of the process in flight at once.
+    pub concurrency: NonZeroUsize,
+    /// Time for a batch where neither the request nor the RPC names one.
+    pub batch_timeout: Duration,
+    /// Attempts of each API in flight at once; APIs that name none are absent.
+    pub api_concurrency: Vec<(ApiName, NonZeroUsize)>,
+}
+
+impl Settings {
+    /// What the gate needs of it.
+    pub(super) fn gate(&self) -> gate::Settings {
+        gate::Settings {
+            process: self.concurrency,
+            session: self.session_concurrency,
+            batch: self.batch_concurrency,
+            apis: self.api_concurrency.clone(),
+        }
+    }
+}
