@@ -7,7 +7,7 @@
 //! process, lets everyone wait in place.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     future::Future,
     num::NonZeroUsize,
@@ -19,6 +19,10 @@ use std::{
 use slab::Slab;
 
 use crate::model::{ApiName, SessionId};
+
+mod queue;
+
+use queue::Queue;
 
 /// The caps.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,9 +99,17 @@ struct Inner {
 
 struct Api {
     cap: Option<Cap>,
-    /// Batches with waiters here, in the order of their turns.
-    ring: VecDeque<usize>,
-    queues: HashMap<usize, VecDeque<usize>>,
+    waiters: Queue,
+}
+
+impl Api {
+    fn new(cap: Option<Cap>) -> Self {
+        Self { cap, waiters: Queue::default() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.cap.as_ref().is_some_and(Cap::is_full)
+    }
 }
 
 struct Session {
@@ -152,8 +164,7 @@ impl Gate {
             Some(&key) => key,
             None => {
                 let cap = Cap::new(self.settings.session);
-                let key =
-                    inner.sessions.insert(Session { cap, id: session.clone(), batches: 0 });
+                let key = inner.sessions.insert(Session { cap, id: session.clone(), batches: 0 });
                 inner.session_ids.insert(session.clone(), key);
                 key
             }
@@ -197,14 +208,14 @@ impl Scope {
     pub fn acquire(self: &Arc<Self>, api: &ApiName) -> Result<Permit, Wait> {
         let mut inner = self.gate.lock();
         let api = inner.names.get(api).copied().unwrap_or(0);
-        if inner.apis[api].ring.is_empty() && inner.has_room(self.batch, api) {
+        if inner.apis[api].waiters.batches() == 0 && inner.has_room(self.batch, api) {
             inner.take(self.batch, api);
             drop(inner);
             return Ok(Permit { scope: Arc::clone(self), api });
         }
         let state = WaiterState::Queued(None);
         let waiter = inner.waiters.insert(Waiter { batch: self.batch, api, state });
-        inner.apis[api].push(self.batch, waiter);
+        inner.apis[api].waiters.push(self.batch, waiter);
         // Others may wait for reasons of their own that do not hold here.
         let woken = inner.grant(api);
         drop(inner);
@@ -259,7 +270,7 @@ impl Drop for Wait {
         let Waiter { batch, api, state } = inner.waiters.remove(key);
         let woken = match state {
             WaiterState::Queued(_) => {
-                inner.apis[api].remove(batch, key);
+                inner.apis[api].waiters.remove(batch, key);
                 Vec::new()
             }
             // Granted, and nobody will take it.
@@ -286,9 +297,7 @@ fn wake(woken: Vec<Waker>) {
 
 impl Inner {
     fn has_room(&self, batch: usize, api: usize) -> bool {
-        !self.process.is_full()
-            && !self.apis[api].cap.as_ref().is_some_and(Cap::is_full)
-            && self.batch_has_room(batch)
+        !self.process.is_full() && !self.apis[api].is_full() && self.batch_has_room(batch)
     }
 
     fn batch_has_room(&self, batch: usize) -> bool {
@@ -333,20 +342,20 @@ impl Inner {
     fn grant(&mut self, api: usize) -> Vec<Waker> {
         let mut woken = Vec::new();
         let mut stepped_aside = 0;
-        while stepped_aside < self.apis[api].ring.len() {
-            if self.process.is_full() || self.apis[api].cap.as_ref().is_some_and(Cap::is_full) {
+        while stepped_aside < self.apis[api].waiters.batches() {
+            if self.process.is_full() || self.apis[api].is_full() {
                 break;
             }
-            let Some(batch) = self.apis[api].ring.pop_front() else {
+            let Some(batch) = self.apis[api].waiters.next_batch() else {
                 break;
             };
             if !self.batch_has_room(batch) {
-                self.apis[api].ring.push_back(batch);
+                self.apis[api].waiters.step_aside(batch);
                 stepped_aside += 1;
                 continue;
             }
             stepped_aside = 0;
-            if let Some(waiter) = self.apis[api].pop(batch) {
+            if let Some(waiter) = self.apis[api].waiters.pop(batch) {
                 self.take(batch, api);
                 let state = &mut self.waiters[waiter].state;
                 if let WaiterState::Queued(Some(waker)) =
@@ -357,46 +366,6 @@ impl Inner {
             }
         }
         woken
-    }
-}
-
-impl Api {
-    fn new(cap: Option<Cap>) -> Self {
-        Self { cap, ring: VecDeque::new(), queues: HashMap::new() }
-    }
-
-    fn push(&mut self, batch: usize, waiter: usize) {
-        let queue = self.queues.entry(batch).or_default();
-        if queue.is_empty() {
-            self.ring.push_back(batch);
-        }
-        queue.push_back(waiter);
-    }
-
-    /// The batch's first waiter. The batch has left the ring, and comes to its
-    /// end where it has more.
-    fn pop(&mut self, batch: usize) -> Option<usize> {
-        let queue = self.queues.get_mut(&batch)?;
-        let waiter = queue.pop_front();
-        if queue.is_empty() {
-            self.queues.remove(&batch);
-        } else {
-            self.ring.push_back(batch);
-        }
-        waiter
-    }
-
-    fn remove(&mut self, batch: usize, waiter: usize) {
-        let Some(queue) = self.queues.get_mut(&batch) else {
-            return;
-        };
-        if let Some(place) = queue.iter().position(|queued| *queued == waiter) {
-            queue.remove(place);
-        }
-        if queue.is_empty() {
-            self.queues.remove(&batch);
-            self.ring.retain(|queued| *queued != batch);
-        }
     }
 }
 

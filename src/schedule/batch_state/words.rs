@@ -1,0 +1,146 @@
+//! What the machine is told and what it says.
+
+use crate::model::{Failure, Outcome, Sent};
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Waits for `parents` other calls to end.
+    Blocked {
+        /// How many.
+        parents: usize,
+    },
+    /// Its input is being made.
+    Preparing,
+    /// Waits for its rights.
+    Queued,
+    /// An attempt is in flight.
+    Running {
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// Terminal, for good.
+    Done(Outcome),
+}
+
+/// What the world tells the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The batch was accepted. The first event, and once.
+    Begun,
+    /// The call's input is complete and fits its schema.
+    Prepared(usize),
+    /// It is not, or does not.
+    Rejected(usize, Failure),
+    /// All rights that an attempt needs are held.
+    Granted(usize),
+    /// The attempt was answered.
+    Succeeded(usize),
+    /// The attempt failed. `Maybe`: it may have been sent, and had no answer.
+    Failed(usize, Failure, Sent),
+    /// The call's time is over. `sent` tells of its attempt in flight, if any.
+    TimeUp(usize, Sent),
+    /// Somebody asked for the call's end. `sent` as above.
+    Cancelled(usize, Sent, CancelReason),
+    /// Everything that is open is to end. Tells of the attempts in flight.
+    AllCancelled(CancelReason, Vec<(usize, Sent)>),
+}
+
+impl Event {
+    pub(super) fn call(&self) -> Option<usize> {
+        match self {
+            Self::Begun | Self::AllCancelled(..) => None,
+            Self::Prepared(call)
+            | Self::Rejected(call, _)
+            | Self::Granted(call)
+            | Self::Succeeded(call)
+            | Self::Failed(call, ..)
+            | Self::TimeUp(call, _)
+            | Self::Cancelled(call, ..) => Some(*call),
+        }
+    }
+}
+
+/// Who wants a call to end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CancelReason {
+    /// `CancelBatch`.
+    Requested,
+    /// The caller's stream is gone.
+    CallerGone,
+    /// The process ends.
+    Shutdown,
+}
+
+/// What the machine wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Make the call's input: answer [`Event::Prepared`] or [`Event::Rejected`].
+    Prepare(usize),
+    /// Ask for the call's rights: answer [`Event::Granted`].
+    Enqueue(usize),
+    /// Make an attempt: answer [`Event::Succeeded`] or [`Event::Failed`].
+    Run {
+        /// The call.
+        call: usize,
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// Drop whatever is under way for the call.
+    Abandon(usize),
+    /// The call is terminal. Exactly one for every call.
+    Finish(usize, Ending),
+    /// Every call is. The last action.
+    EndBatch,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// Its attempt was answered.
+    Succeeded,
+    /// It failed.
+    Failed(Failure),
+    /// It was cancelled before anything could have been sent, or its effect
+    /// does not matter.
+    Cancelled(CancelReason),
+    /// It never ran: `root` did not succeed and is needed, by way of `parent`.
+    Skipped {
+        /// The call that it needs itself.
+        parent: usize,
+        /// The first of the chain that did not succeed.
+        root: usize,
+    },
+}
+
+impl Ending {
+    /// The outcome that it amounts to.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Succeeded => Outcome::Succeeded,
+            Self::Failed(_) => Outcome::Failed,
+            Self::Cancelled(_) => Outcome::Cancelled,
+            Self::Skipped { .. } => Outcome::Skipped,
+        }
+    }
+}
+
+/// An event that its call's state does not allow: a fault of the driver's.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("call {call} is {state:?} and cannot take {event}")]
+pub struct Illegal {
+    /// The call; the number of calls where it is none of the batch.
+    pub call: usize,
+    /// Where it stands.
+    pub state: State,
+    /// The event, for people.
+    pub event: String,
+}
+
+/// What the machine must know of a call besides the plan.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Traits {
+    /// Whether an attempt that may have been sent and had no answer leaves
+    /// nobody knowing what happened.
+    pub is_effectful: bool,
+}
