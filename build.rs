@@ -19,6 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("sidecall_descriptor.bin"), &descriptors)?;
 
     tonic_prost_build::configure()
+        // Images and documents are passed on, not copied.
+        .bytes(".sidecall.v1")
         .compile_fds(prost_types::FileDescriptorSet::decode(descriptors.as_slice())?)?;
     Ok(())
 }
