@@ -1,4 +1,11 @@
 //! Logs on stderr.
+//!
+//! A message is a sentence that reads alone; its values stand beside it as
+//! fields. Never in a log: inputs, results, secrets.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How the process logs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,4 +24,69 @@ pub enum Format {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// Why the process cannot log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter is none.
+    #[error(
+        "the log filter {filter:?} is not valid: {cause}; write a level, or levels by part: \
+         `info`, `warn,sidecall=debug`"
+    )]
+    Filter {
+        /// What was written.
+        filter: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Somebody else logs already.
+    #[error("logging was set up before")]
+    Taken,
+}
+
+/// Starts logging, once per process.
+///
+/// # Errors
+///
+/// [`Error`] says what is wrong with the settings.
+pub fn init(settings: &Settings) -> Result<(), Error> {
+    let filter = filter(&settings.filter)?;
+    let lines = fmt::layer().with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    match settings.format {
+        Format::Human => {
+            registry.with(lines.with_ansi(io::stderr().is_terminal()).with_target(false)).try_init()
+        }
+        Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    }
+    .map_err(|_| Error::Taken)
+}
+
+fn filter(text: &str) -> Result<EnvFilter, Error> {
+    let text = if text.trim().is_empty() { "info" } else { text };
+    EnvFilter::builder()
+        .parse(text)
+        .map_err(|cause| Error::Filter { filter: text.to_owned(), cause: cause.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_none_is_refused_with_what_to_write() {
+        for text in ["info,sidecall=loud", "sidecall=debug=trace", "[{"] {
+            let error = filter(text).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("`info`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_filter_means_info() {
+        for text in ["", "  ", "info"] {
+            assert_eq!(filter(text).unwrap().to_string(), "info");
+        }
+        assert_eq!(filter("warn,sidecall=debug").unwrap().to_string(), "sidecall=debug,warn");
+    }
 }
