@@ -1,8 +1,19 @@
 //! The wire. Generated types and `tonic::Status` stop here.
+//!
+//! In reading order: `listen` accepts connections, `layers` serves them,
+//! [`service`] answers an RPC with what `decode` makes of its request and
+//! `stream` of its batch, `encode` writes messages, `status` refusals.
 
 use std::num::NonZeroUsize;
 
+mod deadline;
+mod decode;
+mod encode;
+pub mod layers;
 pub mod listen;
+pub mod service;
+mod status;
+mod stream;
 
 /// The sizes of the wire.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -10,6 +21,8 @@ pub struct Settings {
     /// Most bytes of a message that the server sends; larger results and bundles
     /// travel in parts. At least [`MESSAGE_BYTES_MIN`](Self::MESSAGE_BYTES_MIN).
     pub message_bytes_max: NonZeroUsize,
+    /// Most RPCs that one connection may have open at once.
+    pub streams_max: u32,
 }
 
 impl Settings {
@@ -18,8 +31,23 @@ impl Settings {
 }
 
 impl Default for Settings {
-    /// 3 MiB: what a client with bare stubs accepts is 4 MiB.
+    /// 3 MiB, since a client with bare stubs accepts 4 MiB. 1024 RPCs, since a
+    /// whole fleet of agents may share one channel; hyper's own 200 would make
+    /// the others wait unseen.
     fn default() -> Self {
-        Self { message_bytes_max: NonZeroUsize::MIN.saturating_add((3 << 20) - 1) }
+        Self {
+            message_bytes_max: NonZeroUsize::MIN.saturating_add((3 << 20) - 1),
+            streams_max: 1024,
+        }
     }
+}
+
+/// The last place at or before `at` where the text can be cut between
+/// characters.
+fn char_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }

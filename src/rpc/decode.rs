@@ -1,0 +1,300 @@
+//! Requests as [`Submission`]s.
+//!
+//! Every fault is found before any is told, each with its field's path. What
+//! a model can get wrong (an input that is no JSON, a tool that does not exist)
+//! is no fault of the request: that call fails, and the rest runs.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    clock::Instant,
+    format,
+    model::{BatchId, Call, CallId, Json, Ordering, Owner, SessionId},
+    proto::v1,
+    schedule::{Refusal, Submission, Violation},
+};
+
+/// Most bytes of a tool's name as a model wrote it, known or not.
+const TOOL_BYTES_MAX: usize = 256;
+
+/// A turn to run. `allowed` is the time that the RPC's deadline leaves it.
+///
+/// # Errors
+///
+/// [`Refusal::Invalid`] with every fault.
+pub(super) fn execute(
+    mut request: v1::ExecuteBatchRequest,
+    allowed: Option<Duration>,
+    now: Instant,
+) -> Result<Submission, Refusal> {
+    let mut faults = Faults::default();
+    let batch_id = faults.id("batch_id", std::mem::take(&mut request.batch_id), BatchId::try_new);
+    // A batch whose id is made here cannot be sent again, so nothing is compared
+    // with its content.
+    let fingerprint = match batch_id {
+        Some(_) => Sha256::digest(request.encode_to_vec()).into(),
+        None => [0; 32],
+    };
+    let session_id = faults.id("session_id", request.session_id, SessionId::try_new);
+    let references = faults.references(request.references);
+    let ordering = faults.ordering(request.ordering);
+    faults.on_disconnect(request.on_disconnect);
+    let timeout = faults.timeout("timeout", request.timeout);
+    let call_timeout = faults.timeout("call_timeout", request.call_timeout);
+    let calls = match request.turn {
+        Some(v1::execute_batch_request::Turn::Typed(typed)) => faults.typed(typed),
+        Some(v1::execute_batch_request::Turn::AnthropicJson(text)) => faults.anthropic(&text),
+        None => faults.no_turn(),
+    };
+    faults.none()?;
+    let time = [allowed, timeout].into_iter().flatten().min();
+    Ok(Submission {
+        owner: Owner::local(),
+        batch_id,
+        session_id,
+        references,
+        ordering,
+        // What lies beyond the clock's end is no deadline.
+        deadline: time.and_then(|time| now.checked_add(time)),
+        call_timeout,
+        calls,
+        fingerprint,
+    })
+}
+
+/// A turn to plan.
+///
+/// # Errors
+///
+/// [`Refusal::Invalid`] with every fault.
+pub(super) fn plan(request: v1::PlanBatchRequest) -> Result<Submission, Refusal> {
+    use v1::{execute_batch_request::Turn, plan_batch_request::Turn as Planned};
+    let v1::PlanBatchRequest { references, ordering, turn } = request;
+    let turn = turn.map(|turn| match turn {
+        Planned::Typed(typed) => Turn::Typed(typed),
+        Planned::AnthropicJson(text) => Turn::AnthropicJson(text),
+    });
+    let request = v1::ExecuteBatchRequest {
+        references,
+        ordering,
+        turn,
+        ..v1::ExecuteBatchRequest::default()
+    };
+    execute(request, None, crate::clock::now())
+}
+
+/// What to cancel.
+///
+/// # Errors
+///
+/// [`Refusal::Invalid`] with every fault.
+pub(super) fn cancel(request: v1::CancelBatchRequest) -> Result<(BatchId, Vec<CallId>), Refusal> {
+    let mut faults = Faults::default();
+    if request.batch_id.is_empty() {
+        faults.add("batch_id", "is missing: name the batch that is to be cancelled");
+    }
+    let batch_id = faults.id("batch_id", request.batch_id, BatchId::try_new);
+    let mut call_ids = Vec::with_capacity(request.call_ids.len());
+    for (index, id) in request.call_ids.into_iter().enumerate() {
+        match CallId::try_new(id) {
+            Ok(id) => call_ids.push(id),
+            Err(error) => faults.add(format!("call_ids[{index}]"), error.to_string()),
+        }
+    }
+    match batch_id {
+        Some(id) if faults.0.is_empty() => Ok((id, call_ids)),
+        _ => Err(Refusal::Invalid(faults.0)),
+    }
+}
+
+/// Which shape tool definitions are wanted in, and whether references are.
+///
+/// # Errors
+///
+/// [`Refusal::Invalid`] with every fault.
+pub(super) fn list(
+    request: &v1::ListToolsRequest,
+) -> Result<(Option<format::Shape>, bool), Refusal> {
+    let mut faults = Faults::default();
+    let shape = match v1::Shape::try_from(request.shape) {
+        Ok(v1::Shape::Unspecified) => None,
+        Ok(v1::Shape::Anthropic) => Some(format::Shape::Anthropic),
+        Err(_) => {
+            faults.unknown("shape", request.shape);
+            None
+        }
+    };
+    let references = faults.references(request.references);
+    faults.none()?;
+    Ok((shape, references))
+}
+
+/// What is wrong with a request, collected.
+#[derive(Default)]
+struct Faults(Vec<Violation>);
+
+impl Faults {
+    fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.0.push(Violation { field: field.into(), description: description.into() });
+    }
+
+    fn none(self) -> Result<(), Refusal> {
+        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.0)) }
+    }
+
+    fn unknown(&mut self, field: &str, number: i32) {
+        self.add(field, format!("{number} is no value that this server knows"));
+    }
+
+    /// An id that may be absent.
+    fn id<T>(
+        &mut self,
+        field: &str,
+        text: String,
+        try_new: impl FnOnce(String) -> Result<T, crate::model::id::Error>,
+    ) -> Option<T> {
+        if text.is_empty() {
+            return None;
+        }
+        try_new(text).map_err(|error| self.add(field, error.to_string())).ok()
+    }
+
+    fn references(&mut self, number: i32) -> bool {
+        match v1::References::try_from(number) {
+            Ok(v1::References::On) => true,
+            Ok(v1::References::Off | v1::References::Unspecified) => false,
+            Err(_) => {
+                self.unknown("references", number);
+                false
+            }
+        }
+    }
+
+    fn ordering(&mut self, number: i32) -> Ordering {
+        match v1::Ordering::try_from(number) {
+            Ok(v1::Ordering::Free | v1::Ordering::Unspecified) => Ordering::Free,
+            Ok(v1::Ordering::Ordered) => Ordering::Ordered,
+            Err(_) => {
+                self.unknown("ordering", number);
+                Ordering::Free
+            }
+        }
+    }
+
+    fn on_disconnect(&mut self, number: i32) {
+        match v1::OnDisconnect::try_from(number) {
+            Ok(v1::OnDisconnect::Cancel | v1::OnDisconnect::Unspecified) => {}
+            Ok(v1::OnDisconnect::Continue) => self.add(
+                "on_disconnect",
+                "ON_DISCONNECT_CONTINUE needs a journal, and this server has none; leave it out",
+            ),
+            Err(_) => self.unknown("on_disconnect", number),
+        }
+    }
+
+    fn timeout(&mut self, field: &str, wire: Option<prost_types::Duration>) -> Option<Duration> {
+        let timeout = Duration::try_from(wire?).unwrap_or_default();
+        if timeout.is_zero() {
+            self.add(field, "must be more than zero; leave it out to set none");
+            return None;
+        }
+        Some(timeout)
+    }
+
+    fn no_turn(&mut self) -> Vec<Call> {
+        self.add("turn", "is missing: set `typed` or `anthropic_json`");
+        Vec::new()
+    }
+
+    fn typed(&mut self, turn: v1::ToolUses) -> Vec<Call> {
+        if turn.tool_uses.is_empty() {
+            self.add("typed.tool_uses", "is empty: a turn has at least one call");
+        }
+        let mut positions = HashMap::with_capacity(turn.tool_uses.len());
+        let mut calls = Vec::with_capacity(turn.tool_uses.len());
+        for (index, tool_use) in turn.tool_uses.into_iter().enumerate() {
+            let id = self.call_id(index, tool_use.id);
+            if let Some(first) = id.clone().and_then(|id| positions.insert(id, index)) {
+                self.add(
+                    path(index, "id"),
+                    format!("is also that of tool_uses[{first}]; every call has its own"),
+                );
+            }
+            self.tool(&path(index, "name"), &tool_use.name);
+            let field = path(index, "timeout");
+            let timeout = self.timeout(&field, tool_use.timeout);
+            let Some(id) = id else { continue };
+            calls.push(Call {
+                id,
+                tool: tool_use.name.into(),
+                input: input(tool_use.input_json),
+                depends_on: tool_use.depends_on,
+                timeout,
+            });
+        }
+        calls
+    }
+
+    fn call_id(&mut self, index: usize, text: String) -> Option<CallId> {
+        if text.is_empty() {
+            return Some(CallId::positional(index + 1));
+        }
+        CallId::try_new(text).map_err(|error| self.add(path(index, "id"), error.to_string())).ok()
+    }
+
+    /// A tool's name is the model's to get wrong, but every message about its
+    /// call repeats it.
+    fn tool(&mut self, field: &str, name: &str) {
+        if name.is_empty() {
+            self.add(field, "is missing: name the tool");
+        } else if name.len() > TOOL_BYTES_MAX {
+            let length = name.len();
+            self.add(field, format!("has {length} bytes; at most {TOOL_BYTES_MAX} are allowed"));
+        }
+    }
+
+    fn anthropic(&mut self, text: &str) -> Vec<Call> {
+        const FIELD: &str = "anthropic_json";
+        match format::Shape::Anthropic.decode(text) {
+            Ok(turn) => {
+                for call in &turn.calls {
+                    self.tool(&format!("{FIELD} ({})", call.id), &call.tool);
+                }
+                turn.calls
+            }
+            Err(faults) => {
+                for format::Fault { path, message } in faults {
+                    let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+                    self.add(format!("{FIELD}{dot}{path}"), message);
+                }
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn path(index: usize, field: &str) -> String {
+    format!("typed.tool_uses[{index}].{field}")
+}
+
+fn input(text: String) -> Result<Json, Arc<str>> {
+    if text.is_empty() {
+        return Ok(Json::from_value(&serde_json::Value::Object(serde_json::Map::new())));
+    }
+    let json = Json::try_new(text).map_err(|error| Arc::from(error.to_string()))?;
+    let found = match json.value() {
+        serde_json::Value::Object(_) => return Ok(json),
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "a boolean",
+        serde_json::Value::Number(_) => "a number",
+        serde_json::Value::String(_) => "a string",
+        serde_json::Value::Array(_) => "an array",
+    };
+    Err(Arc::from(format!("the input is {found}; it must be an object")))
+}
+
+#[cfg(test)]
+mod tests;

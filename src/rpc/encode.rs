@@ -1,0 +1,310 @@
+//! The model's words as messages. Nothing here can fail.
+//!
+//! Everything that a caller, a model or a backend wrote is bounded before it
+//! enters a message, so that none outgrows the size that clients accept.
+//! Content is the exception: `stream` sends what is large in parts.
+
+use std::time::Duration;
+
+use prost::Message;
+
+use super::char_boundary;
+use crate::{
+    model::{
+        CallId, CallResult, Content, Failure, FailureCode, FailureOrigin, Outcome, RetryAdvice,
+        Source, Timings,
+    },
+    plan::{self, EdgeKind, Strength},
+    proto::v1,
+    schedule::{Accepted, BatchFinished},
+};
+
+/// Most bytes of a failure's message.
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// Most bytes of a fault's message where many must fit into one plan.
+const FAULT_BYTES_MAX: usize = 240;
+/// Most bytes of an edge's reason: it may quote an input.
+const REASON_BYTES_MAX: usize = 240;
+/// Tag and length of a field of less than 2 MiB.
+const FIELD_BYTES: usize = 5;
+
+/// A turn that will run. The message has at most `bytes_max` bytes.
+pub(super) fn accepted(accepted: &Accepted, bytes_max: usize) -> v1::BatchAccepted {
+    let batch_id = accepted.batch_id.to_string();
+    let rest = bytes_max.saturating_sub(batch_id.len() + 2 * FIELD_BYTES);
+    v1::BatchAccepted { plan: Some(self::plan(accepted, rest)), batch_id }
+}
+
+/// A plan of at most `bytes_max` bytes: edges that do not fit are left out and
+/// counted; where the calls alone do not fit, so are the last of them.
+pub(super) fn plan(accepted: &Accepted, bytes_max: usize) -> v1::Plan {
+    let estimate = plan::estimate(&accepted.plan, &accepted.latencies);
+    let mut plan = v1::Plan {
+        calls: planned_calls(accepted, &estimate),
+        estimate: Some(v1::PlanEstimate {
+            sequential: Some(duration(estimate.sequential)),
+            critical_path: Some(duration(estimate.critical_path)),
+            speedup: estimate.speedup,
+            width: count(estimate.width),
+            depth: count(estimate.depth),
+        }),
+        ..v1::Plan::default()
+    };
+    let edges = &accepted.plan.edges;
+    // Room for the two counts of what is left out.
+    let bytes_max = bytes_max.saturating_sub(4 * FIELD_BYTES);
+    let mut bytes = plan.encoded_len();
+    if bytes > bytes_max {
+        bytes -= shorten_faults(&mut plan.calls);
+    }
+    while bytes > bytes_max
+        && let Some(call) = plan.calls.pop()
+    {
+        bytes = bytes.saturating_sub(call.encoded_len());
+        plan.calls_omitted += 1;
+    }
+    if plan.calls_omitted == 0 {
+        plan.edges.reserve(edges.len());
+        for edge in edges {
+            let edge = self::edge(edge);
+            bytes += edge.encoded_len() + FIELD_BYTES;
+            if bytes > bytes_max {
+                break;
+            }
+            plan.edges.push(edge);
+        }
+    }
+    plan.edges_omitted = count(edges.len() - plan.edges.len());
+    plan
+}
+
+fn planned_calls(accepted: &Accepted, estimate: &plan::Estimate) -> Vec<v1::PlannedCall> {
+    let mut calls: Vec<_> = accepted
+        .calls
+        .iter()
+        .zip(&accepted.plan.nodes)
+        .zip(&accepted.latencies)
+        .map(|(((call_id, tool), node), latency)| v1::PlannedCall {
+            call_id: call_id.to_string(),
+            tool: tool.to_string(),
+            fault: node.fault.as_ref().map(failure),
+            latency: Some(duration(*latency)),
+            ..v1::PlannedCall::default()
+        })
+        .collect();
+    for (call, depth) in calls.iter_mut().zip(&estimate.depths) {
+        call.depth = count(*depth);
+    }
+    for &index in &estimate.critical {
+        if let Some(call) = calls.get_mut(index) {
+            call.critical = true;
+        }
+    }
+    calls
+}
+
+/// Cuts the messages of the faults, and gives the bytes that it won.
+fn shorten_faults(calls: &mut [v1::PlannedCall]) -> usize {
+    let mut won = 0;
+    for fault in calls.iter_mut().filter_map(|call| call.fault.as_mut()) {
+        let before = fault.message.len();
+        fault.message = cut(&fault.message, FAULT_BYTES_MAX);
+        won += before - fault.message.len();
+    }
+    won
+}
+
+fn edge(edge: &plan::Edge) -> v1::Edge {
+    let kind = match edge.kind {
+        EdgeKind::Explicit => v1::EdgeKind::Explicit,
+        EdgeKind::Reference => v1::EdgeKind::Reference,
+        EdgeKind::After => v1::EdgeKind::After,
+        EdgeKind::BlockOrder => v1::EdgeKind::BlockOrder,
+    };
+    let strength = match edge.strength {
+        Strength::Need => v1::EdgeStrength::Need,
+        Strength::Optional => v1::EdgeStrength::Optional,
+        Strength::Order => v1::EdgeStrength::Order,
+    };
+    v1::Edge {
+        from: count(edge.from),
+        to: count(edge.to),
+        kind: kind.into(),
+        strength: strength.into(),
+        reason: cut(&edge.reason, REASON_BYTES_MAX),
+    }
+}
+
+/// An attempt begins.
+pub(super) fn started(
+    index: usize,
+    call_id: &CallId,
+    attempt: u32,
+    at: Duration,
+) -> v1::CallStarted {
+    v1::CallStarted {
+        call_id: call_id.to_string(),
+        index: count(index),
+        attempt,
+        at: Some(duration(at)),
+    }
+}
+
+/// A terminal result. Blocks for which `is_in_parts` holds are empty.
+pub(super) fn result(result: &CallResult, is_in_parts: impl Fn(usize) -> bool) -> v1::ToolResult {
+    let outcome = match result.outcome {
+        Outcome::Succeeded => v1::Outcome::Succeeded,
+        Outcome::Failed => v1::Outcome::Failed,
+        Outcome::Cancelled => v1::Outcome::Cancelled,
+        Outcome::Skipped => v1::Outcome::Skipped,
+    };
+    let source = match result.source {
+        None => v1::Source::Unspecified,
+        Some(Source::Executed) => v1::Source::Executed,
+    };
+    let blocks = result.content.iter().enumerate();
+    v1::ToolResult {
+        call_id: result.call_id.to_string(),
+        tool: result.tool.to_string(),
+        index: count(result.index),
+        outcome: outcome.into(),
+        is_error: result.is_error(),
+        source: source.into(),
+        content: blocks.map(|(place, block)| content(block, is_in_parts(place))).collect(),
+        failure: result.failure.as_ref().map(failure),
+        timings: Some(timings(result.timings)),
+        truncation: result.truncation.map(|truncation| v1::Truncation {
+            whole_bytes: truncation.whole_bytes as u64,
+            kept_bytes: truncation.kept_bytes as u64,
+        }),
+    }
+}
+
+fn content(content: &Content, in_parts: bool) -> v1::Content {
+    use v1::content::Block;
+    let text = |text: &str| if in_parts { String::new() } else { text.to_owned() };
+    let blob = |media_type: &str, data: &bytes::Bytes| v1::Blob {
+        media_type: media_type.to_owned(),
+        data: if in_parts { bytes::Bytes::new() } else { data.clone() },
+    };
+    let block = match content {
+        Content::Text(value) => Block::Text(text(value)),
+        Content::Json(value) => Block::Json(text(value.as_str())),
+        Content::Image { media_type, data } => Block::Image(blob(media_type, data)),
+        Content::Document { media_type, data } => Block::Document(blob(media_type, data)),
+        Content::Link { uri, name } => {
+            Block::Link(v1::Link { uri: uri.to_string(), name: name.to_string() })
+        }
+    };
+    v1::Content { block: Some(block), in_parts }
+}
+
+fn timings(timings: Timings) -> v1::Timings {
+    v1::Timings {
+        blocked: Some(duration(timings.blocked)),
+        queued: Some(duration(timings.queued)),
+        running: Some(duration(timings.running)),
+        ..v1::Timings::default()
+    }
+}
+
+/// Why a call did not succeed.
+pub(super) fn failure(failure: &Failure) -> v1::Failure {
+    let origin = match failure.origin {
+        FailureOrigin::Caller => v1::FailureOrigin::Caller,
+        FailureOrigin::Sidecall => v1::FailureOrigin::Sidecall,
+        FailureOrigin::Backend => v1::FailureOrigin::Backend,
+    };
+    let (retry, retry_after) = match failure.retry {
+        RetryAdvice::Never => (v1::RetryAdvice::Never, None),
+        RetryAdvice::SameInput => (v1::RetryAdvice::SameInput, None),
+        RetryAdvice::After(after) => (v1::RetryAdvice::After, Some(duration(after))),
+        RetryAdvice::ChangedInput => (v1::RetryAdvice::ChangedInput, None),
+        RetryAdvice::VerifyFirst => (v1::RetryAdvice::VerifyFirst, None),
+    };
+    v1::Failure {
+        code: code(failure.code).into(),
+        origin: origin.into(),
+        retry: retry.into(),
+        retry_after,
+        message: cut(&failure.message, MESSAGE_BYTES_MAX),
+        attempts: failure.attempts,
+    }
+}
+
+fn code(code: FailureCode) -> v1::FailureCode {
+    match code {
+        FailureCode::InvalidInput => v1::FailureCode::InvalidInput,
+        FailureCode::UnknownTool => v1::FailureCode::UnknownTool,
+        FailureCode::Denied => v1::FailureCode::Denied,
+        FailureCode::ToolError => v1::FailureCode::ToolError,
+        FailureCode::Conflict => v1::FailureCode::Conflict,
+        FailureCode::DependencyFailed => v1::FailureCode::DependencyFailed,
+        FailureCode::RateLimited => v1::FailureCode::RateLimited,
+        FailureCode::BudgetExceeded => v1::FailureCode::BudgetExceeded,
+        FailureCode::Repeated => v1::FailureCode::Repeated,
+        FailureCode::Unavailable => v1::FailureCode::Unavailable,
+        FailureCode::BackendError => v1::FailureCode::BackendError,
+        FailureCode::AttemptTimeout => v1::FailureCode::AttemptTimeout,
+        FailureCode::DeadlineExceeded => v1::FailureCode::DeadlineExceeded,
+        FailureCode::Cancelled => v1::FailureCode::Cancelled,
+        FailureCode::LockTimeout => v1::FailureCode::LockTimeout,
+        FailureCode::Overloaded => v1::FailureCode::Overloaded,
+        FailureCode::ResultTooLarge => v1::FailureCode::ResultTooLarge,
+        FailureCode::ResultInvalid => v1::FailureCode::ResultInvalid,
+        FailureCode::OutcomeUnknown => v1::FailureCode::OutcomeUnknown,
+        FailureCode::WorkerLost => v1::FailureCode::WorkerLost,
+        FailureCode::Internal => v1::FailureCode::Internal,
+    }
+}
+
+/// Counts and times. The critical path is as long as fits into `bytes_max`.
+pub(super) fn summary(finished: &BatchFinished, bytes_max: usize) -> v1::BatchSummary {
+    let of = |outcome: Outcome| {
+        count(finished.results.iter().filter(|result| result.outcome == outcome).count())
+    };
+    let mut bytes = 0;
+    let critical_path = finished
+        .critical_path
+        .iter()
+        .filter_map(|place| finished.results.get(*place))
+        .map(|result| result.call_id.to_string())
+        .take_while(|id| {
+            bytes += id.len() + FIELD_BYTES;
+            bytes <= bytes_max / 2
+        })
+        .collect();
+    v1::BatchSummary {
+        calls: count(finished.results.len()),
+        succeeded: of(Outcome::Succeeded),
+        failed: of(Outcome::Failed),
+        cancelled: of(Outcome::Cancelled),
+        skipped: of(Outcome::Skipped),
+        duration: Some(duration(finished.duration)),
+        sequential: Some(duration(finished.sequential)),
+        critical_path,
+        bundle_items: count(finished.results.len()),
+    }
+}
+
+fn duration(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        // Less than 10^9.
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+pub(super) fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn cut(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..char_boundary(text, bytes_max - '…'.len_utf8())])
+}
+
+#[cfg(test)]
+mod tests;

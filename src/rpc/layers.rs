@@ -1,0 +1,151 @@
+//! What stands between a connection and an RPC.
+//!
+//! From the outside in: the accept loop's own I/O, which can be cut; HTTP/2 with
+//! its bounds; the choice of the service by path; tonic's codec with its own.
+//! Admission is not here: it needs to know the turn, and is the scheduler's.
+
+use std::{
+    convert::Infallible,
+    num::NonZeroUsize,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, Either, Ready, ready};
+use http::{Request, Response, StatusCode, header};
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, server::NamedService, service::Routes};
+use tonic_health::ServingStatus;
+
+use super::{Settings, listen::Incoming, service::Service};
+use crate::proto::{self, v1::sidecall_service_server::SidecallServiceServer};
+
+/// A ping on a connection that was silent for so long. A peer that is gone
+/// without a word would keep its batches running for ever.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long the answer to it may take.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of a request around its inputs: names, ids, what depends on what. A turn
+/// over its bound must be read to be refused with words.
+const REQUEST_MARGIN_BYTES: usize = 4 << 20;
+/// hyper's own default, pinned: metadata is small.
+const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+
+/// Serves connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Server {
+    choice: Choice,
+    streams_max: u32,
+    health: tonic_health::server::HealthReporter,
+}
+
+impl Server {
+    /// Serves `service`, health and reflection. `inputs_bytes_max` is the bound
+    /// on the inputs of one turn.
+    ///
+    /// # Errors
+    ///
+    /// The descriptors that this program was built with are not readable.
+    pub fn try_new(
+        service: Service,
+        settings: &Settings,
+        inputs_bytes_max: NonZeroUsize,
+    ) -> Result<Self, tonic_reflection::server::Error> {
+        let sidecall = SidecallServiceServer::new(service)
+            .max_decoding_message_size(inputs_bytes_max.get().saturating_add(REQUEST_MARGIN_BYTES));
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let health = tonic_health::server::HealthReporter::new();
+        let health_service = tonic_health::pb::health_server::HealthServer::new(
+            tonic_health::server::HealthService::from_health_reporter(health.clone()),
+        );
+        let others = Routes::new(health_service).add_service(reflection).prepare();
+        let choice = Choice { sidecall, others };
+        Ok(Self { choice, streams_max: settings.streams_max, health })
+    }
+
+    /// What health says from now on, of the process and of the service.
+    pub async fn set_serving(&self, is_serving: bool) {
+        let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in ["", Sidecall::NAME] {
+            self.health.set_service_status(service, status).await;
+        }
+    }
+
+    /// Serves the connections that come, until `closing`: then no more are
+    /// accepted, and those that are open end when their RPCs have.
+    pub async fn serve(self, incoming: Incoming, closing: CancellationToken) {
+        let served = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .max_concurrent_streams(self.streams_max)
+            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .serve_with_incoming_shutdown(self.choice, incoming, closing.cancelled_owned())
+            .await;
+        // The accept loop has no error, and the service is always ready.
+        if let Err(error) = served {
+            tracing::error!(%error, "A listener has ended by a fault.");
+        }
+    }
+}
+
+type Sidecall = SidecallServiceServer<Service>;
+
+/// Chooses the service by path. Sidecall's own RPCs go to it directly; a
+/// general router in between costs each of them two allocations.
+#[derive(Clone, Debug)]
+struct Choice {
+    sidecall: Sidecall,
+    others: Routes,
+}
+
+impl tower::Service<Request<Body>> for Choice {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Either<
+        BoxFuture<'static, Result<Response<Body>, Infallible>>,
+        Ready<Result<Response<Body>, Infallible>>,
+    >;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Both services are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if is_of(request.uri().path(), Sidecall::NAME) {
+            Either::Left(self.sidecall.call(request))
+        } else if is_grpc(&request) {
+            Either::Left(Box::pin(self.others.call(request)))
+        } else {
+            Either::Right(ready(Ok(not_grpc())))
+        }
+    }
+}
+
+/// Whether `path` is `/service/…`.
+fn is_of(path: &str, service: &str) -> bool {
+    path.strip_prefix('/')
+        .and_then(|path| path.strip_prefix(service))
+        .is_some_and(|method| method.starts_with('/'))
+}
+
+fn is_grpc(request: &Request<Body>) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// tonic's own answer to a path that it does not know is HTTP's 200, which a
+/// browser or a probe takes for success.
+fn not_grpc() -> Response<Body> {
+    let mut response = Response::new(Body::new("This server speaks gRPC.\n".to_owned()));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain"));
+    response
+}

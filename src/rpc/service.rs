@@ -1,0 +1,145 @@
+//! The RPCs. Each decodes, asks the scheduler and encodes; nothing is decided
+//! here.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use prost::Message;
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status};
+
+use super::{deadline, decode, encode, status, stream::Events};
+use crate::{
+    clock,
+    format::{Definition, Shape, teach},
+    model::Owner,
+    proto::v1::{self, sidecall_service_server::SidecallService},
+    registry::{Registry, Tool},
+    schedule::{Refusal, Scheduler},
+};
+
+/// Answers RPCs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Service {
+    scheduler: Scheduler,
+    message_bytes_max: NonZeroUsize,
+    streams: TaskTracker,
+}
+
+impl Service {
+    /// A service whose messages have at most `message_bytes_max` bytes.
+    pub fn new(scheduler: Scheduler, message_bytes_max: NonZeroUsize) -> Self {
+        Self { scheduler, message_bytes_max, streams: TaskTracker::new() }
+    }
+
+    /// Ready when no batch's stream is open.
+    pub async fn idle(&self) {
+        self.streams.close();
+        self.streams.wait().await;
+    }
+}
+
+#[tonic::async_trait]
+impl SidecallService for Service {
+    type ExecuteBatchStream = Events;
+
+    async fn execute_batch(
+        &self,
+        request: Request<v1::ExecuteBatchRequest>,
+    ) -> Result<Response<Events>, Status> {
+        let allowed = deadline::allowed(request.metadata())
+            .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
+        let running = decode::execute(request.into_inner(), allowed, clock::now())
+            .and_then(|submission| self.scheduler.submit(submission))
+            .map_err(status::refused)?;
+        let bytes_max = self.message_bytes_max.get();
+        let open = self.streams.token();
+        Ok(Response::new(Events::new(running, Shape::Anthropic, bytes_max, open)))
+    }
+
+    async fn plan_batch(
+        &self,
+        request: Request<v1::PlanBatchRequest>,
+    ) -> Result<Response<v1::PlanBatchResponse>, Status> {
+        let planned = decode::plan(request.into_inner())
+            .and_then(|submission| self.scheduler.plan(submission))
+            .map_err(status::refused)?;
+        let plan = encode::plan(&planned, self.message_bytes_max.get() - MARGIN_BYTES);
+        Ok(Response::new(v1::PlanBatchResponse { plan: Some(plan) }))
+    }
+
+    async fn cancel_batch(
+        &self,
+        request: Request<v1::CancelBatchRequest>,
+    ) -> Result<Response<v1::CancelBatchResponse>, Status> {
+        let (batch_id, call_ids) = decode::cancel(request.into_inner()).map_err(status::refused)?;
+        let cancelled = self
+            .scheduler
+            .cancel(&Owner::local(), &batch_id, call_ids)
+            .await
+            .ok_or_else(|| status::no_such_batch(&batch_id))?;
+        let call_ids = cancelled.iter().map(ToString::to_string).collect();
+        Ok(Response::new(v1::CancelBatchResponse { call_ids }))
+    }
+
+    async fn list_tools(
+        &self,
+        request: Request<v1::ListToolsRequest>,
+    ) -> Result<Response<v1::ListToolsResponse>, Status> {
+        let request = request.into_inner();
+        let (shape, references) = decode::list(&request).map_err(status::refused)?;
+        let instructions = if references { teach::REFERENCES } else { "" };
+        let room = self.message_bytes_max.get() - MARGIN_BYTES - instructions.len();
+        let page = page(self.scheduler.registry(), &request.page_token, shape, room);
+        Ok(Response::new(v1::ListToolsResponse {
+            tools_json: shape
+                .map(|shape| shape.tool_definitions(page.tools.iter().map(|tool| definition(tool))))
+                .unwrap_or_default(),
+            tools: page.tools.iter().map(|tool| typed(tool)).collect(),
+            instructions: instructions.to_owned(),
+            next_page_token: page.next_token,
+        }))
+    }
+}
+
+/// Bytes of an answer around what fills it.
+const MARGIN_BYTES: usize = 1 << 10;
+
+struct Page<'a> {
+    tools: Vec<&'a Arc<Tool>>,
+    next_token: String,
+}
+
+/// The tools after the one named `token`, as many as fit into `room` bytes and
+/// at least one.
+fn page<'a>(registry: &'a Registry, token: &str, shape: Option<Shape>, room: usize) -> Page<'a> {
+    let mut page = Page { tools: Vec::new(), next_token: String::new() };
+    let mut bytes = 0;
+    for tool in registry.iter().skip_while(|tool| tool.name.as_str() <= token) {
+        let shaped = shape.map_or(0, |shape| shape.tool_definitions([definition(tool)]).len());
+        bytes += typed(tool).encoded_len() + shaped + 16;
+        if bytes > room
+            && let Some(last) = page.tools.last()
+        {
+            page.next_token = last.name.to_string();
+            break;
+        }
+        page.tools.push(tool);
+    }
+    page
+}
+
+fn definition(tool: &Tool) -> Definition<'_> {
+    Definition {
+        name: &tool.name,
+        description: &tool.description,
+        input_schema: tool.schema.source().as_str(),
+    }
+}
+
+fn typed(tool: &Tool) -> v1::ToolDefinition {
+    v1::ToolDefinition {
+        name: tool.name.to_string(),
+        description: tool.description.clone(),
+        input_schema_json: tool.schema.source().as_str().to_owned(),
+    }
+}

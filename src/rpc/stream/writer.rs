@@ -1,0 +1,136 @@
+//! Events as messages, without I/O.
+//!
+//! Messages are made one by one as they are asked for, so that a large bundle
+//! is never in memory as a whole.
+
+use std::collections::VecDeque;
+
+use super::parts::{BundleParts, ResultParts};
+use crate::{
+    format::Shape,
+    proto::v1::{self, batch_event},
+    rpc::encode,
+    schedule::Event,
+};
+
+/// Bytes of a message around an event's own: two tags and lengths, the sequence.
+const ENVELOPE_BYTES: usize = 32;
+
+/// Makes messages of events.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shape: Shape,
+    /// Most bytes of an event, without its envelope.
+    bytes_max: usize,
+    sequence: u64,
+    /// Calls that are not terminal.
+    calls_open: usize,
+    state: State,
+    /// What is to be written: one thing, and with the last result the end.
+    pending: VecDeque<Pending>,
+}
+
+#[derive(Debug)]
+enum State {
+    Running,
+    /// The end is known.
+    Ending,
+    /// The end was written, or will never be.
+    Ended,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Event(batch_event::Event),
+    Result(ResultParts),
+    End(BundleParts),
+}
+
+impl Writer {
+    /// Messages of at most `bytes_max`.
+    pub(super) fn new(shape: Shape, bytes_max: usize) -> Self {
+        Self {
+            shape,
+            bytes_max: bytes_max.saturating_sub(ENVELOPE_BYTES),
+            sequence: 0,
+            calls_open: usize::MAX,
+            state: State::Running,
+            pending: VecDeque::with_capacity(2),
+        }
+    }
+
+    /// Whether every call is terminal, and the end not known yet.
+    pub(super) fn is_before_the_end(&self) -> bool {
+        self.calls_open == 0 && matches!(self.state, State::Running)
+    }
+
+    /// Whether the last message was written.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// Writes nothing any more.
+    pub(super) fn abandon(&mut self) {
+        self.pending.clear();
+        self.state = State::Ended;
+    }
+
+    /// Takes in what happens.
+    pub(super) fn take(&mut self, event: Event) {
+        let pending = match event {
+            Event::Accepted(accepted) => {
+                self.calls_open = accepted.calls.len();
+                let accepted = encode::accepted(&accepted, self.bytes_max);
+                Pending::Event(batch_event::Event::Accepted(accepted))
+            }
+            Event::Started { index, call_id, attempt, at } => Pending::Event(
+                batch_event::Event::Started(encode::started(index, &call_id, attempt, at)),
+            ),
+            Event::Finished(result) => {
+                self.calls_open = self.calls_open.saturating_sub(1);
+                Pending::Result(ResultParts::new(result, self.bytes_max))
+            }
+            Event::BatchFinished(finished) => {
+                self.state = State::Ending;
+                Pending::End(BundleParts::new(finished, self.shape, self.bytes_max))
+            }
+        };
+        self.pending.push_back(pending);
+    }
+
+    /// The next message; `None` where something must happen first.
+    pub(super) fn next(&mut self) -> Option<v1::BatchEvent> {
+        let event = match self.pending.front_mut()? {
+            Pending::Result(result) => match result.next_part() {
+                Some(part) => batch_event::Event::ResultPart(part),
+                None => self.pop()?,
+            },
+            Pending::End(bundle) => match bundle.next_part() {
+                Some(part) => batch_event::Event::BundlePart(part),
+                None => self.pop()?,
+            },
+            Pending::Event(_) => self.pop()?,
+        };
+        self.sequence += 1;
+        Some(v1::BatchEvent { sequence: self.sequence, event: Some(event) })
+    }
+
+    /// The message that closes what is at the front, and with it the front.
+    fn pop(&mut self) -> Option<batch_event::Event> {
+        Some(match self.pending.pop_front()? {
+            Pending::Event(event) => event,
+            Pending::Result(result) => batch_event::Event::CallFinished(v1::CallFinished {
+                result: Some(result.into_result()),
+            }),
+            Pending::End(bundle) => {
+                self.state = State::Ended;
+                batch_event::Event::BatchFinished(v1::BatchFinished {
+                    summary: Some(bundle.into_summary()),
+                })
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
