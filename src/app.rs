@@ -2,9 +2,36 @@
 //!
 //! [`bind`] makes everything and listens; [`Bound`] says where, and runs it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    collections::HashMap,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use crate::{config::Config, drain::Drain};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backend::http,
+    config::Config,
+    drain::Drain,
+    model::{ApiName, ToolName},
+    registry::{self, Registry, Tool},
+    rpc::{layers::Server, listen, service::Service},
+    schedule::Scheduler,
+};
+
+pub mod signal;
+
+/// How long the results of killed batches have to reach their callers.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long connections have to close, first by themselves and then cut. The
+/// process ends a second after its drain timeout at the latest, and these three
+/// leave a quarter of it.
+const GOODBYE: Duration = Duration::from_millis(250);
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
@@ -13,14 +40,44 @@ pub struct Bound {
     pub unix: Option<PathBuf>,
     /// Its TCP address, with the port that was taken.
     pub tcp: Option<SocketAddr>,
+    /// The tools that it serves.
+    pub tools: Arc<Registry>,
     /// Ends it: [`Drain::start`] lets running batches finish, [`Drain::kill`]
     /// does not.
     pub drain: Drain,
+    drain_timeout: Duration,
+    listeners: listen::Bound,
+    server: Server,
+    service: Service,
 }
 
 /// Why nothing listens.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {}
+pub enum Error {
+    /// A tool of an API that does not exist.
+    #[error("tools.{tool}: there is no API {api:?}; add it under `apis`")]
+    NoSuchApi {
+        /// The tool.
+        tool: ToolName,
+        /// The API that it names.
+        api: ApiName,
+    },
+    /// An API that cannot be used as it is configured.
+    #[error("apis.{api}: {cause}")]
+    Api {
+        /// The API.
+        api: ApiName,
+        /// Why.
+        #[source]
+        cause: http::client::Error,
+    },
+    /// No address to be had.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// The program itself is broken.
+    #[error("the descriptors in this program cannot be read: {0}")]
+    Descriptors(#[from] tonic_reflection::server::Error),
+}
 
 /// Assembles what the configuration says and listens. Must be called within a
 /// tokio runtime.
@@ -29,15 +86,98 @@ pub enum Error {}
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
-    let _ = config;
-    Ok(Bound { unix: None, tcp: None, drain: Drain::new() })
+    let Config { listen, rpc, apis, tools, bounds, drain_timeout, .. } = config;
+    let drain = Drain::new();
+    let tools = Arc::new(Registry::new(self::tools(apis, tools)?));
+    let inputs_bytes_max = bounds.batch_bytes_max;
+    let scheduler = Scheduler::new(Arc::clone(&tools), bounds, drain.clone());
+    let service = Service::new(scheduler, rpc.message_bytes_max);
+    let server = Server::try_new(service.clone(), &rpc, inputs_bytes_max)?;
+    // Last, so that nobody connects to what cannot serve.
+    let listeners = listen::bind(&listen)?;
+    Ok(Bound {
+        unix: listeners.unix().map(Path::to_owned),
+        tcp: listeners.tcp(),
+        tools,
+        drain,
+        drain_timeout,
+        listeners,
+        server,
+        service,
+    })
+}
+
+fn tools(
+    apis: Vec<http::ApiSettings>,
+    tools: Vec<(registry::tool::Settings, http::RequestSettings)>,
+) -> Result<Vec<Tool>, Error> {
+    let mut by_name = HashMap::with_capacity(apis.len());
+    for settings in apis {
+        let name = settings.name.clone();
+        let api = http::Api::try_new(settings)
+            .map_err(|cause| Error::Api { api: name.clone(), cause })?;
+        by_name.insert(name, api);
+    }
+    tools
+        .into_iter()
+        .map(|(settings, request)| {
+            let api = by_name.get(&settings.api).ok_or_else(|| Error::NoSuchApi {
+                tool: settings.name.clone(),
+                api: settings.api.clone(),
+            })?;
+            let effect = request.method.effect();
+            let endpoint = http::Endpoint::new(Arc::clone(api), request);
+            Ok(Tool::new(settings, effect, Arc::new(endpoint)))
+        })
+        .collect()
 }
 
 impl Bound {
     /// Serves until drained: until [`drain`](Self::drain) is started and every
     /// batch has ended, at the latest after the drain timeout.
+    ///
+    /// While it drains it still listens, so that health can be asked and batches
+    /// can be cancelled; new turns are refused.
     pub async fn run(self) {
-        self.drain.draining().cancelled().await;
-        self.drain.finished().await;
+        let Self { drain, drain_timeout, listeners, server, service, .. } = self;
+        let closing = CancellationToken::new();
+        let cut = CancellationToken::new();
+        server.set_serving(true).await;
+        for incoming in listeners.into_incoming(&cut) {
+            drain.spawn(server.clone().serve(incoming, closing.clone()));
+        }
+
+        drain.draining().cancelled().await;
+        server.set_serving(false).await;
+        let killed = drain.killed().clone();
+        let idle_or_killed = async {
+            tokio::select! {
+                () = service.idle() => {}
+                () = killed.cancelled() => {}
+            }
+        };
+        if !within(drain_timeout, idle_or_killed).await {
+            tracing::warn!(
+                drain.timeout_ms = drain_timeout.as_millis(),
+                "Batches are still running at the end of the drain timeout; they are cancelled.",
+            );
+        }
+
+        // Batches that still run end now, each call with its result.
+        drain.kill();
+        within(LAST_WORDS, service.idle()).await;
+        closing.cancel();
+        if !within(GOODBYE, drain.finished()).await {
+            // Idle and half-open connections, and clients that do not read.
+            cut.cancel();
+            if !within(GOODBYE, drain.finished()).await {
+                tracing::warn!(tasks = drain.tasks_open(), "Tasks did not end and are abandoned.");
+            }
+        }
     }
+}
+
+/// Whether `work` was done in time.
+async fn within(time: Duration, work: impl Future<Output = ()>) -> bool {
+    timeout(time, work).await.is_ok()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{rpc, schedule, telemetry};
+use crate::{backend::http, registry, rpc, schedule, telemetry};
 
 /// What the file says, composed of every part's settings.
 #[derive(Debug)]
@@ -11,6 +11,10 @@ pub struct Config {
     pub listen: rpc::listen::Settings,
     /// The sizes of the wire.
     pub rpc: rpc::Settings,
+    /// The APIs.
+    pub apis: Vec<http::ApiSettings>,
+    /// The tools, each with its way to its API.
+    pub tools: Vec<(registry::tool::Settings, http::RequestSettings)>,
     /// What is admitted and what runs at once.
     pub bounds: schedule::Settings,
     /// How the process logs.
