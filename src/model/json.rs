@@ -27,6 +27,9 @@ struct Inner {
     value: OnceLock<Value>,
 }
 
+/// Deeper values are not parsed, which bounds the stack.
+const DEPTH_MAX: usize = 127;
+
 /// Why a text is not accepted as JSON: what, with line and column.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
@@ -39,7 +42,7 @@ impl From<serde_json::Error> for Error {
 }
 
 impl Json {
-    /// Reads a text that somebody wrote: one value, nested at most 128 deep,
+    /// Reads a text that somebody wrote: one value, nested at most 127 deep,
     /// no key twice in an object. What a duplicate key means is not defined,
     /// so nothing may run on it.
     ///
@@ -54,7 +57,7 @@ impl Json {
         Ok(Self(Arc::new(Inner { text, value: OnceLock::from(value) })))
     }
 
-    /// Reads a text that a backend sent: one value, nested at most 128 deep.
+    /// Reads a text that a backend sent: one value, nested at most 127 deep.
     /// Duplicate keys are the backend's business; the last one counts.
     ///
     /// # Errors
@@ -62,6 +65,10 @@ impl Json {
     /// What is wrong, with line and column.
     pub fn from_backend(text: String) -> Result<Self, (Error, String)> {
         match serde_json::from_str::<de::IgnoredAny>(&text) {
+            // Skipping over a value is not bounded in depth; parsing it is.
+            Ok(_) if depth(&text) > DEPTH_MAX => {
+                Err((Error(format!("nested more than {DEPTH_MAX} deep")), text))
+            }
             Ok(_) => Ok(Self(Arc::new(Inner { text, value: OnceLock::new() }))),
             Err(error) => Err((error.into(), text)),
         }
@@ -101,6 +108,41 @@ impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         self.0.text == other.0.text
     }
+}
+
+/// How deep the valid JSON that `text` is goes.
+fn depth(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut open, mut deepest) = (0, 0_usize, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = string_end(bytes, at),
+            b'[' | b'{' => {
+                open += 1;
+                deepest = deepest.max(open);
+                at += 1;
+            }
+            b']' | b'}' => {
+                open = open.saturating_sub(1);
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    deepest
+}
+
+/// Where the string that begins at `start` ends.
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 /// The members of the object that `text` is, keys decoded, values as slices of
@@ -260,6 +302,15 @@ mod tests {
             let error = Json::try_new(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn what_a_backend_nests_too_deep_to_be_parsed_is_refused() {
+        let nested =
+            |depth: usize| format!("{}\"[[\\\"[[\"{}", "[".repeat(depth), "]".repeat(depth));
+        let (error, text) = Json::from_backend(nested(128)).unwrap_err();
+        assert_eq!((error.to_string().as_str(), text), ("nested more than 127 deep", nested(128)));
+        assert!(Json::from_backend(nested(127)).unwrap().value().is_array());
     }
 
     #[test]

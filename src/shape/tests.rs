@@ -203,7 +203,10 @@ fn the_size_and_the_depth_of_a_result_cost_no_more_than_their_bytes() {
     for source in [
         deep,
         format!("[{}]", "[],".repeat(SIZE / 3) + "1"),
-        format!("{{\"a\":{}1{}}}", "[".repeat(SIZE / 2), "]".repeat(SIZE / 2)),
+        format!(
+            "[{}]",
+            format!("{}1{},", "[".repeat(126), "]".repeat(126)).repeat(SIZE / 253) + "1"
+        ),
         format!("\"{}\"", "\\\\".repeat(SIZE / 2)),
         format!("{{{}}}", "\"k\":1,".repeat(SIZE / 6) + "\"k\":2"),
     ] {
