@@ -16,6 +16,15 @@ pub mod schema;
 pub mod serve;
 pub mod tools;
 
+mod client;
+mod command;
+mod follow;
+mod refusal;
+mod terminal;
+mod turn;
+mod waterfall;
+mod wire;
+
 /// Executes the tool calls of an LLM agent's turn: plans them, runs them at
 /// once, streams every result.
 #[derive(Debug, Parser)]

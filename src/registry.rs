@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::{Failure, FailureCode, ToolName};
 
+mod nearest;
 pub mod schema;
 pub mod tool;
 
@@ -28,13 +29,80 @@ impl Registry {
     }
 
     /// The failure of a call of a tool that does not exist: it names those that
-    /// are spelt alike.
+    /// are spelt alike, or all where they are few.
     pub fn unknown(&self, name: &str) -> Failure {
-        Failure::new(FailureCode::UnknownTool, format!("there is no tool {name:?}"))
+        /// So many names are listed for a model to choose from.
+        const FEW: usize = 10;
+        let shown: String = name.chars().take(64).collect();
+        let names = self.tools.keys().map(ToolName::as_str);
+        let alike = nearest::nearest(name, names.clone());
+        let offer = match (alike.is_empty(), self.tools.len()) {
+            (false, _) => format!("did you mean {}?", alike.join(" or ")),
+            (true, 0) => "there are no tools".to_owned(),
+            (true, 1..=FEW) => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+            (true, _) => "use one of the tools that were offered".to_owned(),
+        };
+        Failure::new(FailureCode::UnknownTool, format!("there is no tool {shown:?}; {offer}"))
     }
 
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Tool>> {
         self.tools.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, time::Duration};
+
+    use super::*;
+    use crate::{
+        backend::{Attempt, Backend, Pending},
+        model::{ApiName, Effect, Json},
+    };
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Backend for Silent {
+        fn attempt(&self, _: Attempt) -> Pending {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn registry(names: &[&str]) -> Registry {
+        Registry::new(names.iter().map(|&name| {
+            let settings = tool::Settings {
+                name: ToolName::try_new(name).unwrap(),
+                description: String::new(),
+                schema: Schema::try_new(Json::try_new("{}").unwrap()).unwrap(),
+                api: ApiName::try_new("crm").unwrap(),
+                timeout: Duration::from_secs(1),
+                latency: None,
+                after: Vec::new(),
+                references: true,
+                result_bytes_max: NonZeroUsize::MAX.get(),
+            };
+            Tool::new(settings, Effect::ReadOnly, Arc::new(Silent))
+        }))
+    }
+
+    #[test]
+    fn a_tool_that_does_not_exist_is_told_with_those_that_are_spelt_alike() {
+        let many: Vec<String> = (0..11).map(|n| format!("tool_{n:03}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (names, wanted, says) in [
+            (&[][..], "x", r#"there is no tool "x"; there are no tools"#),
+            (&["get_user", "list_orders"], "getUsr", r#""getUsr"; did you mean get_user?"#),
+            (&["get_user", "list_orders"], "pay", "there are get_user, list_orders"),
+            (&many, "pay", "use one of the tools that were offered"),
+            (&["pay"], &"é".repeat(1000), &format!("tool \"{}\"; there are pay", "é".repeat(64))),
+        ] {
+            let registry = registry(names);
+            assert!(registry.get(wanted).is_none());
+            let failure = registry.unknown(wanted);
+            assert_eq!(failure.code, FailureCode::UnknownTool);
+            assert!(failure.message.contains(says), "{}", failure.message);
+        }
     }
 }

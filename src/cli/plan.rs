@@ -1,13 +1,83 @@
 //! `sidecall plan`: Prints what depends on what in a turn, and what it will take.
 
-use super::Exit;
+use std::io::Write;
+
+use super::{
+    Exit,
+    client::{Client, Error, Target},
+    command,
+    terminal::{DrawArgs, Screen},
+    turn::TurnArgs,
+    wire,
+};
+use crate::proto::v1::{self, execute_batch_request, plan_batch_request};
+
+mod dot;
+mod text;
 
 /// Prints what depends on what in a turn, and what it will take.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(
+    after_help = "Exit codes: 0 every call can run; 1 some call cannot; 2 the command line, \
+                        the turn or the configuration is wrong; 3 no server answers, or it \
+                        refused the turn.\n\nFor a picture: sidecall plan turn.json --format dot \
+                        | dot -Tsvg > turn.svg"
+)]
+pub struct Args {
+    #[command(flatten)]
+    turn: TurnArgs,
+    #[command(flatten)]
+    target: Target,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    draw: DrawArgs,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For Graphviz.
+    Dot,
+    /// A PlanBatchResponse in proto3 JSON.
+    Json,
+}
 
 /// Runs it.
 pub fn run(args: Args) -> Exit {
-    let Args {} = args;
-    Exit::Usage
+    command::run(plan(args))
+}
+
+async fn plan(args: Args) -> Result<Exit, Error> {
+    let request = args.turn.read().map_err(|fault| Error::Usage(fault.to_string()))?;
+    let mut client = Client::connect(&args.target).await?;
+    let response = client.rpc.plan_batch(to_plan(request)).await;
+    client.close().await;
+    let response = response.map_err(|status| Error::from(&status))?.into_inner();
+    let plan = response.plan.clone().unwrap_or_default();
+    let mut screen = Screen::stdout(&args.draw);
+    let text = match args.format {
+        Format::Text => text::text(&plan, &screen.look),
+        Format::Dot => dot::dot(&plan),
+        Format::Json => wire::to_pretty_json("sidecall.v1.PlanBatchResponse", &response)?,
+    };
+    writeln!(screen.out, "{}", text.trim_end())?;
+    screen.out.flush()?;
+    let has_fault = plan.calls.iter().any(|call| call.fault.is_some());
+    Ok(if has_fault { Exit::Found } else { Exit::Well })
+}
+
+/// The same turn, only to be planned.
+fn to_plan(request: v1::ExecuteBatchRequest) -> v1::PlanBatchRequest {
+    let v1::ExecuteBatchRequest { references, ordering, turn, .. } = request;
+    let turn = turn.map(|turn| match turn {
+        execute_batch_request::Turn::Typed(typed) => plan_batch_request::Turn::Typed(typed),
+        execute_batch_request::Turn::AnthropicJson(json) => {
+            plan_batch_request::Turn::AnthropicJson(json)
+        }
+    });
+    v1::PlanBatchRequest { references, ordering, turn }
 }

@@ -23,8 +23,8 @@ pub struct Call {
     pub id: CallId,
     /// The name as the model wrote it, which need not be a tool's.
     pub tool: Arc<str>,
-    /// The input, or what is wrong with its text. A call whose input cannot be
-    /// read is never run.
+    /// The input, or the text that came where an object of JSON was due. Such a
+    /// call is never run; its result says what is wrong with the text.
     pub input: Result<Json, Arc<str>>,
     /// Ids, names or positions of calls that must succeed first.
     pub depends_on: Vec<String>,

@@ -270,3 +270,4 @@ fn unknown(what: &str, attempts: u32) -> Failure {
     )
     .with_attempts(attempts)
 }
+

@@ -1,0 +1,360 @@
+//! The client side: a server that runs somewhere, or one of our own for the
+//! length of a command.
+//!
+//! Both are spoken to over gRPC, so that what a command shows is what an agent
+//! would get.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use clap::{ArgMatches, FromArgMatches, error::ErrorKind, parser::ValueSource};
+use hyper_util::rt::TokioIo;
+use tokio::{net::UnixStream, task::JoinHandle};
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use super::{AddressArgs, ConfigArgs, Exit, refusal::Refusal};
+use crate::{
+    app, config::Config, drain::Drain, proto::v1::sidecall_service_client::SidecallServiceClient,
+    rpc::listen,
+};
+
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a turn is run; flattened into the subcommands that ask a server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Target {
+    /// By a server of our own, for the length of the command.
+    Config(PathBuf),
+    /// By a server that runs.
+    Address(String),
+}
+
+/// The two ways, as clap knows them.
+#[derive(Clone, Debug, clap::Args)]
+struct TargetArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    address: AddressArgs,
+}
+
+impl clap::Args for Target {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        // Said here, since only here both stand side by side.
+        TargetArgs::augment_args(command).mut_arg("config", |arg| {
+            arg.help("Runs in this process, with this configuration, instead of asking a server")
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Target {
+    /// The command line is stronger than the environment; in the environment,
+    /// as in a pod, the server that runs is meant.
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let TargetArgs { config, address } = TargetArgs::from_arg_matches(matches)?;
+        let written = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let named = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
+        match config.config {
+            Some(_) if written("config") && written("address") => Err(clap::Error::raw(
+                ErrorKind::ArgumentConflict,
+                "--config runs the turn here and --address asks a server: give one of them\n",
+            )),
+            Some(config) if written("config") => Ok(Self::Config(config)),
+            Some(config) if !written("address") && !named("address") => Ok(Self::Config(config)),
+            Some(_) | None => Ok(Self::Address(address.address)),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// A server to ask.
+pub(crate) struct Client {
+    /// The connection.
+    pub(crate) rpc: SidecallServiceClient<Channel>,
+    /// The server, where it is our own.
+    local: Option<Local>,
+}
+
+/// A server of our own.
+struct Local {
+    drain: Drain,
+    serving: JoinHandle<()>,
+    /// Where its socket is; gone with it.
+    directory: tempfile::TempDir,
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The command line or the configuration is wrong.
+    Usage(String),
+    /// No server answers there.
+    Unreachable {
+        /// The address as it was given.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// The server answered, and refused.
+    Refused(Refusal),
+    /// The connection ended before the turn did.
+    Cut(String),
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+    /// The output cannot be written.
+    Output(io::Error),
+}
+
+impl Error {
+    /// How the program ends.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Unreachable { .. } | Self::Refused(_) | Self::Cut(_) => Exit::Unreachable,
+            Self::Interrupted | Self::Output(_) => Exit::Found,
+        }
+    }
+
+    /// Whether whoever reads the output went away: nothing is left to be said.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<&tonic::Status> for Error {
+    fn from(status: &tonic::Status) -> Self {
+        Self::Refused(Refusal::from(status))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(what) => f.write_str(what),
+            Self::Unreachable { address, cause } => write!(
+                f,
+                "no server answers at {address}: {cause}\n  Start one with `sidecall serve`, name \
+                 another with --address, or run in this process with --config FILE."
+            ),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Cut(cause) => write!(
+                f,
+                "the connection ended before the turn did: {cause}\n  Calls that had started may \
+                 have run. Find out before sending them again."
+            ),
+            Self::Interrupted => f.write_str("interrupted; calls that were open are cancelled"),
+            Self::Output(error) => write!(f, "the output cannot be written: {error}"),
+        }
+    }
+}
+
+impl Client {
+    /// A connection to the target's server, which is started where it is our
+    /// own.
+    pub(crate) async fn connect(target: &Target) -> Result<Self, Error> {
+        match target {
+            Target::Address(address) => Ok(Self { rpc: connect(address).await?, local: None }),
+            Target::Config(path) => {
+                let _ = path;
+                Err(Error::Usage("no configuration is read yet".to_owned()))
+            }
+        }
+    }
+
+    /// A server of our own with this configuration, on a socket that only this
+    /// user can reach.
+    pub(crate) async fn local(mut config: Config) -> Result<Self, Error> {
+        let directory = tempfile::Builder::new()
+            .prefix("sidecall-")
+            .tempdir()
+            .map_err(|error| Error::Usage(format!("no temporary directory: {error}")))?;
+        let path = directory.path().join("sidecall.sock");
+        config.listen = listen::Settings {
+            unix: Some(listen::Unix { path: path.clone(), ..listen::Unix::default() }),
+            tcp: None,
+        };
+        let bound = app::bind(config).map_err(|error| Error::Usage(error.to_string()))?;
+        let drain = bound.drain.clone();
+        // Not a task of the server's own drain, which it awaits the end of.
+        let serving = Drain::new().spawn(bound.run());
+        let local = Local { drain, serving, directory };
+        Ok(Self { rpc: connect(&format!("unix://{}", path.display())).await?, local: Some(local) })
+    }
+
+    /// The socket of a server of our own.
+    pub(crate) fn socket(&self) -> Option<PathBuf> {
+        self.local.as_ref().map(|local| local.directory.path().join("sidecall.sock"))
+    }
+
+    /// Ends the server where it is our own.
+    pub(crate) async fn close(self) {
+        let Self { rpc, local } = self;
+        drop(rpc);
+        if let Some(Local { drain, serving, directory }) = local {
+            drain.kill();
+            // It can only have panicked, which has been said already.
+            let _ = serving.await;
+            drop(directory);
+        }
+    }
+}
+
+/// An address as people write it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Address {
+    Unix(PathBuf),
+    Http(Uri),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(address: &str) -> Result<Self, String> {
+        let fix = "write unix:///path/to.sock or http://host:port";
+        if let Some(path) = address.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let is_absolute = path.starts_with('/');
+            return if is_absolute || !path.is_empty() && !address.starts_with("unix://") {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err(format!("the address `{address}` names no absolute path: {fix}"))
+            };
+        }
+        if address.starts_with('/') {
+            return Ok(Self::Unix(address.into()));
+        }
+        if address.starts_with("https://") {
+            return Err(format!(
+                "the address `{address}` asks for TLS, which is not spoken: {fix}"
+            ));
+        }
+        let authority = address.strip_prefix("http://").unwrap_or(address);
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if authority.contains('/') || !authority.contains(':') {
+            return Err(format!("the address `{address}` is not understood: {fix}"));
+        }
+        format!("http://{authority}")
+            .parse()
+            .map(Self::Http)
+            .map_err(|error| format!("the address `{address}` is not understood: {error}: {fix}"))
+    }
+}
+
+async fn connect(address: &str) -> Result<SidecallServiceClient<Channel>, Error> {
+    let unreachable = |cause: String| Error::Unreachable { address: address.to_owned(), cause };
+    let channel = match address.parse().map_err(Error::Usage)? {
+        Address::Http(uri) => Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT).connect().await,
+        Address::Unix(path) => {
+            // The name is for the request's authority only.
+            Endpoint::from_static("http://localhost")
+                .connect_timeout(CONNECT_TIMEOUT)
+                .connect_with_connector(tower::service_fn(move |_: Uri| dial(path.clone())))
+                .await
+        }
+    };
+    let channel = channel.map_err(|error| unreachable(innermost(&error)))?;
+    Ok(SidecallServiceClient::new(channel))
+}
+
+async fn dial(path: impl AsRef<Path>) -> io::Result<TokioIo<UnixStream>> {
+    UnixStream::connect(path).await.map(TokioIo::new)
+}
+
+/// The cause that says most: tonic's own text is "transport error".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        target: Target,
+    }
+
+    fn target(args: &[&str]) -> Result<Target, clap::Error> {
+        Command::try_parse_from([&["sidecall"], args].concat()).map(|command| command.target)
+    }
+
+    #[test]
+    fn an_address_that_is_not_understood_is_refused_with_what_to_write() {
+        for (address, says) in [
+            ("", "is not understood"),
+            ("localhost", "is not understood"),
+            ("https://a:1", "asks for TLS"),
+            ("unix://run/a.sock", "names no absolute path"),
+            ("unix:", "names no absolute path"),
+            ("dns://a:1", "is not understood"),
+            ("http://a:1/path", "is not understood"),
+            ("a:b c", "is not understood"),
+        ] {
+            let error = address.parse::<Address>().unwrap_err();
+            assert!(error.contains(says) && error.contains("write unix:///"), "{address}: {error}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for address in ["unix:///run/a.sock", "unix:/run/a.sock", "/run/a.sock"] {
+            assert_eq!(address.parse(), Ok(Address::Unix("/run/a.sock".into())), "{address}");
+        }
+        assert_eq!("unix:a.sock".parse(), Ok(Address::Unix("a.sock".into())));
+        for address in ["http://[::1]:50", "http://[::1]:50/", "[::1]:50"] {
+            let uri = Uri::from_static("http://[::1]:50");
+            assert_eq!(address.parse(), Ok(Address::Http(uri)), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_turn_is_run_here_or_by_a_server_and_never_both() {
+        let error = target(&["--config", "a.yaml", "--address", "a:1"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+        assert_eq!(target(&["-c", "a.yaml"]).unwrap(), Target::Config("a.yaml".into()));
+        assert_eq!(target(&["--address", "a:1"]).unwrap(), Target::Address("a:1".into()));
+        let usual = format!("unix://{}", listen::Unix::PATH);
+        assert_eq!(target(&[]).unwrap(), Target::Address(usual));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_said_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = format!("unix://{}", directory.path().join("none.sock").display());
+        let Err(error) = Client::connect(&Target::Address(address)).await else {
+            panic!("a server answered");
+        };
+        assert_eq!(error.exit(), Exit::Unreachable);
+        let text = error.to_string().replace(&directory.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(text, @r"
+        no server answers at unix://DIR/none.sock: No such file or directory (os error 2)
+          Start one with `sidecall serve`, name another with --address, or run in this process with --config FILE.
+        ");
+    }
+}

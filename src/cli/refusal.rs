@@ -1,0 +1,113 @@
+//! What a server refused, for the person who asked.
+
+use std::fmt;
+
+use tonic_types::StatusExt;
+
+use super::{terminal::harmless, waterfall::draw};
+
+/// A turn that was not run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Refusal {
+    code: &'static str,
+    message: String,
+    details: Vec<String>,
+}
+
+impl From<&tonic::Status> for Refusal {
+    fn from(status: &tonic::Status) -> Self {
+        let found = status.get_error_details();
+        let mut details = Vec::new();
+        for violation in found.bad_request().into_iter().flat_map(|bad| &bad.field_violations) {
+            details.push(format!("{}: {}", violation.field, violation.description));
+        }
+        for violation in found.quota_failure().into_iter().flat_map(|quota| &quota.violations) {
+            details.push(format!("{}: {}", violation.subject, violation.description));
+        }
+        if let Some(delay) = found.retry_info().and_then(|retry| retry.retry_delay) {
+            details.push(format!("Nothing has run. Try again in {}.", draw::text(delay)));
+        }
+        if let Some(info) = found.error_info() {
+            details.push(format!("reason: {}", info.reason));
+        }
+        Self {
+            code: code(status.code()),
+            message: harmless(status.message()),
+            details: details.iter().map(|detail| harmless(detail)).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        self.details.iter().try_for_each(|detail| write!(f, "\n  {detail}"))
+    }
+}
+
+/// The code's name as gRPC writes it.
+fn code(code: tonic::Code) -> &'static str {
+    use tonic::Code;
+
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tonic::{Code, Status};
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn each_violation_stands_on_a_line_of_its_own() {
+        let mut details = ErrorDetails::new();
+        details
+            .add_bad_request_violation("typed.tool_uses[2].id", "the id `a b` has a blank")
+            .add_bad_request_violation("typed.tool_uses[4].id", "stands at 0 too");
+        let status = Status::with_error_details(
+            Code::InvalidArgument,
+            "the turn is not valid\u{1b}[2J",
+            details,
+        );
+        insta::assert_snapshot!(Refusal::from(&status), @r"
+        INVALID_ARGUMENT: the turn is not valid�[2J
+          typed.tool_uses[2].id: the id `a b` has a blank
+          typed.tool_uses[4].id: stands at 0 too
+        ");
+    }
+
+    #[test]
+    fn the_time_to_wait_is_said() {
+        let details = ErrorDetails::with_retry_info(Some(Duration::from_millis(1500)));
+        let status =
+            Status::with_error_details(Code::ResourceExhausted, "256 batches run", details);
+        insta::assert_snapshot!(Refusal::from(&status), @r"
+        RESOURCE_EXHAUSTED: 256 batches run
+          Nothing has run. Try again in 1.50 s.
+        ");
+    }
+}

@@ -1,0 +1,16 @@
+//! A turn as a waterfall: a row for each call, bars on one scale of time.
+//!
+//! [`Waterfall`] is a pure model: events in, rows out, no clock. [`draw`] makes
+//! lines of it, [`line`] makes one line of one event, and [`Show`] puts either
+//! on a stream: drawn over again in a terminal, once at the end elsewhere.
+
+pub(crate) mod draw;
+pub(crate) mod line;
+mod model;
+#[cfg(test)]
+pub(crate) mod script;
+mod show;
+
+use model::{Row, Span, SpanKind, State};
+pub(crate) use model::{Waterfall, time};
+pub(crate) use show::{Mode, Show};

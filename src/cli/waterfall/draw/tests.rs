@@ -1,0 +1,113 @@
+use super::*;
+use crate::{
+    cli::waterfall::{line::line, script},
+    proto::v1,
+};
+
+const LOOK: Look = Look { width: 80, unicode: true, color: false };
+
+fn drawn(events: &[(u64, v1::BatchEvent)], now_ms: u64, look: &Look) -> String {
+    let mut waterfall = Waterfall::default();
+    for (seen_ms, event) in events {
+        if *seen_ms <= now_ms {
+            waterfall.apply(event, Duration::from_millis(*seen_ms));
+        }
+    }
+    let mut lines = frame(&waterfall, Duration::from_millis(now_ms), look, usize::MAX);
+    lines.extend(below(&waterfall, look));
+    for line in &lines {
+        assert!(look.color || line.width() < look.width, "{} of {line}", line.width());
+        assert!(look.unicode || line.is_ascii(), "{line}");
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_finished_turn_is_drawn_in_80_columns() {
+    insta::assert_snapshot!(drawn(&script::gather(), 1000, &LOOK));
+}
+
+#[test]
+fn a_finished_turn_is_drawn_in_120_columns() {
+    insta::assert_snapshot!(drawn(&script::gather(), 1000, &Look { width: 120, ..LOOK }));
+}
+
+#[test]
+fn a_turn_is_drawn_while_it_lasts() {
+    let events = script::gather();
+    let frames = [0, 90, 230, 430, 580].map(|now| format!("{now}\n{}", drawn(&events, now, &LOOK)));
+    insta::assert_snapshot!(frames.join("\n\n"));
+}
+
+#[test]
+fn a_failure_and_what_it_takes_along_are_told_apart_by_mark_and_message() {
+    insta::assert_snapshot!(drawn(&script::failure(), 1000, &LOOK));
+}
+
+#[test]
+fn without_unicode_only_ascii_is_drawn() {
+    let look = Look { unicode: false, ..LOOK };
+    let frames = [drawn(&script::gather(), 430, &look), drawn(&script::failure(), 1000, &look)];
+    insta::assert_snapshot!(frames.join("\n\n"));
+}
+
+#[test]
+fn colours_only_repeat_what_the_marks_say() {
+    let colored = drawn(&script::failure(), 1000, &Look { color: true, ..LOOK });
+    insta::assert_snapshot!(colored.replace('\u{1b}', "␛"));
+    assert_eq!(
+        anstream::adapter::strip_str(&colored).to_string(),
+        drawn(&script::failure(), 1000, &LOOK)
+    );
+}
+
+#[test]
+fn each_event_is_a_line_where_nothing_can_be_drawn_over() {
+    let mut waterfall = Waterfall::default();
+    let mut lines = Vec::new();
+    for (seen_ms, event) in script::failure() {
+        let seen = Duration::from_millis(seen_ms);
+        waterfall.apply(&event, seen);
+        lines.extend(line(&waterfall, &event, seen, &LOOK));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn of_too_many_rows_those_that_have_most_to_say_are_drawn() {
+    let mut waterfall = Waterfall::default();
+    for (seen_ms, event) in script::wide(40, 12) {
+        waterfall.apply(&event, Duration::from_millis(seen_ms));
+    }
+    let lines = frame(&waterfall, Duration::from_millis(60), &LOOK, 10);
+    assert_eq!(lines.len(), 11);
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn what_a_tool_is_called_cannot_reach_the_terminal() {
+    let mut plan = script::plan(&[("\u{1b}[2J\u{7}x", 10)], &[]);
+    plan.calls[0].fault =
+        Some(v1::Failure { message: "\u{1b}]0;t\u{7}".into(), ..Default::default() });
+    let waterfall = Waterfall::planned(&plan);
+    let mut lines = frame(&waterfall, Duration::ZERO, &LOOK, 9);
+    lines.extend(below(&waterfall, &LOOK));
+    assert!(lines.iter().all(|line| !line.contains(['\u{1b}', '\u{7}'])), "{lines:?}");
+}
+
+#[test]
+fn times_are_short_and_never_round_to_another_unit() {
+    for (us, says) in [
+        (0, "0 ms"),
+        (9_949, "9.9 ms"),
+        (9_951, "10 ms"),
+        (999_499, "999 ms"),
+        (999_501, "1.00 s"),
+        (9_996_000, "10.0 s"),
+        (99_960_000, "1 m 40 s"),
+        (3_599_600_000, "1 h 00 m"),
+        (7_260_000_000, "2 h 01 m"),
+    ] {
+        assert_eq!(text(Duration::from_micros(us)), says, "{us}");
+    }
+}

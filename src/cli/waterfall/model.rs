@@ -1,0 +1,297 @@
+//! What is known of a turn, from its events.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    cli::terminal::harmless,
+    proto::v1::{self, batch_event::Event},
+};
+
+/// What is known of a turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waterfall {
+    /// In call order.
+    pub(crate) rows: Vec<Row>,
+    /// How it ended, once it has.
+    pub(crate) summary: Option<v1::BatchSummary>,
+    /// How long it is expected to take.
+    pub(crate) expected: Duration,
+    /// Children of each row.
+    children: Vec<Vec<usize>>,
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Its tool, with `#n` where it is called more than once in the turn.
+    pub(crate) label: String,
+    /// Its id.
+    pub(crate) call_id: String,
+    /// Where it is.
+    pub(crate) state: State,
+    /// Where its time went, from the batch's acceptance on.
+    pub(crate) spans: Vec<Span>,
+    /// Why it did not succeed.
+    pub(crate) failure: Option<v1::Failure>,
+    /// Parents that have not ended.
+    open_parents: usize,
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// Only planned: its times are estimates.
+    Planned,
+    /// Waits for calls.
+    Blocked,
+    /// Waits for its turn.
+    Queued,
+    /// In an attempt.
+    Running,
+    /// Between attempts.
+    BackingOff,
+    /// Succeeded.
+    Done,
+    /// Failed.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+    /// Never ran.
+    Skipped,
+}
+
+/// A piece of a call's time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Span {
+    /// Spent on what.
+    pub(crate) kind: SpanKind,
+    /// From when.
+    pub(crate) from: Duration,
+    /// Until when; none while it lasts.
+    pub(crate) to: Option<Duration>,
+}
+
+/// What a piece of time was spent on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SpanKind {
+    /// Waiting for other calls.
+    Blocked,
+    /// Waiting for a place, a lock or a token.
+    Waiting,
+    /// An attempt.
+    Running,
+    /// Waiting between attempts.
+    BackingOff,
+}
+
+impl State {
+    /// Whether nothing more will happen to the call.
+    pub(crate) fn is_terminal(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Skipped)
+    }
+}
+
+impl Row {
+    /// Time in attempts; those that last are counted until `now`.
+    pub(crate) fn running(&self, now: Duration) -> Duration {
+        let running = self.spans.iter().filter(|span| span.kind == SpanKind::Running);
+        running.map(|span| span.to.unwrap_or(now).saturating_sub(span.from)).sum()
+    }
+
+    fn close(&mut self, at: Duration) {
+        if let Some(last) = self.spans.last_mut() {
+            last.to.get_or_insert(at.max(last.from));
+        }
+    }
+
+    fn enter(&mut self, state: State, kind: SpanKind, at: Duration) {
+        self.close(at);
+        self.state = state;
+        self.spans.push(Span { kind, from: at, to: None });
+    }
+
+    /// Puts what the server measured in the place of what was seen from here.
+    fn end(&mut self, result: &v1::ToolResult, seen: Duration) {
+        let timings = result.timings.unwrap_or_default();
+        let blocked = time(timings.blocked);
+        let spent = [
+            timings.locked,
+            timings.queued,
+            timings.throttled,
+            timings.backing_off,
+            timings.running,
+        ];
+        let end = blocked + spent.into_iter().map(time).sum::<Duration>();
+        self.close(if end.is_zero() { seen } else { end });
+        let ran = |span: &Span| matches!(span.kind, SpanKind::Running | SpanKind::BackingOff);
+        self.spans.retain(ran);
+        let first = self.spans.first().map_or(end, |span| span.from);
+        let waits = [
+            Span { kind: SpanKind::Blocked, from: Duration::ZERO, to: Some(blocked.min(first)) },
+            Span { kind: SpanKind::Waiting, from: blocked.min(first), to: Some(first) },
+        ];
+        let waits = waits.into_iter().filter(|span| span.to > Some(span.from));
+        self.spans.splice(0..0, waits.collect::<Vec<_>>());
+        self.state = match result.outcome() {
+            v1::Outcome::Succeeded => State::Done,
+            v1::Outcome::Cancelled => State::Cancelled,
+            v1::Outcome::Skipped => State::Skipped,
+            v1::Outcome::Failed | v1::Outcome::Unspecified => State::Failed,
+        };
+        self.failure = result.failure.clone();
+    }
+}
+
+impl Waterfall {
+    /// What a plan expects.
+    pub(crate) fn planned(plan: &v1::Plan) -> Self {
+        let mut waterfall = Self::default();
+        waterfall.accept(plan);
+        // A child may stand before its parent in the turn, but never at a lesser
+        // depth.
+        let mut starts = vec![Duration::ZERO; plan.calls.len()];
+        let latency = |at: usize| plan.calls.get(at).map_or(Duration::ZERO, |c| time(c.latency));
+        let mut order: Vec<usize> = (0..plan.calls.len()).collect();
+        order.sort_by_key(|&at| plan.calls.get(at).map_or(0, |call| call.depth));
+        for at in order {
+            let end = starts.get(at).copied().unwrap_or_default() + latency(at);
+            for &child in waterfall.children.get(at).into_iter().flatten() {
+                if let Some(start) = starts.get_mut(child) {
+                    *start = end.max(*start);
+                }
+            }
+        }
+        for (at, (row, start)) in waterfall.rows.iter_mut().zip(starts).enumerate() {
+            row.spans.clear();
+            row.state = State::Planned;
+            if let Some(fault) = plan.calls.get(at).and_then(|call| call.fault.clone()) {
+                row.state = State::Failed;
+                row.failure = Some(fault);
+                continue;
+            }
+            let end = start + latency(at);
+            let wait = Span { kind: SpanKind::Blocked, from: Duration::ZERO, to: Some(start) };
+            let run = Span { kind: SpanKind::Running, from: start, to: Some(end) };
+            row.spans.extend([wait, run].into_iter().filter(|span| span.to > Some(span.from)));
+        }
+        waterfall
+    }
+
+    /// Takes in an event that was seen this long after the first.
+    pub(crate) fn apply(&mut self, event: &v1::BatchEvent, seen: Duration) {
+        match &event.event {
+            Some(Event::Accepted(accepted)) => {
+                self.accept(&accepted.plan.clone().unwrap_or_default());
+            }
+            Some(Event::Started(started)) => {
+                if let Some(row) = self.row(started.index) {
+                    row.enter(State::Running, SpanKind::Running, time(started.at));
+                }
+            }
+            Some(Event::Retrying(retrying)) => {
+                if let Some(row) = self.row(retrying.index) {
+                    row.enter(State::BackingOff, SpanKind::BackingOff, seen);
+                }
+            }
+            Some(Event::CallFinished(finished)) => {
+                if let Some(result) = &finished.result {
+                    self.end(result, seen);
+                }
+            }
+            Some(Event::BatchFinished(finished)) => self.summary.clone_from(&finished.summary),
+            Some(Event::Progress(_) | Event::ResultPart(_) | Event::BundlePart(_)) | None => {}
+        }
+    }
+
+    /// The end of what is drawn: of the batch, or the present.
+    pub(crate) fn end_at(&self, now: Duration) -> Duration {
+        let ends = self.rows.iter().filter_map(|row| row.spans.last()).filter_map(|span| span.to);
+        let last = ends.max().unwrap_or_default();
+        match &self.summary {
+            Some(summary) => time(summary.duration).max(last),
+            None => now.max(last),
+        }
+    }
+
+    /// The label of a call, by its id.
+    pub(crate) fn label(&self, call_id: &str) -> Option<&str> {
+        self.rows.iter().find(|row| row.call_id == call_id).map(|row| row.label.as_str())
+    }
+
+    fn row(&mut self, index: u32) -> Option<&mut Row> {
+        self.rows.get_mut(usize::try_from(index).ok()?)
+    }
+
+    fn accept(&mut self, plan: &v1::Plan) {
+        self.expected = time(plan.estimate.and_then(|estimate| estimate.critical_path));
+        self.children = vec![Vec::new(); plan.calls.len()];
+        let mut open_parents = vec![0; plan.calls.len()];
+        for edge in &plan.edges {
+            let (from, to) = (edge.from as usize, edge.to as usize);
+            if let (Some(children), Some(open)) =
+                (self.children.get_mut(from), open_parents.get_mut(to))
+            {
+                children.push(to);
+                *open += 1;
+            }
+        }
+        let rows = plan.calls.iter().zip(labels(plan)).zip(open_parents);
+        self.rows =
+            rows.map(|((call, label), open_parents)| waiting(call, label, open_parents)).collect();
+    }
+
+    fn end(&mut self, result: &v1::ToolResult, seen: Duration) {
+        let Some(row) = self.row(result.index) else { return };
+        row.end(result, seen);
+        let end = row.spans.last().and_then(|span| span.to).unwrap_or(seen);
+        let children = self.children.get(result.index as usize).cloned().unwrap_or_default();
+        for child in children {
+            let Some(child) = self.rows.get_mut(child) else { continue };
+            child.open_parents = child.open_parents.saturating_sub(1);
+            if child.open_parents == 0 && child.state == State::Blocked {
+                child.enter(State::Queued, SpanKind::Waiting, end);
+            }
+        }
+    }
+}
+
+fn waiting(call: &v1::PlannedCall, label: String, open_parents: usize) -> Row {
+    let (state, kind) = if open_parents > 0 {
+        (State::Blocked, SpanKind::Blocked)
+    } else {
+        (State::Queued, SpanKind::Waiting)
+    };
+    Row {
+        label,
+        call_id: call.call_id.clone(),
+        state,
+        spans: vec![Span { kind, from: Duration::ZERO, to: None }],
+        failure: None,
+        open_parents,
+    }
+}
+
+/// Names as references write them: `track_shipment#2` where there are more.
+fn labels(plan: &v1::Plan) -> Vec<String> {
+    let mut calls: HashMap<&str, usize> = HashMap::new();
+    for call in &plan.calls {
+        *calls.entry(&call.tool).or_default() += 1;
+    }
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let label = |call: &v1::PlannedCall, nth: usize| {
+        let tool = harmless(&call.tool);
+        if calls.get(call.tool.as_str()) > Some(&1) { format!("{tool}#{nth}") } else { tool }
+    };
+    let mut labels = Vec::with_capacity(plan.calls.len());
+    for call in &plan.calls {
+        let nth = seen.entry(&call.tool).or_default();
+        *nth += 1;
+        labels.push(label(call, *nth));
+    }
+    labels
+}
+
+/// A time from the wire; an absent or negative one is none.
+pub(crate) fn time(time: Option<prost_types::Duration>) -> Duration {
+    time.and_then(|time| Duration::try_from(time).ok()).unwrap_or_default()
+}

@@ -1,0 +1,198 @@
+//! Turns for the tests: their events, each with the time at which it is seen.
+
+use std::time::Duration;
+
+use crate::proto::v1::{self, batch_event::Event};
+
+type Seen = Vec<(u64, v1::BatchEvent)>;
+
+fn ms(ms: u64) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(Duration::from_millis(ms)).ok()
+}
+
+pub(crate) fn plan(calls: &[(&str, u64)], edges: &[(u32, u32, &str)]) -> v1::Plan {
+    let mut depths = vec![0; calls.len()];
+    for (from, to, _) in edges {
+        depths[*to as usize] = depths[*to as usize].max(depths[*from as usize] + 1);
+    }
+    let call = |(at, (tool, latency)): (usize, &(&str, u64))| v1::PlannedCall {
+        call_id: format!("toolu_{:02}", at + 1),
+        tool: (*tool).to_owned(),
+        latency: ms(*latency),
+        depth: depths[at],
+        ..Default::default()
+    };
+    let edge = |(from, to, reason): &(u32, u32, &str)| v1::Edge {
+        from: *from,
+        to: *to,
+        kind: v1::EdgeKind::Reference.into(),
+        strength: v1::EdgeStrength::Need.into(),
+        reason: (*reason).to_owned(),
+    };
+    v1::Plan {
+        calls: calls.iter().enumerate().map(call).collect(),
+        edges: edges.iter().map(edge).collect(),
+        ..Default::default()
+    }
+}
+
+fn event(event: Event) -> v1::BatchEvent {
+    v1::BatchEvent { sequence: 0, event: Some(event) }
+}
+
+fn accepted(plan: v1::Plan) -> (u64, v1::BatchEvent) {
+    (0, event(Event::Accepted(v1::BatchAccepted { batch_id: "b-1".into(), plan: Some(plan) })))
+}
+
+fn started(index: u32, attempt: u32, at: u64) -> (u64, v1::BatchEvent) {
+    let call_id = format!("toolu_{:02}", index + 1);
+    (at, event(Event::Started(v1::CallStarted { call_id, index, attempt, at: ms(at) })))
+}
+
+/// `[blocked, queued, backing off, running]`, in milliseconds.
+fn timings(spent: [u64; 4]) -> v1::Timings {
+    let [blocked, queued, backing_off, running] = spent.map(ms);
+    v1::Timings { blocked, queued, backing_off, running, ..Default::default() }
+}
+
+fn finished(index: u32, tool: &str, spent: [u64; 4]) -> (u64, v1::BatchEvent) {
+    ended(index, tool, spent, v1::Outcome::Succeeded, None)
+}
+
+fn ended(
+    index: u32,
+    tool: &str,
+    spent: [u64; 4],
+    outcome: v1::Outcome,
+    failure: Option<v1::Failure>,
+) -> (u64, v1::BatchEvent) {
+    let result = v1::ToolResult {
+        call_id: format!("toolu_{:02}", index + 1),
+        tool: tool.to_owned(),
+        index,
+        outcome: outcome.into(),
+        failure,
+        timings: Some(timings(spent)),
+        ..Default::default()
+    };
+    let at = spent.iter().sum();
+    (at, event(Event::CallFinished(v1::CallFinished { result: Some(result) })))
+}
+
+fn over(at: u64, summary: v1::BatchSummary) -> (u64, v1::BatchEvent) {
+    (at, event(Event::BatchFinished(v1::BatchFinished { summary: Some(summary) })))
+}
+
+/// One source, then a fan, then a gather.
+pub(crate) fn gather() -> Seen {
+    let calls = [
+        ("find_customer", 200),
+        ("list_orders", 200),
+        ("track_shipment", 120),
+        ("track_shipment", 120),
+        ("get_billing", 200),
+        ("write_brief", 80),
+    ];
+    let edges = [
+        (0, 1, "${find_customer.id}"),
+        (1, 2, "${list_orders.orders[0].shipment}"),
+        (1, 3, "${list_orders.orders[1].shipment}"),
+        (0, 4, "${find_customer.id}"),
+        (2, 5, "${track_shipment#1.place}"),
+        (3, 5, "${track_shipment#2.place}"),
+        (4, 5, "${get_billing.balance}"),
+    ];
+    let mut plan = plan(&calls, &edges);
+    plan.estimate = Some(v1::PlanEstimate { critical_path: ms(600), ..Default::default() });
+    vec![
+        accepted(plan),
+        started(0, 1, 1),
+        finished(0, "find_customer", [0, 1, 0, 201]),
+        started(1, 1, 203),
+        started(4, 1, 203),
+        finished(1, "list_orders", [202, 1, 0, 200]),
+        started(2, 1, 404),
+        // Queued for a while.
+        finished(4, "get_billing", [202, 1, 0, 220]),
+        started(3, 1, 450),
+        finished(2, "track_shipment", [403, 1, 0, 122]),
+        finished(3, "track_shipment", [403, 47, 0, 121]),
+        started(5, 1, 572),
+        finished(5, "write_brief", [571, 1, 0, 80]),
+        over(
+            653,
+            v1::BatchSummary {
+                calls: 6,
+                succeeded: 6,
+                duration: ms(653),
+                sequential: ms(944),
+                critical_path: ["toolu_01", "toolu_02", "toolu_04", "toolu_06"]
+                    .map(Into::into)
+                    .into(),
+                ..Default::default()
+            },
+        ),
+    ]
+}
+
+/// One call fails, after an attempt more; its child is skipped; the rest runs.
+pub(crate) fn failure() -> Seen {
+    let calls = [("get_customer", 200), ("get_score", 60), ("propose_limit", 80), ("pay", 90)];
+    let failure = |code: v1::FailureCode, message: &str| v1::Failure {
+        code: code.into(),
+        message: message.to_owned(),
+        attempts: 2,
+        ..Default::default()
+    };
+    let down = failure(
+        v1::FailureCode::Unavailable,
+        "bureau answered 503 Service Unavailable: {\"error\": \"closed until 06:00 UTC\"}. It is \
+         out of service; the same call may succeed later.",
+    );
+    let retrying = v1::CallRetrying {
+        call_id: "toolu_02".into(),
+        index: 1,
+        attempt: 1,
+        delay: ms(50),
+        failure: Some(failure(v1::FailureCode::Unavailable, "bureau answered 503")),
+    };
+    let needs = failure(
+        v1::FailureCode::DependencyFailed,
+        "get_score (toolu_02), which this call needs, failed. Correct that call and send both.",
+    );
+    vec![
+        accepted(plan(&calls, &[(1, 2, "${get_score.score}")])),
+        started(0, 1, 0),
+        started(1, 1, 0),
+        started(3, 1, 0),
+        (60, event(Event::Retrying(retrying))),
+        ended(3, "pay", [0, 0, 0, 90], v1::Outcome::Cancelled, None),
+        started(1, 2, 110),
+        ended(1, "get_score", [0, 0, 50, 120], v1::Outcome::Failed, Some(down)),
+        ended(2, "propose_limit", [170, 0, 0, 0], v1::Outcome::Skipped, Some(needs)),
+        finished(0, "get_customer", [0, 0, 0, 202]),
+        over(
+            203,
+            v1::BatchSummary {
+                calls: 4,
+                succeeded: 1,
+                failed: 1,
+                cancelled: 1,
+                skipped: 1,
+                duration: ms(203),
+                sequential: ms(412),
+                critical_path: vec!["toolu_01".into()],
+                ..Default::default()
+            },
+        ),
+    ]
+}
+
+/// So many calls, of which the first ones have ended and the next five run.
+pub(crate) fn wide(calls: usize, ended: u32) -> Seen {
+    let mut events = vec![accepted(plan(&vec![("get_page", 100); calls], &[]))];
+    events.extend((0..ended + 5).map(|index| started(index, 1, u64::from(index))));
+    events
+        .extend((0..ended).map(|index| finished(index, "get_page", [0, u64::from(index), 0, 30])));
+    events
+}
