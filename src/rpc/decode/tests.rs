@@ -119,9 +119,8 @@ fn an_input_that_cannot_be_read_fails_its_call_and_not_the_turn() {
         tool_use("", "t", "{\"n\":1.10}"),
     ]));
     let inputs: Vec<_> = submission.calls.iter().map(|call| call.input.clone()).collect();
-    assert!(inputs[0].as_ref().unwrap_err().contains("line 1"), "{inputs:?}");
-    assert!(inputs[1].as_ref().unwrap_err().contains("an array"), "{inputs:?}");
-    assert!(inputs[2].as_ref().unwrap_err().contains("twice"), "{inputs:?}");
+    let came: Vec<_> = inputs[..3].iter().map(|input| &**input.as_ref().unwrap_err()).collect();
+    assert_eq!(came, ["{\"a\": }", "[1]", "{\"a\":1,\"a\":2}"]);
     assert_eq!(inputs[3].as_ref().unwrap().as_str(), "{\"n\":1.10}");
 }
 
