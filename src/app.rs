@@ -20,8 +20,8 @@ use crate::{
     drain::Drain,
     model::{ApiName, ToolName},
     registry::{self, Registry, Tool},
-    rpc::{layers::Server, listen, service::Service},
-    schedule::Scheduler,
+    rpc::{self, layers::Server, listen, service::Service},
+    schedule::{self, Scheduler},
 };
 
 pub mod signal;
@@ -87,24 +87,8 @@ pub enum Error {
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
     let Config { listen, rpc, apis, tools, bounds, drain_timeout, .. } = config;
-    let drain = Drain::new();
-    let tools = Arc::new(Registry::new(self::tools(apis, tools)?));
-    let inputs_bytes_max = bounds.batch_bytes_max;
-    let scheduler = Scheduler::new(Arc::clone(&tools), bounds, drain.clone());
-    let service = Service::new(scheduler, rpc.message_bytes_max);
-    let server = Server::try_new(service.clone(), &rpc, inputs_bytes_max)?;
-    // Last, so that nobody connects to what cannot serve.
-    let listeners = listen::bind(&listen)?;
-    Ok(Bound {
-        unix: listeners.unix().map(Path::to_owned),
-        tcp: listeners.tcp(),
-        tools,
-        drain,
-        drain_timeout,
-        listeners,
-        server,
-        service,
-    })
+    let tools = Registry::new(self::tools(apis, tools)?);
+    Bound::try_new(tools, bounds, &rpc, &listen, drain_timeout)
 }
 
 fn tools(
@@ -133,6 +117,33 @@ fn tools(
 }
 
 impl Bound {
+    fn try_new(
+        tools: Registry,
+        bounds: schedule::Settings,
+        rpc: &rpc::Settings,
+        listen: &listen::Settings,
+        drain_timeout: Duration,
+    ) -> Result<Self, Error> {
+        let drain = Drain::new();
+        let tools = Arc::new(tools);
+        let inputs_bytes_max = bounds.batch_bytes_max;
+        let scheduler = Scheduler::new(Arc::clone(&tools), bounds, drain.clone());
+        let service = Service::new(scheduler, rpc.message_bytes_max);
+        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max)?;
+        // Last, so that nobody connects to what cannot serve.
+        let listeners = listen::bind(listen)?;
+        Ok(Self {
+            unix: listeners.unix().map(Path::to_owned),
+            tcp: listeners.tcp(),
+            tools,
+            drain,
+            drain_timeout,
+            listeners,
+            server,
+            service,
+        })
+    }
+
     /// Serves until drained: until [`drain`](Self::drain) is started and every
     /// batch has ended, at the latest after the drain timeout.
     ///
@@ -181,3 +192,6 @@ impl Bound {
 async fn within(time: Duration, work: impl Future<Output = ()>) -> bool {
     timeout(time, work).await.is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -270,4 +270,3 @@ fn unknown(what: &str, attempts: u32) -> Failure {
     )
     .with_attempts(attempts)
 }
-
