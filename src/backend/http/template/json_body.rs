@@ -1,6 +1,7 @@
 //! A JSON value with slots, made into text without parsing what a slot takes.
 
 use super::{Fault, Input, Slot, TextTemplate};
+use crate::model::Json;
 
 /// A JSON value with slots in its strings.
 ///
@@ -25,6 +26,11 @@ impl JsonTemplate {
     /// A value without slots: a number, a boolean or `null`.
     pub fn fixed(value: &serde_json::Value) -> Self {
         Self(Node::Fixed(value.to_string()))
+    }
+
+    /// A value without slots, as it was written.
+    pub fn raw(json: &Json) -> Self {
+        Self(Node::Fixed(json.as_str().to_owned()))
     }
 
     /// A string, with slots or without.
