@@ -1,8 +1,33 @@
-//! One YAML file.
+//! One YAML file, and every part's settings composed of it.
+//!
+//! [`load`] reads a file, [`read`] a text. Either all of it holds or nothing
+//! does: every fault is reported at once, with its place and what to write
+//! instead.
+//!
+//! - `file`: YAML as a tree of places, and a decoder that does not stop.
+//! - `declared`: every key, once: it is decoded and published by it.
+//! - `compile`: the checks across keys, and the parts' settings.
+//! - `env`: the only reader of the environment.
+//! - `error`: what is wrong, for the person who wrote it.
 
-use std::time::Duration;
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use crate::{backend::http, registry, rpc, schedule, telemetry};
+use crate::{
+    backend::http::{ApiSettings, RequestSettings},
+    registry, rpc, schedule, telemetry,
+};
+
+mod compile;
+mod declared;
+pub mod env;
+pub mod error;
+mod file;
+
+pub use error::{Error, Fault, Faults, Warnings};
 
 /// What the file says, composed of every part's settings.
 #[derive(Debug)]
@@ -11,14 +36,108 @@ pub struct Config {
     pub listen: rpc::listen::Settings,
     /// The sizes of the wire.
     pub rpc: rpc::Settings,
-    /// The APIs.
-    pub apis: Vec<http::ApiSettings>,
-    /// The tools, each with its way to its API.
-    pub tools: Vec<(registry::tool::Settings, http::RequestSettings)>,
+    /// The upstreams.
+    pub apis: Vec<ApiSettings>,
+    /// The tools, each with its request; its API is one of `apis`.
+    pub tools: Vec<(registry::tool::Settings, RequestSettings)>,
     /// What is admitted and what runs at once.
     pub bounds: schedule::Settings,
     /// How the process logs.
     pub log: telemetry::log::Settings,
     /// How long running batches may go on once the process is told to stop.
     pub drain_timeout: Duration,
+    /// What is no fault, and most likely not meant.
+    pub warnings: Warnings,
 }
+
+/// Reads a file; `-` is standard input.
+///
+/// # Errors
+///
+/// A file that cannot be read, or everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Config, Error> {
+    let (name, text) = text_of(path)?;
+    let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    Ok(read_in(&name, &text, &env::Process, directory)?)
+}
+
+/// Reads a text. `name` is what messages call it; files that it names are sought
+/// from the working directory.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn read(name: &str, text: &str, environment: &dyn env::Environment) -> Result<Config, Faults> {
+    read_in(name, text, environment, PathBuf::new())
+}
+
+/// The JSON Schema of the file, draft 2020-12.
+pub fn schema() -> serde_json::Value {
+    use file::Setting;
+
+    let mut schema = declared::Root::schema();
+    if let serde_json::Value::Object(keywords) = &mut schema {
+        let draft = "https://json-schema.org/draft/2020-12/schema";
+        keywords.insert("$schema".to_owned(), draft.into());
+        keywords.insert("title".to_owned(), "Sidecall configuration".into());
+    }
+    schema
+}
+
+fn read_in(
+    name: &str,
+    text: &str,
+    environment: &dyn env::Environment,
+    directory: PathBuf,
+) -> Result<Config, Faults> {
+    use file::Setting;
+
+    let source = file::Source::new(text);
+    let mut decoder = file::Decoder::new(&source, environment, directory);
+    let config = file::parse::parse(&mut decoder)
+        .and_then(|node| declared::Root::decode(&node, &mut decoder))
+        .and_then(|root| compile::compile(root, &mut decoder));
+    let (faults, warnings) = decoder.finish();
+    match config {
+        Some(config) if faults.is_empty() => {
+            Ok(Config { warnings: Warnings { name: name.to_owned(), warnings }, ..config })
+        }
+        _ => Err(Faults { name: name.to_owned(), faults }),
+    }
+}
+
+/// The file's name for people, and its text.
+fn text_of(path: &Path) -> Result<(String, String), Error> {
+    let is_stdin = path == Path::new("-");
+    let name = if is_stdin { "<stdin>".to_owned() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    let most = file::parse::BYTES_MAX as u64 + 1;
+    let read = if is_stdin {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    let unreadable = |what: String, fix: &str| Error::Unreadable {
+        name: name.clone(),
+        what,
+        fix: fix.to_owned(),
+    };
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => unreadable(
+            "there is no such file".to_owned(),
+            "name the configuration with `-c FILE` or `SIDECALL_CONFIG`",
+        ),
+        _ => unreadable(format!("cannot be read: {error}"), "name a file that may be read"),
+    })?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let what = format!("is not UTF-8 at byte {at}");
+            Err(unreadable(what, "save it as UTF-8"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

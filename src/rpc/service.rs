@@ -53,8 +53,7 @@ impl SidecallService for Service {
             .map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
         let open = self.streams.token();
-        let events = Events::new(running, Shape::Anthropic, bytes_max, open);
-        Ok(Response::new(events.begun().await))
+        Ok(Response::new(Events::new(running, Shape::Anthropic, bytes_max, open)))
     }
 
     async fn plan_batch(

@@ -1,0 +1,186 @@
+//! From what the file declares to every part's settings: the checks that look
+//! across settings, and the order in which defaults hold.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Config,
+    declared::{
+        Root,
+        api::Api,
+        bounds::{Bounds, Defaults},
+        request::Request,
+        tool::{References, Tool},
+    },
+    file::{Decoder, Map, Placed, decode::Entry, nearest::nearest, object::listed, scalar::OneOf},
+};
+use crate::{
+    backend::http::{HeaderName, RequestSettings},
+    model::{ApiName, ToolName},
+    registry, schedule,
+};
+
+mod after;
+mod slots;
+
+type Apis = Map<ApiName, Api>;
+type Tools = Map<ToolName, Tool>;
+
+/// Compiles what was declared. `None` where something in it was faulty; every
+/// fault is reported.
+pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
+    let Root { listen, apis, tools, defaults, bounds, telemetry, drain } = root;
+    let is_read = apis.is_some();
+    let (mut apis, tools) = (apis.unwrap_or_default(), tools.unwrap_or_default());
+    check(is_read.then_some(&apis), &tools, decoder);
+    if !decoder.is_clean() {
+        return None;
+    }
+    let (listen, defaults) = (listen?, defaults?);
+    let bounds = scheduling(bounds?, &defaults, &apis);
+    let timeouts = timeouts(&apis);
+    let tools = tools.0.into_iter().map(|entry| tool(entry, &defaults, &timeouts));
+    let settings =
+        |entry: &mut Entry<ApiName, Api>| entry.value.as_mut()?.settings(entry.name.clone()?);
+    Some(Config {
+        listen: listen.listen,
+        rpc: listen.rpc,
+        apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,
+        tools: tools.collect::<Option<_>>()?,
+        bounds,
+        log: telemetry?.log,
+        drain_timeout: drain?.timeout,
+        warnings: super::Warnings::default(),
+    })
+}
+
+/// Looks across settings. Where `apis` could not be read, nothing is said of
+/// names in it.
+fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
+    for Entry { value, .. } in apis.iter().flat_map(|apis| &apis.0) {
+        if let Some(headers) = value.as_ref().and_then(|api| api.headers.as_ref()) {
+            let names = headers.0.iter().filter_map(|entry| {
+                Some(Placed { value: entry.name.clone()?, place: entry.place.clone() })
+            });
+            refuse_twice(&names.collect::<Vec<_>>(), decoder);
+        }
+    }
+    for Entry { value, .. } in &tools.0 {
+        let Some(tool) = value else { continue };
+        let Some(request) = &tool.http else { continue };
+        refuse_twice(&request.headers, decoder);
+        if let Some(apis) = apis {
+            check_api(apis, request, decoder);
+        }
+        if let Some(input) = &tool.input {
+            slots::check(input, request, decoder);
+        }
+    }
+    after::check(tools, decoder);
+    if let Some(apis) = apis {
+        warn(apis, tools, decoder);
+    }
+}
+
+/// The API that a request goes to, and the header that is the API's own.
+fn check_api(apis: &Apis, request: &Request, decoder: &mut Decoder<'_>) {
+    let Some(Placed { value: name, place }) = &request.api else { return };
+    let Some(entry) = apis.0.iter().find(|entry| entry.text == name.as_str()) else {
+        let names = || apis.0.iter().map(|entry| entry.text.as_str());
+        let fix = match nearest(name, names()) {
+            Some(meant) => format!("write `{meant}`; `apis` has {}", listed(names(), "and")),
+            None if apis.0.is_empty() => format!("add `apis: {{{name}: {{url: https://…}}}}`"),
+            None => format!("add it to `apis`, which has {}", listed(names(), "and")),
+        };
+        decoder.fault_at(place, format!("there is no API `{name}`"), fix);
+        return;
+    };
+    let auth = entry.value.as_ref().and_then(|api| api.auth.as_ref()?.as_ref());
+    let Some(auth) = auth else { return };
+    let same = |header: &&Placed<HeaderName>| header.value == *auth.header_name();
+    for Placed { value: header, place } in request.headers.iter().filter(same) {
+        let what = format!("the header `{}` carries the credentials of `{name}`", header.as_str());
+        decoder.fault_at(place, what, "leave it out: `auth` of the API sets it");
+    }
+}
+
+/// Headers are the same whatever their case.
+fn refuse_twice(headers: &[Placed<HeaderName>], decoder: &mut Decoder<'_>) {
+    for (index, header) in headers.iter().enumerate() {
+        if headers.iter().take(index).any(|other| other.value == header.value) {
+            let what = format!("the header `{}` stands twice here", header.value.as_str());
+            decoder.fault_at(
+                &header.place,
+                what,
+                "keep one: the case of its letters does not matter",
+            );
+        }
+    }
+}
+
+/// What is no fault, and most likely not meant.
+fn warn(apis: &Apis, tools: &Tools, decoder: &mut Decoder<'_>) {
+    let used: Vec<&str> = tools
+        .0
+        .iter()
+        .filter_map(|entry| Some(entry.value.as_ref()?.http.as_ref()?.api.as_ref()?.value.as_str()))
+        .collect();
+    for Entry { text, place, .. } in &apis.0 {
+        if !used.contains(&text.as_str()) {
+            decoder.warn(place, "no tool uses this API", "leave it out, or name it in a tool");
+        }
+    }
+    if tools.0.is_empty() {
+        let fix = "add `tools:` with at least one";
+        decoder.warn(&crate::config::file::decode::Place::default(), "there are no tools", fix);
+    }
+}
+
+fn timeouts(apis: &Apis) -> BTreeMap<ApiName, Duration> {
+    let timeout =
+        |entry: &Entry<ApiName, Api>| Some((entry.name.clone()?, entry.value.as_ref()?.timeout??));
+    apis.0.iter().filter_map(timeout).collect()
+}
+
+fn scheduling(bounds: Bounds, defaults: &Defaults, apis: &Apis) -> schedule::Settings {
+    let concurrency = |entry: &Entry<ApiName, Api>| {
+        Some((entry.name.clone()?, entry.value.as_ref()?.concurrency??.0))
+    };
+    schedule::Settings {
+        batches_max: bounds.batches.0,
+        batch_calls_max: bounds.batch_calls.0,
+        batch_bytes_max: bounds.batch_bytes.get(),
+        session_calls_max: bounds.session_calls.0,
+        calls_max: bounds.calls.0,
+        batch_concurrency: bounds.batch_concurrency.0,
+        session_concurrency: bounds.session_concurrency.0,
+        concurrency: bounds.concurrency.0,
+        batch_timeout: defaults.batch_timeout,
+        api_concurrency: apis.0.iter().filter_map(concurrency).collect(),
+    }
+}
+
+fn tool(
+    entry: Entry<ToolName, Tool>,
+    defaults: &Defaults,
+    timeouts: &BTreeMap<ApiName, Duration>,
+) -> Option<(registry::tool::Settings, RequestSettings)> {
+    let Tool { description, input, http, timeout, latency, after, references, max_bytes } =
+        entry.value?;
+    let Request { api, settings, .. } = http?;
+    let api = api?.value;
+    let timeout = timeout?.or_else(|| timeouts.get(&api).copied()).unwrap_or(defaults.timeout);
+    let OneOf(references) = references?;
+    let tool = registry::tool::Settings {
+        name: entry.name?,
+        description: description?.0,
+        schema: input?.schema?,
+        api,
+        timeout,
+        latency: latency?,
+        after: after?.into_iter().map(|tool| tool.value).collect(),
+        references: references == References::On,
+        result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),
+    };
+    Some((tool, settings?))
+}

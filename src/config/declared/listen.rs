@@ -1,0 +1,226 @@
+//! `listen:`.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+
+use serde_json::{Value as Schema, json};
+
+use crate::{
+    config::file::{
+        Decoder, Fields, Node, Object, Setting, Shown,
+        scalar::{Count, Size, written},
+    },
+    rpc,
+};
+
+/// Most bytes of a message: between what ids and messages alone could fill, and
+/// what no client takes unless told to.
+pub(crate) type MessageBytes = Size<{ rpc::Settings::MESSAGE_BYTES_MIN }, { 64 << 20 }>;
+
+/// HTTP/2 numbers its streams; a window of more is no bound.
+type Streams = Count<1_000_000>;
+
+fn default_streams() -> Streams {
+    let streams = usize::try_from(rpc::Settings::default().streams_max).unwrap_or(usize::MAX);
+    Count(NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN))
+}
+
+/// Where the server listens, and the sizes of its wire.
+#[derive(Debug)]
+pub(crate) struct Listen {
+    pub(crate) listen: rpc::listen::Settings,
+    pub(crate) rpc: rpc::Settings,
+}
+
+impl Object for Listen {
+    const WHAT: &'static str = "`listen`";
+    const DOC: &'static str = "Where the server listens. Where neither `unix` nor `tcp` is named, \
+                               on the Unix socket `/run/sidecall/sidecall.sock`.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let unix = fields.optional::<Unix>(
+            "unix",
+            "A Unix socket. Every process that may open it may call the tools.",
+        );
+        let tcp = fields.optional::<Tcp>(
+            "tcp",
+            "A TCP address. Loopback only: nothing authenticates its callers.",
+        );
+        let message_bytes = fields.or(
+            "message_bytes",
+            Size(rpc::Settings::default().message_bytes_max.get()) as MessageBytes,
+            "Most bytes of a message that the server sends; larger results and bundles travel in \
+             parts. A gRPC client refuses more than 4 MiB unless told otherwise.",
+        );
+        let streams = fields.or(
+            "streams",
+            default_streams(),
+            "Most RPCs that one connection may have open at once; a client makes more wait.",
+        );
+        let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|Tcp(tcp)| tcp));
+        let listen = match (&unix, &tcp) {
+            (None, None) => rpc::listen::Settings::default(),
+            _ => rpc::listen::Settings { unix, tcp },
+        };
+        let rpc = rpc::Settings {
+            message_bytes_max: message_bytes?.get(),
+            streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
+        };
+        Some(Self { listen, rpc })
+    }
+}
+
+/// A Unix socket.
+#[derive(Debug)]
+struct Unix(rpc::listen::Unix);
+
+impl Object for Unix {
+    const WHAT: &'static str = "`listen.unix`";
+    const DOC: &'static str = "A Unix socket.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let path = fields.or(
+            "path",
+            SocketPath(rpc::listen::Unix::PATH.into()),
+            "The socket's path. Its directory is created where it is missing.",
+        );
+        let mode = fields.or(
+            "mode",
+            Mode(rpc::listen::Unix::MODE),
+            "The socket's permission bits: who may connect. Quote them, as in `\"0660\"`.",
+        );
+        let group = fields.optional(
+            "group",
+            "The socket's group, by name or number. The process's own where none is named.",
+        );
+        let (SocketPath(path), Mode(mode)) = (path?, mode?);
+        Some(Self(rpc::listen::Unix { path, mode, group: group?.map(|Group(group)| group) }))
+    }
+}
+
+/// A path that fits into a socket's address.
+#[derive(Debug)]
+struct SocketPath(PathBuf);
+
+impl SocketPath {
+    /// `sun_path` of Linux without its NUL.
+    const BYTES_MAX: usize = 107;
+}
+
+impl Setting for SocketPath {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let path = PathBuf::decode(node, decoder)?;
+        let bytes = path.as_os_str().len();
+        if bytes > Self::BYTES_MAX {
+            let what = format!("the path has {bytes} bytes");
+            let fix =
+                format!("write one of at most {}: no longer one can be bound", Self::BYTES_MAX);
+            decoder.fault(node.span, what, fix);
+            return None;
+        }
+        Some(Self(path))
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "minLength": 1, "maxLength": Self::BYTES_MAX})
+    }
+}
+
+impl Shown for SocketPath {
+    fn shown(&self) -> Schema {
+        self.0.shown()
+    }
+}
+
+/// Permission bits, in octal.
+#[derive(Debug)]
+struct Mode(u32);
+
+impl Setting for Mode {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let expected = "permission bits in octal, such as \"0660\"";
+        let Some(text) = written(node) else {
+            decoder.mismatch(node, expected);
+            return None;
+        };
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        let is_octal = digits.len() <= 4 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        match u32::from_str_radix(digits, 8) {
+            Ok(mode) if is_octal && mode <= 0o777 && mode & 0o600 == 0o600 => Some(Self(mode)),
+            Ok(mode) if is_octal && mode <= 0o777 => {
+                let fix = "write \"0600\", \"0660\" or \"0666\"";
+                decoder.fault(node.span, format!("`{text}` keeps the owner out"), fix);
+                None
+            }
+            _ => {
+                let what = format!("`{text}` is no permission bits");
+                decoder.fault(node.span, what, format!("write {expected}"));
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        json!({
+            "anyOf": [
+                {"type": "string", "pattern": "^0?o?[67][0-7]{2}$"},
+                {"type": "integer", "minimum": 0},
+            ],
+            "examples": ["0600", "0660"],
+        })
+    }
+}
+
+impl Shown for Mode {
+    fn shown(&self) -> Schema {
+        json!(format!("{:04o}", self.0))
+    }
+}
+
+/// A group's name or number.
+#[derive(Debug)]
+struct Group(String);
+
+impl Setting for Group {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match written(node) {
+            Some(text) if !text.is_empty() => Some(Self(text.to_owned())),
+            _ => {
+                decoder.mismatch(node, "a group's name or number");
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        json!({"type": ["string", "integer"], "minLength": 1, "minimum": 0})
+    }
+}
+
+/// A loopback address with its port.
+#[derive(Debug)]
+struct Tcp(SocketAddr);
+
+impl Setting for Tcp {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let fix = "write `127.0.0.1:7070` or `[::1]:7070`";
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() => Some(Self(address)),
+            Ok(_) => {
+                let what = format!(
+                    "`{text}` can be reached from other machines, and nothing authenticates its callers"
+                );
+                decoder.fault(node.span, what, fix);
+                None
+            }
+            Err(_) => {
+                decoder.fault(node.span, format!("`{text}` is no IP address with a port"), fix);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "pattern": "^(127\\.|\\[).*:[0-9]+$", "examples": ["127.0.0.1:7070"]})
+    }
+}

@@ -1,0 +1,114 @@
+//! `telemetry:` and `drain:`.
+
+use std::time::Duration;
+
+use serde_json::{Value as Schema, json};
+
+use crate::{
+    config::file::{
+        Decoder, Fields, Node, Object, Setting, Shown,
+        scalar::{OneOf, Word},
+    },
+    telemetry::log,
+};
+
+/// What the process says of itself.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    pub(crate) log: log::Settings,
+}
+
+impl Object for Telemetry {
+    const WHAT: &'static str = "`telemetry`";
+    const DOC: &'static str = "What the process says of itself.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let log = fields.section::<Log>("log");
+        Some(Self { log: log?.0 })
+    }
+}
+
+#[derive(Debug)]
+struct Log(log::Settings);
+
+impl Object for Log {
+    const WHAT: &'static str = "`telemetry.log`";
+    const DOC: &'static str = "Logs, on stderr.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let filter = fields.or(
+            "filter",
+            Filter("info".to_owned()),
+            "What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), also by module, \
+             as in `info,sidecall::rpc=debug`.",
+        );
+        let format = fields.or(
+            "format",
+            OneOf(log::Format::Human),
+            "The form of a line: `human` for people, `json` for one JSON object a line.",
+        );
+        let (Filter(filter), OneOf(format)) = (filter?, format?);
+        Some(Self(log::Settings { filter, format }))
+    }
+}
+
+impl Word for log::Format {
+    const WHAT: &'static str = "a log format";
+    const ALL: &'static [(&'static str, Self)] = &[("human", Self::Human), ("json", Self::Json)];
+}
+
+/// A `tracing` filter.
+#[derive(Debug)]
+struct Filter(String);
+
+impl Setting for Filter {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        for directive in text.split(',') {
+            // The library takes any single word for a module of that name.
+            let word = directive.trim();
+            let is_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let is_level = levels.iter().any(|level| word.eq_ignore_ascii_case(level));
+            let is_read = tracing_subscriber::EnvFilter::builder().parse(word).is_ok();
+            if word.is_empty() || !is_read || is_word && !is_level && word != "sidecall" {
+                let fix = "write a level (`error`, `warn`, `info`, `debug`, `trace`) or \
+                           `info,sidecall::rpc=debug`";
+                decoder.fault(node.span, format!("`{word}` is no log filter"), fix);
+                return None;
+            }
+        }
+        Some(Self(text))
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "minLength": 1, "examples": ["info", "warn,sidecall=debug"]})
+    }
+}
+
+impl Shown for Filter {
+    fn shown(&self) -> Schema {
+        json!(self.0)
+    }
+}
+
+/// How the process ends.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    pub(crate) timeout: Duration,
+}
+
+impl Object for Drain {
+    const WHAT: &'static str = "`drain`";
+    const DOC: &'static str = "How the process ends once it is told to.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let timeout = fields.or(
+            "timeout",
+            Duration::from_secs(20),
+            "How long running batches may go on. Keep it below the pod's \
+             `terminationGracePeriodSeconds`.",
+        );
+        Some(Self { timeout: timeout? })
+    }
+}

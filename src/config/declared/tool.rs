@@ -1,0 +1,212 @@
+//! An entry of `tools:`.
+
+use std::time::Duration;
+
+use serde_json::{Value as Schema, json};
+
+use super::{bounds::ResultBytes, request::Request};
+use crate::{
+    config::file::{
+        Decoder, Fields, Node, Object, Placed, Setting,
+        decode::{Name, Place},
+        node::Value,
+        scalar::{OneOf, Word},
+    },
+    model::{Json, ToolName},
+    registry,
+};
+
+/// What the model may call.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) description: Option<Description>,
+    pub(crate) input: Option<Input>,
+    pub(crate) http: Option<Request>,
+    pub(crate) timeout: Option<Option<Duration>>,
+    pub(crate) latency: Option<Option<Duration>>,
+    pub(crate) after: Option<Vec<Placed<ToolName>>>,
+    pub(crate) references: Option<OneOf<References>>,
+    pub(crate) max_bytes: Option<Option<ResultBytes>>,
+}
+
+impl Object for Tool {
+    const WHAT: &'static str = "a tool";
+    const DOC: &'static str = "What the model may call, and how it is run.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self {
+            description: fields.required("description", "What it is for, for the model."),
+            input: fields
+                .optional(
+                    "input",
+                    "What its input must be: a JSON Schema (2020-12 or draft-07) of `type: \
+                     object`. Without it the tool takes no input.",
+                )
+                .map(Option::unwrap_or_default),
+            http: fields.required("http", "The HTTP request that it makes."),
+            timeout: fields.optional(
+                "timeout",
+                "Time for a call, waits included, where the request names none. Its API's, else \
+                 `defaults.timeout`, where it has none itself.",
+            ),
+            latency: fields
+                .optional("latency", "How long it usually runs: for plans, until it was measured."),
+            after: fields
+                .optional(
+                    "after",
+                    "Tools whose calls in the same turn end before this one's start, whatever \
+                     their outcome.",
+                )
+                .map(Option::unwrap_or_default),
+            references: fields.or(
+                "references",
+                OneOf(References::On),
+                "Whether references to other calls' results, `${get_user.id}`, are resolved in \
+                 its input where the turn asks for it. `off` for inputs that are code.",
+            ),
+            max_bytes: fields.optional(
+                "max_bytes",
+                "Most bytes of a result that the model sees. `defaults.max_bytes` where it has \
+                 none itself.",
+            ),
+        })
+    }
+}
+
+/// What a tool is for.
+#[derive(Debug)]
+pub(crate) struct Description(pub(crate) String);
+
+impl Setting for Description {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        if text.trim().is_empty() {
+            let fix = "write a sentence: the model chooses the tool by it";
+            decoder.fault(node.span, "the description is empty", fix);
+            return None;
+        }
+        Some(Self(text.trim_end().to_owned()))
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "minLength": 1})
+    }
+}
+
+/// A tool's input schema, and where its properties stand.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) source: Json,
+    /// Compiled.
+    pub(crate) schema: Option<registry::Schema>,
+    pub(crate) properties: Vec<(String, Place)>,
+}
+
+impl Default for Input {
+    /// A tool without input.
+    fn default() -> Self {
+        let none = json!({"type": "object", "properties": {}, "additionalProperties": false});
+        let source = Json::from_value(&none);
+        let schema = registry::Schema::try_new(source.clone()).ok();
+        Self { source, schema, properties: Vec::new() }
+    }
+}
+
+impl Setting for Input {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Value::Mapping(entries) = &node.value else {
+            decoder.mismatch(node, "a JSON Schema such as {type: object, properties: {…}}");
+            return None;
+        };
+        let source = Json::decode(node, decoder)?;
+        match entries.iter().find(|(key, _)| key.text == "type") {
+            Some((_, kind)) if kind.as_text() == Some("object") => {}
+            Some((_, kind)) => {
+                let what = "a tool's input is an object";
+                decoder.fault(kind.span, what, "write `object`, and the value as a property of it");
+                return None;
+            }
+            None => {
+                let holder = decoder.holder();
+                decoder.fault(holder, "the schema has no `type`", "add `type: object`");
+                return None;
+            }
+        }
+        let schema = match registry::Schema::try_new(source.clone()) {
+            Ok(schema) => schema,
+            Err(error) => {
+                let holder = decoder.holder();
+                let fix = "write a JSON Schema of draft 2020-12 or draft-07";
+                decoder.fault(holder, format!("this is no valid JSON Schema: {error}"), fix);
+                return None;
+            }
+        };
+        let properties = entries.iter().find(|(key, _)| key.text == "properties");
+        let properties = match properties.map(|(_, value)| &value.value) {
+            Some(Value::Mapping(properties)) => properties
+                .iter()
+                .map(|(key, _)| (key.text.clone(), decoder.place(key.span)))
+                .collect(),
+            _ => Vec::new(),
+        };
+        Some(Self { source, schema: Some(schema), properties })
+    }
+
+    fn schema() -> Schema {
+        json!({
+            "$ref": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": {"type": {"const": "object"}},
+            "required": ["type"],
+        })
+    }
+}
+
+/// Whether references are resolved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum References {
+    On,
+    Off,
+}
+
+impl Word for References {
+    const WHAT: &'static str = "a setting of `references`";
+    const ALL: &'static [(&'static str, Self)] = &[("on", Self::On), ("off", Self::Off)];
+}
+
+impl Setting for ToolName {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        name(node, decoder)
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"})
+    }
+}
+
+impl Name for ToolName {
+    fn read(text: &str) -> Result<Self, (usize, String, String)> {
+        let fix = match text.contains('.') {
+            true => format!("write `{}`: models' APIs take no dots", text.replace('.', "_")),
+            false => "write letters, digits, `_` and `-`, at most 64 of them".to_owned(),
+        };
+        let at = text.find(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c)).unwrap_or(0);
+        Self::try_new(text).map_err(|error| (at, error.to_string(), fix))
+    }
+
+    fn schema() -> Schema {
+        json!({"pattern": "^[A-Za-z0-9_-]{1,64}$"})
+    }
+}
+
+/// A name where it is used.
+pub(crate) fn name<T: Name>(node: &Node, decoder: &mut Decoder<'_>) -> Option<T> {
+    let text = String::decode(node, decoder)?;
+    match T::read(&text) {
+        Ok(name) => Some(name),
+        Err((offset, what, fix)) => {
+            decoder.fault_in(node.span, &text, offset, what, fix);
+            None
+        }
+    }
+}
