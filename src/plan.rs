@@ -9,13 +9,22 @@
 
 use std::{ops::Range, sync::Arc};
 
-use crate::model::{CallId, Failure, Json, Ordering, ToolName};
+use self::{graph::cycle::Member, names::Names};
+use crate::model::{CallId, Failure, FailureCode, Json, Ordering, ToolName};
 
+mod edges;
 mod estimate;
+mod graph;
+mod names;
+mod path;
+mod reference;
+mod scan;
 mod template;
 mod whole;
 
 pub use estimate::{Estimate, estimate};
+pub use path::Path;
+pub use reference::{Fault, Reference, Target};
 pub use template::Template;
 pub use whole::Whole;
 
@@ -111,8 +120,41 @@ pub enum Strength {
 /// a path of needs. In an ordered turn the calls form one chain, in block order
 /// as far as their needs allow.
 pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
-    let _ = ordering;
-    Plan::new(vec![Node::default(); calls.len()], Vec::new(), (0..).take(calls.len()).collect())
+    let (mut nodes, mut edges) = edges::collect(calls);
+    let mut order = graph::sort(calls.len(), &edges);
+    if order.len() < calls.len() {
+        let members = graph::cycle::take_out(calls.len(), &mut edges);
+        fault_members(&mut nodes, &members, calls);
+        graph::drop_contrary_orders(calls.len(), &mut edges);
+        order = graph::sort(calls.len(), &edges);
+    }
+    if ordering == Ordering::Ordered {
+        edges::chain(&order, &mut edges);
+    }
+    Plan::new(nodes, edges, order)
+}
+
+/// Says to each call of a cycle how it comes to need itself, unless something
+/// else is wrong with it already.
+fn fault_members(nodes: &mut [Node], members: &[Member], calls: &[Call<'_>]) {
+    if members.is_empty() {
+        return;
+    }
+    let names = Names::new(calls);
+    for member in members {
+        let circle: Vec<String> = member
+            .circle
+            .iter()
+            .map(|call| call.map_or_else(|| "…".to_owned(), |call| names.label(call)))
+            .collect();
+        let message = format!(
+            "the call needs its own result: `{}`, each needing the next; take out one of these references or depends_on",
+            circle.join(" → ")
+        );
+        nodes[member.call]
+            .fault
+            .get_or_insert_with(|| Failure::new(FailureCode::InvalidInput, message));
+    }
 }
 
 impl Plan {
@@ -161,3 +203,8 @@ fn offsets(groups: usize, members: impl Iterator<Item = usize>) -> Vec<u32> {
 fn range(offsets: &[u32], group: usize) -> Range<usize> {
     offsets[group] as usize..offsets[group + 1] as usize
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

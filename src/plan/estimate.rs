@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Plan;
+use super::{Edge, Plan, Strength};
 
 /// What a plan will take.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,45 @@ pub struct Estimate {
 /// What `plan` will take if each call runs as long as `latencies` says, in call
 /// order. Calls that cannot run, and those that need them, take no time.
 pub fn estimate(plan: &Plan, latencies: &[Duration]) -> Estimate {
-    let _ = (plan, latencies);
-    Estimate::default()
+    let count = plan.nodes.len();
+    let mut depths = vec![0; count];
+    let mut ends = vec![Duration::ZERO; count];
+    let mut runs = vec![false; count];
+    // The parent that each call waits for longest.
+    let mut awaited = vec![None; count];
+    let mut sequential = Duration::ZERO;
+    for call in plan.order() {
+        let parents = plan.parents(call);
+        let needs_met = |edge: &Edge| edge.strength != Strength::Need || runs[edge.from];
+        runs[call] = plan.nodes[call].fault.is_none() && parents.iter().all(needs_met);
+        depths[call] = parents.iter().map(|edge| depths[edge.from] + 1).max().unwrap_or(0);
+        if !runs[call] {
+            continue;
+        }
+        for edge in parents.iter().filter(|edge| runs[edge.from]) {
+            if awaited[call].is_none() || ends[edge.from] > ends[call] {
+                (awaited[call], ends[call]) = (Some(edge.from), ends[edge.from]);
+            }
+        }
+        let latency = latencies.get(call).copied().unwrap_or_default();
+        ends[call] = ends[call].saturating_add(latency);
+        sequential = sequential.saturating_add(latency);
+    }
+    // Of chains that end together, the one whose last call stands first.
+    let last = (0..count).filter(|&call| runs[call]).rev().max_by_key(|&call| ends[call]);
+    let mut critical: Vec<usize> =
+        std::iter::successors(last, |&call: &usize| awaited[call]).collect();
+    critical.reverse();
+    let critical_path = last.map_or(Duration::ZERO, |call| ends[call]);
+    let speedup = match critical_path.as_secs_f64() {
+        0.0 => 1.0,
+        seconds => sequential.as_secs_f64() / seconds,
+    };
+    let depth = depths.iter().max().map_or(0, |deepest| deepest + 1);
+    let mut widths = vec![0; depth];
+    for &depth in &depths {
+        widths[depth] += 1;
+    }
+    let width = widths.into_iter().max().unwrap_or(0);
+    Estimate { sequential, critical_path, critical, speedup, width, depth, depths }
 }
