@@ -1,7 +1,5 @@
 //! `tool_result` blocks and `tools`.
 
-use std::fmt::Write as _;
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
@@ -19,15 +17,15 @@ const IMAGE_BASE64_MAX: usize = 5 << 20;
 /// remains; files beside an error are named instead.
 pub fn encode(result: &CallResult) -> String {
     let is_error = result.is_error();
-    let mut blocks: Vec<String> = Vec::with_capacity(result.content.len() + 1);
-    if let Some(failure) = &result.failure {
-        blocks.extend(text(&failure.to_string()));
-    }
-    blocks.extend(result.content.iter().filter_map(|content| block(content, is_error)));
     let mut out = format!(r#"{{"type":"tool_result","tool_use_id":{}"#, quoted(&result.call_id));
-    if !blocks.is_empty() {
-        out.extend([r#","content":["#, &blocks.join(","), "]"]);
+    let mut blocks = Blocks { out: &mut out, is_begun: false };
+    if let Some(failure) = &result.failure {
+        blocks.text(&failure.to_string());
     }
+    for content in &result.content {
+        blocks.add(content, is_error);
+    }
+    blocks.end();
     out.push_str(if is_error { r#","is_error":true}"# } else { "}" });
     out
 }
@@ -61,27 +59,65 @@ fn object_schema(source: &str) -> String {
     }
 }
 
-/// A content block; `None` where there is nothing in it.
-fn block(content: &Content, is_text_only: bool) -> Option<String> {
-    match content {
-        Content::Text(words) => text(words),
-        Content::Json(json) => text(json.as_str()),
-        Content::Link { uri, name } if name.is_empty() => text(uri),
-        Content::Link { uri, name } => text(&format!("{name}: {uri}")),
-        Content::Image { media_type, data } | Content::Document { media_type, data } => {
-            let file = (!is_text_only).then(|| file(data)).flatten();
-            file.or_else(|| text(&format!("[A file ({media_type}) of {} bytes.]", data.len())))
+/// The `content` of a block, written as its parts come; nothing at all where
+/// there is nothing in them.
+struct Blocks<'o> {
+    out: &'o mut String,
+    is_begun: bool,
+}
+
+impl Blocks<'_> {
+    fn add(&mut self, content: &Content, is_text_only: bool) {
+        match content {
+            Content::Text(words) => self.text(words),
+            Content::Json(json) => self.text(json.as_str()),
+            Content::Link { uri, name } if name.is_empty() => self.text(uri),
+            Content::Link { uri, name } => self.text(&format!("{name}: {uri}")),
+            Content::Image { media_type, data } | Content::Document { media_type, data } => {
+                match file(data).filter(|_| !is_text_only) {
+                    Some((kind, media_type)) => self.file(kind, media_type, data),
+                    None => self.text(&format!("[A file ({media_type}) of {} bytes.]", data.len())),
+                }
+            }
         }
+    }
+
+    fn begin(&mut self) {
+        self.out.push_str(if self.is_begun { "," } else { r#","content":["# });
+        self.is_begun = true;
+    }
+
+    fn end(self) {
+        if self.is_begun {
+            self.out.push(']');
+        }
+    }
+
+    fn text(&mut self, words: &str) {
+        if !words.trim().is_empty() {
+            self.begin();
+            self.out.extend([r#"{"type":"text","text":"#, &quoted(words), "}"]);
+        }
+    }
+
+    fn file(&mut self, kind: &str, media_type: &str, data: &[u8]) {
+        self.begin();
+        self.out.extend([
+            r#"{"type":""#,
+            kind,
+            r#"","source":{"type":"base64","media_type":""#,
+            media_type,
+            r#"","data":""#,
+        ]);
+        BASE64_STANDARD.encode_string(data, self.out);
+        self.out.push_str(r#""}}"#);
     }
 }
 
-fn text(words: &str) -> Option<String> {
-    (!words.trim().is_empty()).then(|| format!(r#"{{"type":"text","text":{}}}"#, quoted(words)))
-}
-
-/// A file of a kind that the API takes. It compares the bytes with the media
-/// type, so the bytes decide, not what the backend called them.
-fn file(data: &[u8]) -> Option<String> {
+/// Which kind of block a file is, where the API takes it, and its media type. It
+/// compares the bytes with the media type, so the bytes decide, not what the
+/// backend called them.
+fn file(data: &[u8]) -> Option<(&'static str, &'static str)> {
     let (kind, media_type) = match data {
         [0xff, 0xd8, 0xff, ..] => ("image", "image/jpeg"),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => ("image", "image/png"),
@@ -90,23 +126,14 @@ fn file(data: &[u8]) -> Option<String> {
         [b'%', b'P', b'D', b'F', b'-', ..] => ("document", "application/pdf"),
         _ => return None,
     };
-    if kind == "image" && data.len().div_ceil(3) * 4 > IMAGE_BASE64_MAX {
-        return None;
-    }
-    let mut out = format!(
-        r#"{{"type":"{kind}","source":{{"type":"base64","media_type":"{media_type}","data":""#
-    );
-    BASE64_STANDARD.encode_string(data, &mut out);
-    out.push_str(r#""}}"#);
-    Some(out)
+    let is_too_large = kind == "image" && data.len().div_ceil(3) * 4 > IMAGE_BASE64_MAX;
+    (!is_too_large).then_some((kind, media_type))
 }
 
 /// A JSON string.
 fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    // A `Value` writes itself without fail.
-    let _ = write!(out, "{}", serde_json::Value::from(text));
-    out
+    // A string is written without fail.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[cfg(test)]
