@@ -13,12 +13,16 @@ use std::{
 
 use clap::{ArgMatches, FromArgMatches, error::ErrorKind, parser::ValueSource};
 use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
 use tokio::{net::UnixStream, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::{AddressArgs, ConfigArgs, Exit, refusal::Refusal};
 use crate::{
-    app, config::Config, drain::Drain, proto::v1::sidecall_service_client::SidecallServiceClient,
+    app,
+    config::{self, Config},
+    drain::Drain,
+    proto::v1::sidecall_service_client::SidecallServiceClient,
     rpc::listen,
 };
 
@@ -92,8 +96,8 @@ pub(crate) struct Client {
 struct Local {
     drain: Drain,
     serving: JoinHandle<()>,
-    /// Where its socket is; gone with it.
-    directory: tempfile::TempDir,
+    /// Where its socket is, if that goes with it.
+    directory: Option<TempDir>,
 }
 
 /// Why a command came to nothing.
@@ -174,35 +178,32 @@ impl Client {
         match target {
             Target::Address(address) => Ok(Self { rpc: connect(address).await?, local: None }),
             Target::Config(path) => {
-                let _ = path;
-                Err(Error::Usage("no configuration is read yet".to_owned()))
+                let config = config::load(path).map_err(|error| Error::Usage(error.to_string()))?;
+                let directory = temporary()?;
+                let socket = directory.path().join("sidecall.sock");
+                Self::local(config, socket, Some(directory)).await
             }
         }
     }
 
     /// A server of our own with this configuration, on a socket that only this
-    /// user can reach.
-    pub(crate) async fn local(mut config: Config) -> Result<Self, Error> {
-        let directory = tempfile::Builder::new()
-            .prefix("sidecall-")
-            .tempdir()
-            .map_err(|error| Error::Usage(format!("no temporary directory: {error}")))?;
-        let path = directory.path().join("sidecall.sock");
+    /// user can reach. `directory` goes when it ends.
+    pub(crate) async fn local(
+        mut config: Config,
+        socket: PathBuf,
+        directory: Option<TempDir>,
+    ) -> Result<Self, Error> {
+        let address = format!("unix://{}", socket.display());
         config.listen = listen::Settings {
-            unix: Some(listen::Unix { path: path.clone(), ..listen::Unix::default() }),
+            unix: Some(listen::Unix { path: socket, ..listen::Unix::default() }),
             tcp: None,
         };
         let bound = app::bind(config).map_err(|error| Error::Usage(error.to_string()))?;
         let drain = bound.drain.clone();
         // Not a task of the server's own drain, which it awaits the end of.
         let serving = Drain::new().spawn(bound.run());
-        let local = Local { drain, serving, directory };
-        Ok(Self { rpc: connect(&format!("unix://{}", path.display())).await?, local: Some(local) })
-    }
-
-    /// The socket of a server of our own.
-    pub(crate) fn socket(&self) -> Option<PathBuf> {
-        self.local.as_ref().map(|local| local.directory.path().join("sidecall.sock"))
+        let local = Some(Local { drain, serving, directory });
+        Ok(Self { rpc: connect(&address).await?, local })
     }
 
     /// Ends the server where it is our own.
@@ -216,6 +217,12 @@ impl Client {
             drop(directory);
         }
     }
+}
+
+/// A directory that only this user can enter, and that goes when it is dropped.
+pub(crate) fn temporary() -> Result<TempDir, Error> {
+    let directory = tempfile::Builder::new().prefix("sidecall-").tempdir();
+    directory.map_err(|error| Error::Usage(format!("no temporary directory: {error}")))
 }
 
 /// An address as people write it.

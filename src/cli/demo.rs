@@ -1,13 +1,265 @@
 //! `sidecall demo`: Shows what it does, on a small set of APIs of its own.
+//!
+//! Nothing is staged but the APIs: the server is the one that `serve` runs, the
+//! turns go to it over gRPC, and every number is measured.
 
-use super::Exit;
+use std::{
+    fs,
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    Exit,
+    client::{Client, Error, temporary},
+    command,
+    follow::{Ran, follow},
+    terminal::{DrawArgs, Ink, Screen, wrapped},
+    waterfall::{Mode, Show, draw, time},
+};
+use crate::{
+    config,
+    drain::Drain,
+    proto::v1::{self, execute_batch_request::Turn},
+};
+
+mod apis;
 
 /// Shows what it does, on a small set of APIs of its own.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "Exit codes: 0 all went as it should; 1 something did not.")]
+pub struct Args {
+    /// Leaves the APIs and the server running afterwards, until Ctrl-C, with the
+    /// configuration, the turns and the socket in this directory.
+    #[arg(long, value_name = "DIRECTORY")]
+    keep: Option<PathBuf>,
+    #[command(flatten)]
+    draw: DrawArgs,
+}
+
+/// The configuration, and where its APIs stand in it.
+const CONFIG: &str = include_str!("demo/sidecall.yaml");
+const CONFIG_ORIGIN: &str = "127.0.0.1:4180";
+
+/// The turns, by the names of their files.
+const ENRICH: (&str, &str) = ("enrich.json", include_str!("demo/turns/enrich.json"));
+const GATHER: (&str, &str) = ("gather.json", include_str!("demo/turns/gather.json"));
+const FAILURE: (&str, &str) = ("failure.json", include_str!("demo/turns/failure.json"));
+
+/// A price as its API writes it: a double would lose the zero.
+const PRICE: &str = "1249.90";
 
 /// Runs it.
 pub fn run(args: Args) -> Exit {
-    let Args {} = args;
-    Exit::Usage
+    command::run(demo(args))
 }
+
+async fn demo(args: Args) -> Result<Exit, Error> {
+    let mut screen = Screen::stdout(&args.draw);
+    let apis = Drain::new();
+    let shown = stage(&mut screen, &apis, args.keep).await;
+    apis.start();
+    apis.finished().await;
+    shown
+}
+
+/// Sets everything up, shows it, and takes it down.
+async fn stage(screen: &mut Screen, apis: &Drain, keep: Option<PathBuf>) -> Result<Exit, Error> {
+    let origin = apis::start(apis)
+        .await
+        .map_err(|error| Error::Usage(format!("no port of loopback is free: {error}")))?;
+    let temporary = if keep.is_none() { Some(temporary()?) } else { None };
+    let directory = match (&keep, &temporary) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(directory)) => directory.path().to_owned(),
+        (None, None) => PathBuf::new(),
+    };
+    let config = write_files(&directory, origin).map_err(|error| {
+        Error::Usage(format!("{}: {error}\n  Name an empty directory.", directory.display()))
+    })?;
+    let config = config::load(&config).map_err(|error| Error::Usage(error.to_string()))?;
+    let directory = fs::canonicalize(directory)?;
+    let socket = directory.join("sidecall.sock");
+    let mut client = Client::local(config, socket.clone(), temporary).await?;
+
+    let mut demo = Demo { screen, client: &mut client, exit: Exit::Well };
+    let shown = demo.show(origin, &socket).await;
+    let exit = demo.exit;
+    let ended = match (shown, keep) {
+        (Ok(()), Some(_)) => stay(screen, &directory).await,
+        (shown, _) => shown,
+    };
+    client.close().await;
+    ended.map(|()| exit)
+}
+
+/// The configuration with the APIs' real port, and the turns.
+fn write_files(directory: &Path, origin: SocketAddr) -> io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    let config = directory.join("sidecall.yaml");
+    let is_empty = fs::read_dir(directory)?.next().is_none();
+    let is_ours = || {
+        fs::read_to_string(&config).is_ok_and(|text| text.lines().next() == CONFIG.lines().next())
+    };
+    if !is_empty && !is_ours() {
+        return Err(io::Error::other("holds files that the demo did not write"));
+    }
+    fs::write(&config, CONFIG.replace(CONFIG_ORIGIN, &origin.to_string()))?;
+    for (name, text) in [ENRICH, GATHER, FAILURE] {
+        fs::write(directory.join(name), text)?;
+    }
+    Ok(config)
+}
+
+/// Waits for Ctrl-C, after saying what can be done meanwhile.
+async fn stay(screen: &mut Screen, directory: &Path) -> Result<(), Error> {
+    let at = directory.display();
+    let look = screen.look;
+    let commands = format!(
+        "\n{}\n\
+         \x20 cd {at}; export SIDECALL_ADDRESS=unix://$PWD/sidecall.sock\n\
+         \x20 sidecall plan gather.json --references\n\
+         \x20 sidecall run gather.json --references\n\
+         \x20 sidecall run enrich.json --bundle\n\
+         \x20 sidecall run enrich.json --json | head\n\
+         \x20 sidecall tools --anthropic\n\
+         \x20 sidecall run failure.json --references --config sidecall.yaml\n",
+        look.paint(Ink::Bold, "All of it goes on running, until Ctrl-C. In another terminal"),
+    );
+    screen.out.write_all(commands.as_bytes())?;
+    screen.out.flush()?;
+    tokio::signal::ctrl_c().await.map_err(Error::Output)
+}
+
+/// What is shown, and how.
+struct Demo<'d> {
+    screen: &'d mut Screen,
+    client: &'d mut Client,
+    /// How it ends: well unless a turn does not come out as it should.
+    exit: Exit,
+}
+
+impl Demo<'_> {
+    async fn show(&mut self, origin: SocketAddr, socket: &Path) -> Result<(), Error> {
+        let title = "Sidecall, measured as you watch";
+        self.line(&self.screen.look.paint(Ink::Bold, title))?;
+        self.line(&format!("  APIs    http://{origin}, each 60 to 200 ms away"))?;
+        self.line(&format!("  server  unix://{}, asked over gRPC", socket.display()))?;
+
+        let loops = self.one_by_one().await?;
+        let at_once = self.at_once(loops).await?;
+        self.gather().await?;
+        self.failure().await?;
+
+        let faster = draw::faster(loops, at_once, &self.screen.look);
+        self.head("What it comes to", "")?;
+        self.line(&format!(
+            "  Five sources, one by one {}, at once {}: {}.",
+            draw::text(loops),
+            draw::text(at_once),
+            faster.as_deref().unwrap_or("not faster"),
+        ))?;
+        self.head("Try next", "")?;
+        self.line("  sidecall demo --keep ./demo      the same, left running to play with")?;
+        self.line("  sidecall serve -c sidecall.yaml  your own tools, for your own agent")?;
+        self.line("  sidecall --help")
+    }
+
+    async fn one_by_one(&mut self) -> Result<Duration, Error> {
+        self.head(
+            "1. One by one",
+            "A model asked for five things about a customer. A loop runs them one after the other:",
+        )?;
+        let mut request = turn(ENRICH.1);
+        request.set_ordering(v1::Ordering::Ordered);
+        let ran = self.turn(request).await?;
+        self.expect(ran.is_well());
+        Ok(time(ran.summary.duration))
+    }
+
+    async fn at_once(&mut self, loops: Duration) -> Result<Duration, Error> {
+        self.head("2. At once", "The same turn. Nothing in it waits for anything else:")?;
+        let ran = self.turn(turn(ENRICH.1)).await?;
+        let took = time(ran.summary.duration);
+        self.expect(ran.is_well() && took < loops);
+        Ok(took)
+    }
+
+    async fn gather(&mut self) -> Result<(), Error> {
+        self.head(
+            "3. Fan out, then gather",
+            "Inputs that name other results, as in \"${find_customer.id}\", make calls wait for \
+             those, and for nothing else:",
+        )?;
+        let mut request = turn(GATHER.1);
+        request.set_references(v1::References::On);
+        let ran = self.turn(request).await?;
+        let brief = ran.bundle.last().cloned().unwrap_or_default();
+        let is_exact = brief.contains(PRICE);
+        self.expect(ran.is_well() && is_exact);
+        if is_exact {
+            let what = format!(
+                "The price reached the last call as its API wrote it, {PRICE}, to the last zero:"
+            );
+            self.line("")?;
+            self.prose(&what)?;
+            self.line(&format!("  {brief}"))?;
+        }
+        Ok(())
+    }
+
+    async fn failure(&mut self) -> Result<(), Error> {
+        self.head(
+            "4. A failure stays where it is",
+            "One API is down. The call that needs its answer is skipped; the others do not notice:",
+        )?;
+        let mut request = turn(FAILURE.1);
+        request.set_references(v1::References::On);
+        let ran = self.turn(request).await?;
+        let v1::BatchSummary { succeeded, failed, skipped, .. } = ran.summary;
+        self.expect((succeeded, failed, skipped) == (2, 1, 1));
+        self.line("")?;
+        self.prose("The bundle: a result for every call, in call order, for the next message:")?;
+        self.line(&ran.bundle_json())
+    }
+
+    async fn turn(&mut self, request: v1::ExecuteBatchRequest) -> Result<Ran, Error> {
+        let mut show = Show::new(self.screen, Mode::Waterfall);
+        follow(self.client, request, &mut show).await
+    }
+
+    fn expect(&mut self, holds: bool) {
+        if !holds {
+            self.exit = Exit::Found;
+        }
+    }
+
+    fn head(&mut self, title: &str, text: &str) -> Result<(), Error> {
+        let title = self.screen.look.paint(Ink::Bold, title);
+        self.line(&format!("\n{title}"))?;
+        if text.is_empty() { Ok(()) } else { self.prose(text).and_then(|()| self.line("")) }
+    }
+
+    fn prose(&mut self, text: &str) -> Result<(), Error> {
+        let lines = wrapped(text, self.screen.look.width.saturating_sub(3));
+        lines.iter().try_for_each(|line| self.line(&format!("  {line}")))
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Error> {
+        writeln!(self.screen.out, "{line}")?;
+        self.screen.out.flush().map_err(Error::from)
+    }
+}
+
+/// A turn of the demo's.
+fn turn(message: &str) -> v1::ExecuteBatchRequest {
+    v1::ExecuteBatchRequest {
+        turn: Some(Turn::AnthropicJson(message.to_owned())),
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

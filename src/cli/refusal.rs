@@ -10,6 +10,7 @@ use super::{terminal::harmless, waterfall::draw};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Refusal {
     code: &'static str,
+    /// Empty where the violations say it all.
     message: String,
     details: Vec<String>,
 }
@@ -18,7 +19,9 @@ impl From<&tonic::Status> for Refusal {
     fn from(status: &tonic::Status) -> Self {
         let found = status.get_error_details();
         let mut details = Vec::new();
+        let mut message = harmless(status.message());
         for violation in found.bad_request().into_iter().flat_map(|bad| &bad.field_violations) {
+            message.clear();
             details.push(format!("{}: {}", violation.field, violation.description));
         }
         for violation in found.quota_failure().into_iter().flat_map(|quota| &quota.violations) {
@@ -27,12 +30,9 @@ impl From<&tonic::Status> for Refusal {
         if let Some(delay) = found.retry_info().and_then(|retry| retry.retry_delay) {
             details.push(format!("Nothing has run. Try again in {}.", draw::text(delay)));
         }
-        if let Some(info) = found.error_info() {
-            details.push(format!("reason: {}", info.reason));
-        }
         Self {
             code: code(status.code()),
-            message: harmless(status.message()),
+            message,
             details: details.iter().map(|detail| harmless(detail)).collect(),
         }
     }
@@ -87,16 +87,16 @@ mod tests {
         let mut details = ErrorDetails::new();
         details
             .add_bad_request_violation("typed.tool_uses[2].id", "the id `a b` has a blank")
-            .add_bad_request_violation("typed.tool_uses[4].id", "stands at 0 too");
+            .add_bad_request_violation("typed.tool_uses[4].id", "stands at\u{7} 0 too");
         let status = Status::with_error_details(
             Code::InvalidArgument,
-            "the turn is not valid\u{1b}[2J",
+            "2 faults, the first: \u{1b}[2J",
             details,
         );
         insta::assert_snapshot!(Refusal::from(&status), @r"
-        INVALID_ARGUMENT: the turn is not valid�[2J
+        INVALID_ARGUMENT
           typed.tool_uses[2].id: the id `a b` has a blank
-          typed.tool_uses[4].id: stands at 0 too
+          typed.tool_uses[4].id: stands at� 0 too
         ");
     }
 

@@ -248,6 +248,44 @@ fn cut(word: &str, width: usize) -> usize {
     word.len()
 }
 
+/// A screen that can be read afterwards.
+#[cfg(test)]
+pub(crate) mod tape {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::{Look, Screen};
+
+    /// What was written.
+    #[derive(Clone, Default)]
+    pub(crate) struct Tape(Arc<Mutex<Vec<u8>>>);
+
+    impl Tape {
+        /// A screen of 80 columns without colours that writes to this tape.
+        pub(crate) fn screen(&self, live_rows: Option<usize>) -> Screen {
+            let look = Look { width: 80, unicode: true, color: false };
+            Screen { look, live_rows, out: Box::new(self.clone()) }
+        }
+
+        /// What was written since the last time.
+        pub(crate) fn take(&self) -> String {
+            String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+        }
+    }
+
+    impl Write for Tape {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -108,8 +108,16 @@ fn for_people(tools: &[v1::ToolDefinition], look: &Look) -> String {
     }
     let mut text = String::new();
     for tool in tools {
-        let name = look.paint(Ink::Bold, &harmless(&tool.name));
-        text.push_str(&format!("{name}({})\n", parameters(&tool.input_schema_json).join(", ")));
+        let name = harmless(&tool.name);
+        let signature = format!("{name}({})", parameters(&tool.input_schema_json).join(", "));
+        for (at, line) in wrapped(&signature, look.width.saturating_sub(9)).iter().enumerate() {
+            let indent = if at == 0 { "" } else { "        " };
+            let line = match line.strip_prefix(name.as_str()) {
+                Some(rest) if at == 0 => format!("{}{rest}", look.paint(Ink::Bold, &name)),
+                _ => line.clone(),
+            };
+            text.push_str(&format!("{indent}{line}\n"));
+        }
         for line in wrapped(&harmless(&tool.description), look.width.saturating_sub(5)) {
             text.push_str(&format!("    {line}\n"));
         }

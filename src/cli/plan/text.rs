@@ -80,13 +80,14 @@ fn edges(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> {
 fn estimate(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let estimate = plan.estimate.unwrap_or_default();
     let (one_by_one, at_once) = (time(estimate.sequential), time(estimate.critical_path));
-    let faster =
-        look.paint(Ink::Good, &format!("{} faster", draw::times(one_by_one, at_once, look)));
-    let mut lines = vec![format!(
-        "  one by one {}, at once {}: {faster}",
-        draw::text(one_by_one),
-        look.paint(Ink::Bold, &draw::text(at_once)),
-    )];
+    let mut lines = vec![match draw::faster(one_by_one, at_once, look) {
+        Some(faster) => format!(
+            "  one by one {}, at once {}: {faster}",
+            draw::text(one_by_one),
+            look.paint(Ink::Bold, &draw::text(at_once)),
+        ),
+        None => format!("  {}: nothing in it can run at once", draw::text(at_once)),
+    }];
     let mut chain: Vec<_> =
         plan.calls.iter().zip(&waterfall.rows).filter(|(call, _)| call.critical).collect();
     chain.sort_by_key(|(call, _)| call.depth);

@@ -79,6 +79,8 @@ pub(crate) fn text(time: Duration) -> String {
     let s = ms / 1e3;
     if time.is_zero() {
         "0 ms".to_owned()
+    } else if ms < 0.05 {
+        "<0.1 ms".to_owned()
     } else if ms < 9.95 {
         format!("{ms:.1} ms")
     } else if ms < 999.5 {
@@ -97,10 +99,12 @@ pub(crate) fn text(time: Duration) -> String {
     }
 }
 
-/// How many times faster: `4.9×`.
-pub(crate) fn times(sequential: Duration, took: Duration, look: &Look) -> String {
+/// How many times faster: `4.9× faster`; nothing where there is nothing to
+/// speak of.
+pub(crate) fn faster(sequential: Duration, took: Duration, look: &Look) -> Option<String> {
     let factor = sequential.as_secs_f64() / took.as_secs_f64().max(1e-9);
-    format!("{factor:.1}{}", look.pick("×", "x"))
+    let text = || format!("{factor:.1}{} faster", look.pick("×", "x"));
+    (factor >= 1.05).then(|| look.paint(Ink::Good, &text()))
 }
 
 /// `1 call`, `5 calls`.
@@ -136,10 +140,8 @@ fn totals(summary: &v1::BatchSummary, look: &Look) -> Vec<String> {
     let (took, sequential) = (time(summary.duration), time(summary.sequential));
     let calls = count(summary.calls as usize, "call");
     let mut first = format!("  {} for {calls}", look.paint(Ink::Bold, &text(took)));
-    if sequential > took && summary.calls > 1 {
-        let faster = format!("{} faster", times(sequential, took, look));
-        first.push_str(&format!("; one by one {}: ", text(sequential)));
-        first.push_str(&look.paint(Ink::Good, &faster));
+    if let Some(faster) = faster(sequential, took, look) {
+        first.push_str(&format!("; one by one {}: {faster}", text(sequential)));
     }
     let counts = [
         (summary.succeeded, "succeeded", Ink::Good),

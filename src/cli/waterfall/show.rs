@@ -116,3 +116,88 @@ impl<'s> Show<'s> {
         self.screen.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{terminal::tape::Tape, waterfall::script};
+
+    const END: Duration = Duration::from_millis(700);
+
+    fn play(show: &mut Show<'_>, events: &[(u64, v1::BatchEvent)]) {
+        for (seen_ms, event) in events {
+            show.event(event, Duration::from_millis(*seen_ms)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_frame_is_drawn_over_the_one_before_and_the_end_over_the_last() {
+        let tape = Tape::default();
+        let mut screen = tape.screen(Some(24));
+        let mut show = Show::new(&mut screen, Mode::Lines);
+        let events = script::failure();
+
+        show.tick(Duration::ZERO).unwrap();
+        assert_eq!(tape.take(), "", "nothing is drawn before anything is known");
+        play(&mut show, &events[..2]);
+        assert_eq!(tape.take(), "", "events alone draw nothing");
+
+        show.tick(Duration::from_millis(10)).unwrap();
+        let first = tape.take();
+        assert!(first.starts_with("\u{1b}[?2026h") && !first.contains('A'), "{first:?}");
+        assert_eq!(first.matches('\n').count(), 5, "four rows and the axis");
+
+        play(&mut show, &events[2..]);
+        show.end(END).unwrap();
+        let last = tape.take();
+        assert!(last.starts_with("\u{1b}[?2026h\u{1b}[5A\r\u{1b}[J"), "{last:?}");
+        assert!(last.ends_with("\u{1b}[?2026l") && last.contains("1 skipped"), "{last:?}");
+    }
+
+    #[test]
+    fn no_frame_is_higher_than_the_terminal() {
+        let tape = Tape::default();
+        let mut screen = tape.screen(Some(10));
+        let mut show = Show::new(&mut screen, Mode::Waterfall);
+        play(&mut show, &script::wide(40, 12));
+        show.tick(Duration::from_millis(60)).unwrap();
+        assert!(tape.take().matches('\n').count() < 10);
+        // The end may scroll: nothing is drawn over it.
+        show.end(END).unwrap();
+        assert!(tape.take().matches('\n').count() > 40);
+    }
+
+    #[test]
+    fn in_a_pipe_lines_come_as_events_do_and_the_waterfall_once() {
+        let tape = Tape::default();
+        let mut screen = tape.screen(None);
+        let mut show = Show::new(&mut screen, Mode::Lines);
+        let events = script::failure();
+        play(&mut show, &events[..1]);
+        assert!(tape.take().contains("accepted"));
+        show.tick(Duration::from_millis(10)).unwrap();
+        assert_eq!(tape.take(), "");
+        play(&mut show, &events[1..]);
+        tape.take();
+        show.end(END).unwrap();
+        let end = tape.take();
+        assert!(end.contains("✓ get_customer") && !end.contains('\u{1b}'), "{end:?}");
+    }
+
+    #[test]
+    fn json_is_one_event_a_line_and_nothing_else() {
+        let tape = Tape::default();
+        let mut screen = tape.screen(Some(24));
+        let mut show = Show::new(&mut screen, Mode::Json);
+        let events = script::failure();
+        play(&mut show, &events);
+        show.tick(END).unwrap();
+        show.end(END).unwrap();
+        let shown = tape.take();
+        assert_eq!(shown.lines().count(), events.len());
+        for (line, (_, event)) in shown.lines().zip(&events) {
+            let read: v1::BatchEvent = wire::from_json("sidecall.v1.BatchEvent", line).unwrap();
+            assert_eq!(read, *event);
+        }
+    }
+}

@@ -99,6 +99,7 @@ fn what_a_tool_is_called_cannot_reach_the_terminal() {
 fn times_are_short_and_never_round_to_another_unit() {
     for (us, says) in [
         (0, "0 ms"),
+        (49, "<0.1 ms"),
         (9_949, "9.9 ms"),
         (9_951, "10 ms"),
         (999_499, "999 ms"),

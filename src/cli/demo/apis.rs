@@ -1,0 +1,180 @@
+//! The demo's APIs: a small HTTP/1.1 server on loopback.
+//!
+//! Each route is a line of [`ROUTES`]: what it matches, how long it takes and
+//! what it answers. Another kind of API is another [`Answer`].
+
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::drain::Drain;
+
+/// Most bytes of a request that are read.
+const REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// One thing that the APIs can do.
+struct Route {
+    method: Method,
+    /// Its segments; `*` matches any one.
+    path: &'static str,
+    latency: Duration,
+    answer: Answer,
+}
+
+/// What a route answers.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// This document.
+    Document(&'static str),
+    /// Where the shipment of that name is.
+    Shipment,
+    /// What was sent, as it was sent.
+    Echo,
+    /// Out of service.
+    Down(&'static str),
+}
+
+/// Everything that the APIs can do.
+static ROUTES: [Route; 9] = [
+    route("/crm/customers", 200, Answer::Document(include_str!("data/customer.json"))),
+    route("/crm/customers/*", 200, Answer::Document(include_str!("data/customer.json"))),
+    route("/shop/customers/*/orders", 200, Answer::Document(include_str!("data/orders.json"))),
+    route("/shop/shipments/*", 120, Answer::Shipment),
+    route("/support/customers/*/tickets", 200, Answer::Document(include_str!("data/tickets.json"))),
+    route("/billing/customers/*", 200, Answer::Document(include_str!("data/billing.json"))),
+    route(
+        "/legal/customers/*/contracts",
+        200,
+        Answer::Document(include_str!("data/contracts.json")),
+    ),
+    route("/bureau/scores/*", 60, Answer::Down("the credit bureau is closed until 06:00 UTC")),
+    Route { method: Method::POST, path: "/crm/briefs", latency: ms(80), answer: Answer::Echo },
+];
+
+const fn route(path: &'static str, latency_ms: u64, answer: Answer) -> Route {
+    Route { method: Method::GET, path, latency: ms(latency_ms), answer }
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Starts the APIs on a free port of loopback, as tasks of `drain`; they end
+/// when it starts.
+///
+/// # Errors
+///
+/// No port was to be had.
+pub(super) async fn start(drain: &Drain) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    drain.spawn(accept(listener, drain.clone()));
+    Ok(address)
+}
+
+async fn accept(listener: TcpListener, drain: Drain) {
+    loop {
+        tokio::select! {
+            () = drain.draining().cancelled() => return,
+            accepted = listener.accept() => {
+                // The only errors here are the peer's, and it will notice.
+                if let Ok((stream, _)) = accepted {
+                    drain.spawn(serve(stream, drain.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, drain: Drain) {
+    let connection =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+    tokio::select! {
+        () = drain.draining().cancelled() => {}
+        // A client that goes away is no fault: cancelled calls do just that.
+        _ = connection => {}
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let Some(route) = find(request.method(), &path) else {
+        return Ok(json(StatusCode::NOT_FOUND, problem(&format!("no such resource: {path}"))));
+    };
+    let sent = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
+    tokio::time::sleep(route.latency).await;
+    Ok(match route.answer {
+        Answer::Document(text) => json(StatusCode::OK, text),
+        Answer::Shipment => json(StatusCode::OK, shipment(&path)),
+        Answer::Echo => match sent {
+            Ok(body) => json(StatusCode::CREATED, body.to_bytes()),
+            Err(_) => json(StatusCode::PAYLOAD_TOO_LARGE, problem("at most 64 KiB")),
+        },
+        Answer::Down(why) => json(StatusCode::SERVICE_UNAVAILABLE, problem(why)),
+    })
+}
+
+fn find(method: &Method, path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.method == method && matches(route.path, path))
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    pattern.split('/').all(|wanted| match segments.next() {
+        Some("") => wanted.is_empty(),
+        Some(segment) => wanted == "*" || wanted == segment,
+        None => false,
+    }) && segments.next().is_none()
+}
+
+fn shipment(path: &str) -> String {
+    let id = path.rsplit('/').next().unwrap_or_default();
+    let place = if id == "shp_771" { "Malmö, out for delivery" } else { "Hamburg, customs" };
+    format!("{{\"id\":\"{id}\",\"place\":\"{place}\",\"weight_kg\":2.50}}\n")
+}
+
+fn problem(what: &str) -> String {
+    format!("{{\"error\":\"{what}\"}}\n")
+}
+
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_matches_segment_by_segment_and_no_further() {
+        for (pattern, path) in [
+            ("/crm/customers/*", "/crm/customers"),
+            ("/crm/customers/*", "/crm/customers/"),
+            ("/crm/customers/*", "/crm/customers/a/b"),
+            ("/crm/customers", "/crm/customers/a"),
+            ("/crm/customers", "/crm/customer"),
+            ("/crm/customers", "crm/customers"),
+        ] {
+            assert!(!matches(pattern, path), "{pattern} {path}");
+        }
+        assert!(matches("/shop/customers/*/orders", "/shop/customers/cus_4711/orders"));
+    }
+
+    #[test]
+    fn every_document_is_json_and_its_prices_keep_their_last_zero() {
+        for route in &ROUTES {
+            if let Answer::Document(text) = route.answer {
+                serde_json::from_str::<serde_json::Value>(text).unwrap();
+            }
+        }
+        assert!(include_str!("data/orders.json").contains("\"total\":1249.90"));
+    }
+}
