@@ -35,6 +35,9 @@ mod outcome;
 mod settings;
 pub mod submission;
 
+#[cfg(test)]
+mod tests;
+
 use admission::Admission;
 use batches::Batches;
 use dispatcher::Dispatcher;

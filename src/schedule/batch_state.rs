@@ -270,3 +270,6 @@ fn unknown(what: &str, attempts: u32) -> Failure {
     )
     .with_attempts(attempts)
 }
+
+#[cfg(test)]
+mod tests;

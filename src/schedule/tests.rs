@@ -1,0 +1,286 @@
+//! The scheduler on paused time, with backends that do as they are told.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering as Atomic},
+    },
+    time::Duration,
+};
+
+use super::*;
+use crate::{
+    backend::{self, Attempt, Backend, Reply},
+    model::{
+        ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, ToolName,
+    },
+    registry::{Schema, Tool, tool},
+};
+
+mod bounds;
+mod deadlines;
+mod order;
+mod random;
+
+/// What a tool does when it is called.
+#[derive(Clone, Debug)]
+enum Script {
+    /// Answers with its own input, after so long.
+    Echoes(u64),
+    /// Answers this JSON, after so long.
+    Answers(u64, &'static str),
+    /// Says no, after so long.
+    Fails(u64),
+    /// Never answers.
+    Hangs,
+    /// Was sent, and never answers.
+    HangsSent,
+    /// Breaks when it is asked.
+    Panics,
+    /// Breaks while it works.
+    PanicsLater,
+}
+
+/// What the tools have seen.
+#[derive(Debug, Default)]
+struct Seen {
+    inputs: Mutex<Vec<(String, String)>>,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Scripted {
+    name: &'static str,
+    script: Script,
+    seen: Arc<Seen>,
+}
+
+/// Counts an attempt while it lives.
+struct InFlight(Arc<Seen>);
+
+impl InFlight {
+    fn new(seen: &Arc<Seen>) -> Self {
+        let now = seen.in_flight.fetch_add(1, Atomic::SeqCst) + 1;
+        seen.most_in_flight.fetch_max(now, Atomic::SeqCst);
+        Self(Arc::clone(seen))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Atomic::SeqCst);
+    }
+}
+
+impl Backend for Scripted {
+    fn attempt(&self, attempt: Attempt) -> backend::Pending {
+        let input = attempt.input.to_string();
+        self.seen.inputs.lock().unwrap().push((self.name.to_owned(), input.clone()));
+        let script = self.script.clone();
+        assert!(!matches!(script, Script::Panics), "as it was told");
+        let in_flight = InFlight::new(&self.seen);
+        Box::pin(async move {
+            let _in_flight = in_flight;
+            let json = |text: String| {
+                Ok(Reply { content: vec![Content::Json(Json::try_new(text).unwrap())] })
+            };
+            match script {
+                Script::Echoes(ms) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    json(input)
+                }
+                Script::Answers(ms, text) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    json(text.to_owned())
+                }
+                Script::Fails(ms) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    Err(backend::Error::new(FailureCode::ToolError, "it said no").answered())
+                }
+                Script::HangsSent => {
+                    attempt.sent.set();
+                    std::future::pending().await
+                }
+                Script::PanicsLater => {
+                    tokio::task::yield_now().await;
+                    panic!("as it was told")
+                }
+                Script::Hangs | Script::Panics => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A scheduler with tools that do as they are told.
+struct World {
+    scheduler: Scheduler,
+    drain: Drain,
+    seen: Arc<Seen>,
+}
+
+fn nz(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings {
+        batches_max: nz(8),
+        batch_calls_max: nz(2000),
+        batch_bytes_max: nz(1 << 20),
+        session_calls_max: nz(4000),
+        calls_max: nz(8000),
+        batch_concurrency: nz(1000),
+        session_concurrency: nz(1000),
+        concurrency: nz(1000),
+        batch_timeout: Duration::from_secs(600),
+        api_concurrency: Vec::new(),
+    }
+}
+
+fn world(tools: &[(&'static str, Script)]) -> World {
+    world_with(settings(), tools)
+}
+
+fn world_with(settings: Settings, tools: &[(&'static str, Script)]) -> World {
+    let seen = Arc::new(Seen::default());
+    let registry = Registry::new(tools.iter().map(|(name, script)| {
+        let backend = Scripted { name, script: script.clone(), seen: Arc::clone(&seen) };
+        let effect = if name.starts_with("do_") { Effect::AtMostOnce } else { Effect::ReadOnly };
+        Tool::new(tool_settings(name), effect, Arc::new(backend))
+    }));
+    let drain = Drain::new();
+    let scheduler = Scheduler::new(Arc::new(registry), settings, drain.clone());
+    World { scheduler, drain, seen }
+}
+
+fn tool_settings(name: &str) -> tool::Settings {
+    tool::Settings {
+        name: ToolName::try_new(name).unwrap(),
+        description: String::new(),
+        schema: Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap(),
+        api: ApiName::try_new("api").unwrap(),
+        timeout: Duration::from_secs(30),
+        latency: None,
+        after: Vec::new(),
+        references: true,
+        result_bytes_max: 1000,
+    }
+}
+
+fn call(tool: &str, input: &str) -> Call {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let id = format!("{tool}_{}", NEXT.fetch_add(1, Atomic::Relaxed));
+    Call {
+        id: CallId::try_new(id).unwrap(),
+        tool: tool.into(),
+        input: Ok(Json::try_new(input).unwrap()),
+        depends_on: Vec::new(),
+        timeout: None,
+    }
+}
+
+/// One call of each of these tools, without input.
+fn turn(tools: &[&str]) -> Submission {
+    submission(tools.iter().map(|tool| call(tool, "{}")).collect())
+}
+
+fn submission(calls: Vec<Call>) -> Submission {
+    Submission {
+        owner: Owner::local(),
+        batch_id: None,
+        session_id: None,
+        references: true,
+        ordering: Ordering::Free,
+        deadline: None,
+        call_timeout: None,
+        calls,
+        fingerprint: [0; 32],
+    }
+}
+
+/// Everything that a batch told, and what it must hold whatever happened.
+struct Told {
+    events: Vec<Event>,
+    results: Vec<Arc<CallResult>>,
+    finished: Arc<BatchFinished>,
+}
+
+impl Told {
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.results.iter().map(|result| result.outcome).collect()
+    }
+
+    fn failure(&self, index: usize) -> (FailureCode, &str) {
+        let failure = self.results[index].failure.as_ref().unwrap();
+        (failure.code, &failure.message)
+    }
+
+    fn json(&self, index: usize) -> String {
+        match &self.results[index].content[..] {
+            [Content::Json(json)] => json.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Indices in the order in which the calls ended.
+    fn order(&self) -> Vec<usize> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Finished(result) => Some(result.index),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl World {
+    async fn run(&self, submission: Submission) -> Told {
+        self.told(self.scheduler.submit(submission).unwrap()).await
+    }
+
+    /// Reads a batch to its end and checks what always holds: accepted first,
+    /// finished last, one result for each call, nothing left.
+    async fn told(&self, mut running: Running) -> Told {
+        let mut events = Vec::new();
+        while let Some(event) = running.events.recv().await {
+            events.push(event);
+        }
+        let Some(Event::Accepted(accepted)) = events.first() else { panic!("{events:?}") };
+        let Some(Event::BatchFinished(finished)) = events.last() else { panic!("{events:?}") };
+        let finished = Arc::clone(finished);
+        let mut results: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Finished(result) => Some(Arc::clone(result)),
+                _ => None,
+            })
+            .collect();
+        results.sort_by_key(|result| result.index);
+        assert_eq!(results.len(), accepted.calls.len());
+        for (index, (result, (id, _))) in results.iter().zip(&accepted.calls).enumerate() {
+            assert_eq!((result.index, &result.call_id), (index, id));
+            assert_eq!(result.failure.is_some(), result.is_error());
+            assert!(Arc::ptr_eq(result, &finished.results[index]));
+        }
+        assert_eq!(self.scheduler.batches_open(), 0);
+        assert_eq!(self.scheduler.shared.gate.in_flight(), 0);
+        assert_eq!(self.scheduler.shared.gate.waiting(), 0);
+        assert_eq!(self.seen.in_flight.load(Atomic::SeqCst), 0);
+        Told { events, results, finished }
+    }
+
+    /// How often each tool was called.
+    fn calls(&self) -> BTreeMap<String, usize> {
+        let mut calls = BTreeMap::new();
+        for (tool, _) in self.seen.inputs.lock().unwrap().iter() {
+            *calls.entry(tool.clone()).or_default() += 1;
+        }
+        calls
+    }
+}
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
