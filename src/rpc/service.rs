@@ -31,6 +31,11 @@ impl Service {
         Self { scheduler, message_bytes_max, streams: TaskTracker::new() }
     }
 
+    /// Bytes that an answer may be filled with.
+    fn room(&self) -> usize {
+        self.message_bytes_max.get().saturating_sub(MARGIN_BYTES)
+    }
+
     /// Ready when no batch's stream is open.
     pub async fn idle(&self) {
         self.streams.close();
@@ -63,7 +68,7 @@ impl SidecallService for Service {
         let planned = decode::plan(request.into_inner())
             .and_then(|submission| self.scheduler.plan(submission))
             .map_err(status::refused)?;
-        let plan = encode::plan(&planned, self.message_bytes_max.get() - MARGIN_BYTES);
+        let plan = encode::plan(&planned, self.room());
         Ok(Response::new(v1::PlanBatchResponse { plan: Some(plan) }))
     }
 
@@ -88,7 +93,7 @@ impl SidecallService for Service {
         let request = request.into_inner();
         let (shape, references) = decode::list(&request).map_err(status::refused)?;
         let instructions = if references { teach::REFERENCES } else { "" };
-        let room = self.message_bytes_max.get() - MARGIN_BYTES - instructions.len();
+        let room = self.room().saturating_sub(instructions.len());
         let page = page(self.scheduler.registry(), &request.page_token, shape, room);
         Ok(Response::new(v1::ListToolsResponse {
             tools_json: shape
@@ -141,5 +146,71 @@ fn typed(tool: &Tool) -> v1::ToolDefinition {
         name: tool.name.to_string(),
         description: tool.description.clone(),
         input_schema_json: tool.schema.source().as_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        backend::{Attempt, Backend, Pending},
+        model::{ApiName, Effect, Json, ToolName},
+        registry::{Schema, tool::Settings},
+    };
+
+    #[derive(Debug)]
+    struct NeverRun;
+
+    impl Backend for NeverRun {
+        fn attempt(&self, _: Attempt) -> Pending {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn tool(index: usize) -> Tool {
+        let settings = Settings {
+            name: ToolName::try_new(format!("tool_{index:02}")).unwrap(),
+            description: "x".repeat(index * 10),
+            schema: Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap(),
+            api: ApiName::try_new("api").unwrap(),
+            timeout: Duration::from_secs(1),
+            latency: None,
+            after: Vec::new(),
+            references: true,
+            result_bytes_max: 1 << 10,
+        };
+        Tool::new(settings, Effect::ReadOnly, Arc::new(NeverRun))
+    }
+
+    #[test]
+    fn pages_hold_every_tool_once_whatever_their_size() {
+        let registry = Registry::new((0..40).map(tool));
+        let all: Vec<_> = registry.iter().map(|tool| tool.name.to_string()).collect();
+        for shape in [None, Some(Shape::Anthropic)] {
+            for room in [0, 500, 2_000, 1 << 20] {
+                let (mut read, mut token, mut pages) = (Vec::new(), String::new(), 0);
+                loop {
+                    let page = page(&registry, &token, shape, room);
+                    read.extend(page.tools.iter().map(|tool| tool.name.to_string()));
+                    pages += 1;
+                    token = page.next_token;
+                    if token.is_empty() {
+                        break;
+                    }
+                }
+                assert_eq!(read, all, "{room} bytes");
+                assert_eq!(pages == 1, room == 1 << 20, "{pages} pages of {room} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_configuration_goes_on_at_its_place() {
+        let registry = Registry::new((0..5).map(tool));
+        let page = page(&registry, "tool_02b", None, 1 << 20);
+        let names: Vec<_> = page.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(names, ["tool_03", "tool_04"]);
     }
 }

@@ -137,7 +137,9 @@ impl BundleParts {
             // What begins in a part of its own is cut; anything else waits for
             // the next part.
             if items.is_empty() {
-                items.push(text_piece(&item, &mut offset, room - ITEM_BYTES).to_owned());
+                items.push(
+                    text_piece(&item, &mut offset, room.saturating_sub(ITEM_BYTES)).to_owned(),
+                );
                 last_item_continues = true;
             }
             self.rest = Some((item, offset));
