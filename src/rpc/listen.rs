@@ -90,6 +90,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the settings could not be met on any system, whoever else runs.
+    pub fn is_in_the_settings(&self) -> bool {
+        match self {
+            Self::Nowhere
+            | Self::NotLoopback(_)
+            | Self::PathTooLong { .. }
+            | Self::NoSuchGroup(_) => true,
+            Self::Tcp { .. } | Self::InUse(_) | Self::NotASocket(_) | Self::Unix { .. } => false,
+        }
+    }
+}
+
 /// Sockets that listen and are not served yet. Dropping them removes the Unix
 /// socket, if it is still ours.
 #[derive(Debug)]
