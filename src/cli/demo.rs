@@ -86,11 +86,12 @@ async fn stage(screen: &mut Screen, apis: &Drain, keep: Option<PathBuf>) -> Resu
 
     let mut demo = Demo { screen, client: &mut client, exit: Exit::Well };
     let shown = demo.show(origin, &socket).await;
-    let exit = demo.exit;
     let ended = match (shown, keep) {
-        (Ok(()), Some(_)) => stay(screen, &directory).await,
-        (shown, _) => shown,
+        (Ok(()), None) => demo.next(),
+        (Ok(()), Some(_)) => stay(demo.screen, &directory).await,
+        (Err(error), _) => Err(error),
     };
+    let exit = demo.exit;
     client.close().await;
     ended.map(|()| exit)
 }
@@ -160,7 +161,10 @@ impl Demo<'_> {
             draw::text(loops),
             draw::text(at_once),
             faster.as_deref().unwrap_or("not faster"),
-        ))?;
+        ))
+    }
+
+    fn next(&mut self) -> Result<(), Error> {
         self.head("Try next", "")?;
         self.line("  sidecall demo --keep ./demo      the same, left running to play with")?;
         self.line("  sidecall serve -c sidecall.yaml  your own tools, for your own agent")?;

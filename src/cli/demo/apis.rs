@@ -109,7 +109,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let sent = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
     tokio::time::sleep(route.latency).await;
     Ok(match route.answer {
-        Answer::Document(text) => json(StatusCode::OK, text),
+        Answer::Document(text) => json(StatusCode::OK, text.trim_end()),
         Answer::Shipment => json(StatusCode::OK, shipment(&path)),
         Answer::Echo => match sent {
             Ok(body) => json(StatusCode::CREATED, body.to_bytes()),
@@ -135,11 +135,11 @@ fn matches(pattern: &str, path: &str) -> bool {
 fn shipment(path: &str) -> String {
     let id = path.rsplit('/').next().unwrap_or_default();
     let place = if id == "shp_771" { "Malmö, out for delivery" } else { "Hamburg, customs" };
-    format!("{{\"id\":\"{id}\",\"place\":\"{place}\",\"weight_kg\":2.50}}\n")
+    format!("{{\"id\":\"{id}\",\"place\":\"{place}\",\"weight_kg\":2.50}}")
 }
 
 fn problem(what: &str) -> String {
-    format!("{{\"error\":\"{what}\"}}\n")
+    format!("{{\"error\":\"{what}\"}}")
 }
 
 fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -91,7 +91,7 @@ fn estimate(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> 
     let mut chain: Vec<_> =
         plan.calls.iter().zip(&waterfall.rows).filter(|(call, _)| call.critical).collect();
     chain.sort_by_key(|(call, _)| call.depth);
-    if chain.len() > 1 {
+    if (2..plan.calls.len()).contains(&chain.len()) {
         let names = chain.iter().map(|(_, row)| row.label.as_str());
         lines.extend(draw::chain(names, look));
     }

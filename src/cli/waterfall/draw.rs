@@ -51,7 +51,8 @@ pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(summary) = &waterfall.summary {
         lines.extend(totals(summary, look));
-        if summary.critical_path.len() > 1 {
+        // A chain of all calls is seen without being told.
+        if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {
             let names = summary.critical_path.iter();
             lines.extend(chain(names.map(|id| waterfall.label(id).unwrap_or("?")), look));
         }
