@@ -58,7 +58,8 @@ impl SidecallService for Service {
             .map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
         let open = self.streams.token();
-        Ok(Response::new(Events::new(running, Shape::Anthropic, bytes_max, open)))
+        let events = Events::new(running, Shape::Anthropic, bytes_max, open);
+        Ok(Response::new(events.begun().await))
     }
 
     async fn plan_batch(

@@ -4,6 +4,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio_stream::Stream;
@@ -27,6 +28,11 @@ pub struct Events {
     _open: TaskTrackerToken,
 }
 
+/// How long a batch's first events wait for one that says more than that it has
+/// begun. What is over by then goes out in one write, with the head of the
+/// response, and wakes the caller once.
+const COMPANY: Duration = Duration::from_millis(1);
+
 impl Events {
     /// The events of `running`, in messages of at most `bytes_max`.
     pub(super) fn new(
@@ -36,6 +42,24 @@ impl Events {
         open: TaskTrackerToken,
     ) -> Self {
         Self { running, writer: Writer::new(shape, bytes_max), _open: open }
+    }
+
+    /// Ready when there is a result to be written, or the first events have
+    /// waited long enough.
+    pub(super) async fn begun(mut self) -> Self {
+        let long_enough = tokio::time::sleep(COMPANY);
+        tokio::pin!(long_enough);
+        while !self.writer.has_news() {
+            tokio::select! {
+                biased;
+                event = self.running.events.recv() => match event {
+                    Some(event) => self.writer.take(event),
+                    None => break,
+                },
+                () = &mut long_enough => break,
+            }
+        }
+        self
     }
 }
 

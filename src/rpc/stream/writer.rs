@@ -26,7 +26,8 @@ pub(super) struct Writer {
     /// Calls that are not terminal.
     calls_open: usize,
     state: State,
-    /// What is to be written: one thing, and with the last result the end.
+    /// What is to be written: of a batch that has just begun what it began with,
+    /// later one thing at a time, and with the last result the end.
     pending: VecDeque<Pending>,
 }
 
@@ -62,6 +63,12 @@ impl Writer {
     /// Whether every call is terminal, and the end not known yet.
     pub(super) fn is_before_the_end(&self) -> bool {
         self.calls_open == 0 && matches!(self.state, State::Running)
+    }
+
+    /// Whether there is more to be written than that the batch has begun.
+    pub(super) fn has_news(&self) -> bool {
+        let is_news = |last: &Pending| !matches!(last, Pending::Event(_));
+        self.pending.back().is_some_and(is_news) && !self.is_before_the_end()
     }
 
     /// Whether the last message was written.

@@ -259,12 +259,12 @@ fn a_wide_bundle_goes_in_parts_that_hold_as_many_items_as_fit() {
 fn the_last_result_waits_for_the_end_and_no_other_does() {
     let results = [result(0, vec![]), result(1, vec![])];
     let mut writer = Writer::new(Shape::Anthropic, BYTES_MAX);
-    writer.take(accepted(2));
-    assert!(!writer.is_before_the_end());
-    writer.take(Event::Finished(Arc::clone(&results[1])));
-    assert!(!writer.is_before_the_end());
-    writer.take(Event::Finished(Arc::clone(&results[0])));
-    assert!(writer.is_before_the_end());
-    writer.take(end(results.to_vec()));
-    assert!(!writer.is_before_the_end());
+    let mut state = |event: Event| {
+        writer.take(event);
+        (writer.has_news(), writer.is_before_the_end())
+    };
+    assert_eq!(state(accepted(2)), (false, false));
+    assert_eq!(state(Event::Finished(Arc::clone(&results[1]))), (true, false));
+    assert_eq!(state(Event::Finished(Arc::clone(&results[0]))), (false, true));
+    assert_eq!(state(end(results.to_vec())), (true, false));
 }
