@@ -7,16 +7,23 @@
 //! - `settings`, `header`: what the configuration says, parsed into types that
 //!   cannot be wrong.
 //! - `template`: text, paths and JSON with slots.
-//! - `client`: an API's connections.
-//! - `endpoint`: one tool's requests.
+//! - `endpoint`: one tool's requests, from input to bytes.
+//! - `connect`, `tls`, `client`: an API's connections, and one exchange.
+//! - `reply`, `status`: what the answer means.
 
 use std::fmt;
 
 pub mod client;
+mod connect;
 pub mod endpoint;
 pub mod header;
+mod reply;
 pub mod settings;
+mod status;
 pub mod template;
+#[cfg(test)]
+mod tests;
+mod tls;
 
 pub use client::Api;
 pub use endpoint::Endpoint;

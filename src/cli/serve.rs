@@ -121,8 +121,7 @@ fn bind(config: Config) -> Result<Bound, Error> {
     app::signal::watch(&bound.drain)?;
     let addresses = addresses(&bound).join(" and ");
     let tools = bound.tools.iter().count();
-    let plural = if tools == 1 { "" } else { "s" };
-    tracing::info!("Serving {tools} tool{plural} on {addresses}.");
+    tracing::info!(tools, "Serving {tools} tools on {addresses}.");
     Ok(bound)
 }
 

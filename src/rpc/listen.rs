@@ -78,10 +78,7 @@ pub enum Error {
     )]
     NoSuchGroup(String),
     /// A step that the system refused.
-    #[error(
-        "listen.unix: cannot {step} {path}: {cause}; name a path that this user may write \
-         (`--unix`)"
-    )]
+    #[error("listen.unix: cannot {step} {path}: {cause}")]
     Unix {
         /// What was to be done.
         step: &'static str,

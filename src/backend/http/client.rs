@@ -1,19 +1,57 @@
-//! An API's connections.
+//! An API's connections, and one exchange over them.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use super::ApiSettings;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{self, Client, connect::capture_connection},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::Sleep;
+use tower::Service;
+use tower_http::decompression::{Decompression, DecompressionBody};
+
+use super::{
+    ApiSettings, Auth,
+    connect::{Connector, TimedOut},
+    reply, status,
+};
+use crate::{
+    backend::{Error as AttemptError, Reply, SentMark},
+    clock::Instant,
+    model::{FailureCode, RetryAdvice},
+};
+
+/// Idle connections are given up before the minute at which common proxies
+/// close them: a request that meets a closing connection may be lost.
+const IDLE: Duration = Duration::from_secs(50);
+/// Idle connections kept, so that a wide turn finds those of the one before.
+const IDLE_MAX: usize = 1024;
+/// An HTTP/2 connection that does not answer a ping is dead: unlike one of
+/// HTTP/1.1, it is not closed by the deadline of the request on it.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One upstream: its connections and credentials, shared by its tools.
-#[derive(Debug)]
 pub struct Api {
     settings: ApiSettings,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 /// Why an API cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// TLS cannot be set up.
+    /// TLS cannot be set up, or a certificate of its own cannot be used.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -25,11 +63,178 @@ impl Api {
     ///
     /// TLS cannot be set up.
     pub fn try_new(settings: ApiSettings) -> Result<Arc<Self>, Error> {
-        Ok(Arc::new(Self { settings }))
+        // Its tasks each drive one connection. They end with the connection,
+        // which the pool, and so this `Api`, owns.
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .http2_adaptive_window(true)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            // A request is sent again only where hyper hands it back unsent: its
+            // idle connection had died before any byte of it was written.
+            .retry_canceled_requests(true)
+            .build(Connector::try_new(&settings)?);
+        Ok(Arc::new(Self { settings, client }))
     }
 
     /// What it was made of.
     pub fn settings(&self) -> &ApiSettings {
         &self.settings
     }
+
+    /// Sends `request` once and reads its answer. Ends at `deadline` in
+    /// whichever phase it is; dropped, it closes its stream or connection.
+    pub(super) async fn exchange(
+        self: Arc<Self>,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+        sent: SentMark,
+    ) -> Result<Reply, AttemptError> {
+        let method = request.method().clone();
+        let mut deadline = pin!(tokio::time::sleep_until(deadline));
+        let response = match until(deadline.as_mut(), self.headers(request, &sent)).await {
+            Some(response) => response?,
+            None => return Err(out_of_time(&sent)),
+        };
+
+        let code = response.status();
+        if code.is_success() {
+            let bytes_max = self.settings.response_bytes_max.get();
+            let whole = reply::read(&method, response, bytes_max);
+            return until(deadline, whole).await.unwrap_or_else(|| {
+                let message = format!(
+                    "the time was over while the answer (status {}) was being read",
+                    code.as_u16()
+                );
+                Err(AttemptError::new(FailureCode::DeadlineExceeded, message).maybe_sent())
+            });
+        }
+        // The status is known, so that no deadline takes it back.
+        let headers = response.headers().clone();
+        let said = until(deadline, reply::excerpt(response)).await.flatten();
+        let said = said.map(|said| redacted(said, self.settings.auth.as_ref()));
+        Err(status::error(code, &headers, method.is_safe(), said.as_deref()))
+    }
+
+    /// Up to the head of the answer. Marks the attempt as soon as a connection
+    /// was found for it, before the first byte can leave.
+    async fn headers(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        sent: &SentMark,
+    ) -> Result<Response<DecompressionBody<Incoming>>, AttemptError> {
+        let captured = capture_connection(&mut request);
+        let mut response = pin!(Decompression::new(&self.client).call(request));
+        let mut is_marked = false;
+        // hyper hands the request to its connection within this very poll: the
+        // mark is set before anybody could drop us.
+        poll_fn(|cx| {
+            let polled = response.as_mut().poll(cx);
+            if !is_marked && captured.connection_metadata().is_some() {
+                is_marked = true;
+                sent.set();
+            }
+            polled
+        })
+        .await
+        .map_err(no_answer)
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What `future` gives, or `None` at the deadline.
+async fn until<F: Future>(mut deadline: std::pin::Pin<&mut Sleep>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+fn out_of_time(sent: &SentMark) -> AttemptError {
+    use crate::model::Sent;
+    match sent.get() {
+        Sent::No => AttemptError::new(
+            FailureCode::DeadlineExceeded,
+            "the time was over before a connection to the backend was made",
+        ),
+        Sent::Maybe | Sent::Answered => AttemptError::new(
+            FailureCode::DeadlineExceeded,
+            "the time was over before the backend answered",
+        )
+        .maybe_sent(),
+    }
+}
+
+/// An error from before the head of an answer.
+fn no_answer(error: legacy::Error) -> AttemptError {
+    let from_hyper = find::<hyper::Error>(&error);
+    if error.is_connect() {
+        return not_connected(error);
+    }
+    if from_hyper.is_some_and(hyper::Error::is_canceled) {
+        let message = "the connection to the backend was closed before the request was sent";
+        return AttemptError::new(FailureCode::Unavailable, message).because(error);
+    }
+    if from_hyper.is_some_and(hyper::Error::is_parse) {
+        let message = "the backend's answer is not HTTP";
+        return AttemptError::new(FailureCode::BackendError, message).maybe_sent().because(error);
+    }
+    let message = "the backend closed the connection before it answered";
+    AttemptError::new(FailureCode::Unavailable, message).maybe_sent().because(error)
+}
+
+fn not_connected(error: legacy::Error) -> AttemptError {
+    let (why, retry) = if let Some(TimedOut(timeout)) = find::<TimedOut>(&error) {
+        (format!("no connection was made within {timeout:?}"), RetryAdvice::SameInput)
+    } else if let Some(rustls::Error::InvalidCertificate(_)) = find::<rustls::Error>(&error) {
+        (
+            "its certificate is not trusted; its operator must mend that".to_owned(),
+            RetryAdvice::Never,
+        )
+    } else {
+        match find::<std::io::Error>(&error).map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::ConnectionRefused) => {
+                ("the connection was refused".to_owned(), RetryAdvice::SameInput)
+            }
+            _ => ("no connection could be made".to_owned(), RetryAdvice::SameInput),
+        }
+    };
+    AttemptError::new(FailureCode::Unavailable, format!("the backend cannot be reached: {why}"))
+        .with_retry(retry)
+        .because(error)
+}
+
+/// The first error of that type among `error` and its causes, `io::Error`s'
+/// contents included.
+fn find<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// An upstream may quote what it was sent; its credentials go no further.
+fn redacted(said: String, auth: Option<&Auth>) -> String {
+    let Some(value) = auth.and_then(|auth| auth.value.to_str().ok()) else { return said };
+    let token = value.rsplit(' ').next().unwrap_or(value);
+    if token.is_empty() { said } else { said.replace(token, "[credentials]") }
 }

@@ -1,40 +1,184 @@
 //! One tool's requests.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
-use super::{Api, RequestSettings};
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method, Request, Uri,
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT},
+    uri::{self, PathAndQuery},
+};
+use http_body_util::Full;
+use percent_encoding::utf8_percent_encode;
+
+use super::{
+    Api, Body, PathTemplate, RequestSettings, TextTemplate,
+    template::{Input, path::ENCODED},
+};
 use crate::{
     backend::{Attempt, Backend, Error, Pending},
-    model::{FailureCode, FailureOrigin, RetryAdvice, Sent},
+    model::FailureCode,
 };
 
-/// One tool's way to its API.
+/// One tool's way to its API. What does not depend on the input is made once.
 #[derive(Debug)]
 pub struct Endpoint {
     api: Arc<Api>,
-    request: RequestSettings,
+    method: Method,
+    path: PathTemplate,
+    /// Names percent-encoded.
+    query: Vec<(String, TextTemplate)>,
+    /// Those without slots, the API's credentials among them.
+    fixed_headers: HeaderMap,
+    /// Those with slots.
+    headers: Vec<(HeaderName, TextTemplate)>,
+    /// Names of form fields percent-encoded.
+    body: Option<Body>,
+    /// For a body, unless a header says otherwise.
+    content_type: Option<HeaderValue>,
 }
 
 impl Endpoint {
-    /// The tool's requests to `api`.
+    /// The tool's requests to `api`. Of two headers with one name the tool's
+    /// replaces the API's; credentials replace both.
     pub fn new(api: Arc<Api>, request: RequestSettings) -> Self {
-        Self { api, request }
+        let mut fixed = HeaderMap::new();
+        fixed.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let agent = concat!("sidecall/", env!("CARGO_PKG_VERSION"));
+        fixed.insert(USER_AGENT, HeaderValue::from_static(agent));
+        for (name, value) in &api.settings().headers {
+            fixed.insert(name.0.clone(), value.0.clone());
+        }
+        if request.method == super::Method::Head {
+            // Its `Content-Length` is to be the resource's own.
+            fixed.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let mut headers: Vec<_> =
+            request.headers.into_iter().map(|(name, text)| (name.0, text)).collect();
+        if let Some(auth) = &api.settings().auth {
+            headers.retain(|(name, _)| *name != auth.name.0);
+            fixed.insert(auth.name.0.clone(), auth.value.clone());
+        }
+        let (content_type, body) = match request.body {
+            None => (None, None),
+            Some(body @ Body::Json(_)) => (Some("application/json"), Some(body)),
+            Some(body @ Body::Text(_)) => (Some("text/plain; charset=utf-8"), Some(body)),
+            Some(Body::Form(fields)) => {
+                (Some("application/x-www-form-urlencoded"), Some(Body::Form(encoded(fields))))
+            }
+        };
+        Self {
+            api,
+            method: request.method.into(),
+            path: request.path,
+            query: encoded(request.query),
+            fixed_headers: fixed,
+            headers,
+            body,
+            content_type: content_type.map(HeaderValue::from_static),
+        }
+    }
+
+    /// The request for an input.
+    ///
+    /// # Errors
+    ///
+    /// For the model: which field cannot be sent, and why.
+    fn request(&self, input: &str) -> Result<Request<Full<Bytes>>, String> {
+        let input = Input::new(input).ok_or("the input must be a JSON object")?;
+        let body = self.body(&input);
+        let content_type = self.content_type.as_ref().filter(|_| body.is_some());
+        let mut request = Request::new(Full::new(body.unwrap_or_default()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri(&input)?;
+        *request.headers_mut() = self.fixed_headers.clone();
+        for (name, template) in &self.headers {
+            if let Some(value) = template.render(&input) {
+                request.headers_mut().insert(name.clone(), header(name, template, &value)?);
+            }
+        }
+        if let Some(content_type) = content_type {
+            request.headers_mut().entry(CONTENT_TYPE).or_insert_with(|| content_type.clone());
+        }
+        Ok(request)
+    }
+
+    fn uri(&self, input: &Input<'_>) -> Result<Uri, String> {
+        let base = &self.api.settings().url;
+        let mut text = String::with_capacity(256);
+        text.push_str(&base.path);
+        self.path.render(input, &mut text)?;
+        if text.is_empty() {
+            text.push('/');
+        }
+        pairs(&self.query, input, "?", &mut text);
+
+        let length = text.len();
+        let unusable =
+            || format!("the input makes an address of {length} bytes, which is too long");
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(base.scheme.clone());
+        parts.authority = Some(base.authority.clone());
+        parts.path_and_query =
+            Some(PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| unusable())?);
+        Uri::from_parts(parts).map_err(|_| unusable())
+    }
+
+    fn body(&self, input: &Input<'_>) -> Option<Bytes> {
+        match self.body.as_ref()? {
+            Body::Json(template) => template.render(input).map(Bytes::from),
+            Body::Text(template) => {
+                template.render(input).map(|text| Bytes::from(text.into_owned()))
+            }
+            Body::Form(fields) => {
+                let mut text = String::with_capacity(256);
+                pairs(fields, input, "", &mut text);
+                Some(text.into())
+            }
+        }
     }
 }
 
 impl Backend for Endpoint {
     fn attempt(&self, attempt: Attempt) -> Pending {
-        let message = format!("{} {:?} {:?}", self.api.settings().name, self.request, attempt);
-        Box::pin(async move {
-            Err(Error {
-                code: FailureCode::Internal,
-                origin: FailureOrigin::Sidecall,
-                retry: RetryAdvice::Never,
-                message,
-                sent: Sent::No,
-                retry_after: None,
-                cause: None,
-            })
-        })
+        match self.request(attempt.input.as_str()) {
+            Ok(request) => {
+                Box::pin(Arc::clone(&self.api).exchange(request, attempt.deadline, attempt.sent))
+            }
+            Err(message) => Box::pin(ready(Err(Error::new(FailureCode::InvalidInput, message)))),
+        }
     }
+}
+
+/// `name=value` joined by `&`, after `lead` where there is any. Values are
+/// encoded here, names are already.
+fn pairs(fields: &[(String, TextTemplate)], input: &Input<'_>, lead: &str, out: &mut String) {
+    let mut separator = lead;
+    for (name, template) in fields {
+        template.render_each(input, |value| {
+            out.push_str(separator);
+            out.push_str(name);
+            out.push('=');
+            out.extend(utf8_percent_encode(value, ENCODED));
+            separator = "&";
+        });
+    }
+}
+
+fn encoded(fields: Vec<(String, TextTemplate)>) -> Vec<(String, TextTemplate)> {
+    let encode = |name: String| utf8_percent_encode(&name, ENCODED).to_string();
+    fields.into_iter().map(|(name, template)| (encode(name), template)).collect()
+}
+
+/// A header's value from the input: visible ASCII and spaces. Characters beyond
+/// are refused too, since some servers cut them to a byte, which can be any.
+fn header(name: &HeaderName, template: &TextTemplate, value: &str) -> Result<HeaderValue, String> {
+    let value = value.chars().all(|c| matches!(c, ' '..='~')).then(|| HeaderValue::from_str(value));
+    value.and_then(Result::ok).ok_or_else(|| {
+        let slots: Vec<String> = template.slots().map(|slot| format!("`{slot}`")).collect();
+        format!(
+            "{} becomes the header `{name}`: it must hold visible ASCII characters and spaces only",
+            slots.join(", ")
+        )
+    })
 }

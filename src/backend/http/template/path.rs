@@ -217,8 +217,7 @@ fn check_segment(segment: &str, at: usize) -> Result<(), Fault> {
 }
 
 fn check_characters(literal: &str, at: usize) -> Result<(), Fault> {
-    let mut rest = literal.char_indices();
-    while let Some((step, c)) = rest.next() {
+    for (step, c) in literal.char_indices() {
         let (problem, fix) = match c {
             '?' | '#' => (
                 format!("a path ends before `{c}`"),
