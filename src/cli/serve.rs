@@ -121,7 +121,8 @@ fn bind(config: Config) -> Result<Bound, Error> {
     app::signal::watch(&bound.drain)?;
     let addresses = addresses(&bound).join(" and ");
     let tools = bound.tools.iter().count();
-    tracing::info!(tools, "Serving {tools} tools on {addresses}.");
+    let plural = if tools == 1 { "" } else { "s" };
+    tracing::info!("Serving {tools} tool{plural} on {addresses}.");
     Ok(bound)
 }
 

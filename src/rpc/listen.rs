@@ -78,7 +78,10 @@ pub enum Error {
     )]
     NoSuchGroup(String),
     /// A step that the system refused.
-    #[error("listen.unix: cannot {step} {path}: {cause}")]
+    #[error(
+        "listen.unix: cannot {step} {path}: {cause}; name a path that this user may write \
+         (`--unix`)"
+    )]
     Unix {
         /// What was to be done.
         step: &'static str,

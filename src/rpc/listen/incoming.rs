@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    fmt, io,
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -34,7 +34,12 @@ pub(super) enum Listener {
     Tcp(TcpListener),
 }
 
-impl Listener {
+/// Where connections come from.
+trait Accept {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Socket>>;
+}
+
+impl Accept for Listener {
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Socket>> {
         match self {
             Self::Unix(listener, _) => {
@@ -52,15 +57,11 @@ impl Listener {
 
 /// Connections as they come, without end.
 #[derive(Debug)]
-pub struct Incoming {
-    listener: Listener,
-    cut: CancellationToken,
-    pause: Option<Pin<Box<Sleep>>>,
-}
+pub struct Incoming(Accepting<Listener>);
 
 impl Incoming {
     pub(super) fn new(listener: Listener, cut: CancellationToken) -> Self {
-        Self { listener, cut, pause: None }
+        Self(Accepting::new(listener, cut))
     }
 }
 
@@ -68,25 +69,59 @@ impl Stream for Incoming {
     type Item = Result<Io, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_accept(context).map(|io| Some(Ok(io)))
+    }
+}
+
+#[derive(Debug)]
+struct Accepting<A> {
+    listener: A,
+    cut: CancellationToken,
+    pause: Option<Pin<Box<Sleep>>>,
+    /// Errors since the last connection; only the first is told.
+    failures: u64,
+}
+
+impl<A: Accept> Accepting<A> {
+    fn new(listener: A, cut: CancellationToken) -> Self {
+        Self { listener, cut, pause: None, failures: 0 }
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Io> {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
             }
             match ready!(self.listener.poll_accept(context)) {
-                Ok(socket) => return Poll::Ready(Some(Ok(Io::new(socket, &self.cut)))),
+                Ok(socket) => {
+                    self.recover();
+                    return Poll::Ready(Io::new(socket, &self.cut));
+                }
                 Err(error) if concerns_one_connection(&error) => {
                     tracing::debug!(%error, "A connection was gone before it was accepted.");
                 }
-                Err(error) => {
-                    tracing::warn!(
-                        %error,
-                        pause_ms = PAUSE.as_millis(),
-                        "A connection cannot be accepted; trying again after a pause.",
-                    );
-                    self.pause = Some(Box::pin(sleep(PAUSE)));
-                }
+                Err(error) => self.fail(&error),
             }
+        }
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.failures += 1;
+        if self.failures == 1 {
+            tracing::warn!(
+                %error,
+                pause_ms = PAUSE.as_millis(),
+                "Connections cannot be accepted; trying again after pauses.",
+            );
+        }
+        self.pause = Some(Box::pin(sleep(PAUSE)));
+    }
+
+    fn recover(&mut self) {
+        if self.failures > 0 {
+            tracing::info!(failures = self.failures, "Connections are accepted again.");
+            self.failures = 0;
         }
     }
 }
@@ -102,6 +137,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
+#[derive(Debug)]
 enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
@@ -111,6 +147,7 @@ enum Socket {
 /// waits for a peer that is gone or does not read: hyper's graceful shutdown
 /// alone would, on a connection that is idle or half open
 /// (`hyperium/hyper#4170`).
+#[derive(Debug)]
 pub struct Io {
     socket: Socket,
     cut: CancellationToken,
@@ -137,15 +174,6 @@ impl Io {
             ready!(self.cutting.as_mut().poll(context));
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")))
-    }
-}
-
-impl fmt::Debug for Io {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.socket {
-            Socket::Unix(stream) => stream.fmt(f),
-            Socket::Tcp(stream) => stream.fmt(f),
-        }
     }
 }
 
@@ -207,5 +235,92 @@ impl AsyncWrite for Io {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, future::poll_fn, sync::Mutex};
+
+    use futures_util::poll;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::clock;
+
+    /// Accepts what stands in it, then nothing.
+    struct Script(Mutex<VecDeque<io::Result<Socket>>>);
+
+    impl Accept for Script {
+        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+            self.0.lock().unwrap().pop_front().map_or(Poll::Pending, Poll::Ready)
+        }
+    }
+
+    fn accepting(script: impl IntoIterator<Item = io::Result<Socket>>) -> Accepting<Script> {
+        let script = Script(Mutex::new(script.into_iter().collect()));
+        Accepting::new(script, CancellationToken::new())
+    }
+
+    fn socket() -> io::Result<Socket> {
+        Ok(Socket::Unix(UnixStream::pair()?.0))
+    }
+
+    fn pair() -> (Io, UnixStream, CancellationToken) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let cut = CancellationToken::new();
+        (Io::new(Socket::Unix(ours), &cut), theirs, cut)
+    }
+
+    /// Writes for ever.
+    async fn flood(io: &mut Io) -> io::Result<Infallible> {
+        loop {
+            io.write_all(&[0; 1 << 16]).await?;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_without_descriptors_pauses_and_accepts_again() {
+        let out_of_descriptors = || Err(io::Error::from_raw_os_error(24));
+        let mut accepting =
+            accepting([out_of_descriptors(), out_of_descriptors(), socket(), socket()]);
+        let start = clock::now();
+        poll_fn(|context| accepting.poll_accept(context)).await;
+        assert_eq!(clock::now() - start, 2 * PAUSE);
+        poll_fn(|context| accepting.poll_accept(context)).await;
+        assert_eq!(clock::now() - start, 2 * PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_gone_delays_no_other() {
+        let gone = [io::ErrorKind::ConnectionAborted, io::ErrorKind::Interrupted];
+        let script = gone.map(|kind| Err(kind.into())).into_iter().chain([socket()]);
+        let mut accepting = accepting(script);
+        let start = clock::now();
+        poll_fn(|context| accepting.poll_accept(context)).await;
+        assert_eq!(clock::now(), start);
+    }
+
+    #[tokio::test]
+    async fn a_cut_wakes_a_read_that_waits_and_fails_the_next() {
+        let (mut io, mut theirs, cut) = pair();
+        theirs.write_all(b"x").await.unwrap();
+        assert_eq!(io.read_u8().await.unwrap(), b'x');
+        let mut read = Box::pin(io.read_u8());
+        assert!(poll!(&mut read).is_pending());
+        cut.cancel();
+        assert_eq!(read.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        theirs.write_all(b"y").await.unwrap();
+        assert_eq!(io.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn a_cut_wakes_a_write_to_a_peer_that_does_not_read() {
+        let (mut io, theirs, cut) = pair();
+        let mut write = Box::pin(flood(&mut io));
+        assert!(poll!(&mut write).is_pending());
+        cut.cancel();
+        assert_eq!(write.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        drop(theirs);
     }
 }
