@@ -17,6 +17,7 @@ mod estimate;
 mod graph;
 mod names;
 mod path;
+mod pointers;
 mod reference;
 mod scan;
 mod template;

@@ -292,7 +292,7 @@ fn end_of(text: &str) -> Option<usize> {
 }
 
 /// Behind the closing quote of the string that opens at `start`.
-fn string_end(bytes: &[u8], start: usize) -> usize {
+pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(next) = memchr2(b'"', b'\\', &bytes[at.min(bytes.len())..]) {
         if bytes[at + next] == b'"' {
@@ -304,7 +304,7 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// The string that a JSON token means.
-fn decode(token: &str) -> Cow<'_, str> {
+pub(super) fn decode(token: &str) -> Cow<'_, str> {
     match token.get(1..token.len().saturating_sub(1)) {
         Some(plain) if memchr(b'\\', plain.as_bytes()).is_none() => Cow::Borrowed(plain),
         _ => Cow::Owned(serde_json::from_str(token).unwrap_or_default()),

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::{
     Whole,
     path::Found,
+    pointers::pointers,
     scan::{By, Part, Piece, Reading},
 };
 use crate::model::{Failure, FailureCode, Json};
@@ -41,7 +42,7 @@ impl Template {
     /// Places in the input that hold references, as JSON Pointers (RFC 6901):
     /// what a schema says of them cannot be known before they are resolved.
     pub fn pointers(&self) -> Vec<String> {
-        Vec::new()
+        pointers(self.source.as_str(), self.pieces.iter().map(|piece| piece.range.start))
     }
 
     /// The input with every reference replaced, at most `bytes_max` long.
