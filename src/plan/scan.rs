@@ -187,14 +187,14 @@ impl Scan<'_> {
             .ok_or("`$ref` must be a string that names a call and a path, such as `get_user.id`")?;
         let text = decode(target);
         let written = format!(r#"{{"$ref": {target}}}"#);
-        let reading = self.reading(&text, written)?;
+        let reading = self.reading(&text, &written)?;
         Ok(Reading { default, ..reading })
     }
 
     /// What a string becomes; `None` where it stays as it is.
     fn replacement(&self, string: &str) -> Result<Option<By>, String> {
         if let Some(inner) = whole(string) {
-            let reading = self.reading(inner, string.to_owned()).map_err(|fault| {
+            let reading = self.reading(inner, string).map_err(|fault| {
                 format!("{fault} (to write the text `${{` itself, write `$${{`)")
             })?;
             return Ok(Some(By::Value(reading)));
@@ -244,10 +244,10 @@ impl Scan<'_> {
             ));
         };
         let (inner, after) = (&inner[..end], &inner[end + 1..]);
-        Ok(Some((self.reading(inner, text[..end + 3].to_owned())?, after)))
+        Ok(Some((self.reading(inner, &text[..end + 3])?, after)))
     }
 
-    fn reading(&self, text: &str, written: String) -> Result<Reading, String> {
+    fn reading(&self, text: &str, written: &str) -> Result<Reading, String> {
         let reference: Reference = text.parse().map_err(|fault| match fault {
             reference::Fault::TooLong => format!("the reference `{}…`: {fault}", head(text)),
             reference::Fault::NoTarget => {
