@@ -92,7 +92,7 @@ fn read_in(
 ) -> Result<Config, Faults> {
     use file::Setting;
 
-    let source = file::Source::new(text);
+    let source = file::Source::new(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut decoder = file::Decoder::new(&source, environment, directory);
     let config = file::parse::parse(&mut decoder)
         .and_then(|node| declared::Root::decode(&node, &mut decoder))

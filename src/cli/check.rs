@@ -2,8 +2,8 @@
 
 use std::{
     fmt::{self, Write as _},
-    io::Write,
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
 };
 
 use super::{ConfigArgs, Exit};
@@ -27,23 +27,35 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: Args) -> Exit {
-    let Some(path) = args.file.or(args.config.config) else {
-        let _ = writeln!(
-            anstream::stderr(),
-            "no configuration is named: write `sidecall check FILE`, or set SIDECALL_CONFIG"
-        );
-        return Exit::Usage;
+    let path = args.file.or(args.config.config);
+    // A reader that has had enough, such as `head`, is no fault.
+    check(path.as_deref(), &mut anstream::stdout(), &mut anstream::stderr()).unwrap_or(Exit::Usage)
+}
+
+/// What holds goes to `out`, what was found to `err`.
+fn check(
+    path: Option<&Path>,
+    out: &mut dyn io::Write,
+    err: &mut dyn io::Write,
+) -> io::Result<Exit> {
+    let Some(path) = path else {
+        let fix = "write `sidecall check FILE`, or set SIDECALL_CONFIG";
+        writeln!(err, "no configuration is named: {fix}")?;
+        return Ok(Exit::Usage);
     };
-    match config::load(&path) {
+    match config::load(path) {
         Err(error) => {
-            let _ = writeln!(anstream::stderr(), "{error}");
-            Exit::Usage
+            writeln!(err, "{error}")?;
+            Ok(Exit::Usage)
         }
         Ok(config) => {
-            let warnings = &config.warnings;
-            let _ = write!(anstream::stdout(), "{}", Summary(&config));
-            let _ = write!(anstream::stderr(), "{}", warnings);
-            if warnings.warnings.is_empty() { Exit::Well } else { Exit::Found }
+            let is_well = config.warnings.warnings.is_empty();
+            let exit = if is_well { Exit::Well } else { Exit::Found };
+            write!(out, "{}", Summary(&config)).and_then(|()| out.flush())?;
+            if !is_well {
+                write!(err, "\n{}", config.warnings)?;
+            }
+            Ok(exit)
         }
     }
 }
@@ -111,4 +123,68 @@ fn table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]]) -> fm
         writeln!(f, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> (Exit, String, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("sidecall.yaml");
+        std::fs::write(&file, text).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = check(Some(&file), &mut out, &mut err).unwrap();
+        let shown = |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(&file.display().to_string(), "sidecall.yaml")
+        };
+        (exit, shown(out), shown(err))
+    }
+
+    const GOOD: &str = "\
+listen: {tcp: '127.0.0.1:7070'}
+apis: {crm: {url: 'https://crm.internal/v2', concurrency: 8, timeout: 5s}}
+tools:
+  get_customer:
+    description: One customer.
+    input: {type: object, properties: {id: {type: string}}, required: [id]}
+    http: {api: crm, get: '/customers/{id}'}
+  add_note: {description: Adds a note., http: {api: crm, post: /notes}, timeout: 200ms}
+";
+
+    #[test]
+    fn a_file_that_does_not_load_ends_with_2_and_its_faults() {
+        let (exit, out, err) = checked("tolls: {}\nlisten: {tcp: 1}");
+        assert_eq!((exit, out.as_str()), (Exit::Usage, ""));
+        assert!(err.contains("sidecall.yaml:1:1: tolls:"), "{err}");
+        assert!(err.ends_with("sidecall.yaml: 2 faults; nothing was loaded\n"), "{err}");
+    }
+
+    #[test]
+    fn no_file_ends_with_2_and_what_to_write() {
+        let mut err = Vec::new();
+        assert_eq!(check(None, &mut io::sink(), &mut err).unwrap(), Exit::Usage);
+        assert!(String::from_utf8(err).unwrap().contains("sidecall check FILE"));
+    }
+
+    #[test]
+    fn warnings_end_with_1() {
+        let (exit, out, err) = checked(&GOOD.replace("/customers/{id}", "/customers"));
+        assert_eq!(exit, Exit::Found);
+        assert!(out.starts_with("sidecall.yaml: 1 API, 2 tools; 1 warning\n"), "{out}");
+        assert!(
+            err.contains(
+                "sidecall.yaml:6:40: tools.get_customer.input.properties.id: no slot takes `id`"
+            ),
+            "{err}"
+        );
+    }
+
+    #[test]
+    fn a_good_file_is_summed_up() {
+        let (exit, out, err) = checked(GOOD);
+        assert_eq!((exit, err.as_str()), (Exit::Well, ""));
+        insta::assert_snapshot!(out);
+    }
 }

@@ -88,7 +88,7 @@ fn check_api(apis: &Apis, request: &Request, decoder: &mut Decoder<'_>) {
     let Some(entry) = apis.0.iter().find(|entry| entry.text == name.as_str()) else {
         let names = || apis.0.iter().map(|entry| entry.text.as_str());
         let fix = match nearest(name, names()) {
-            Some(meant) => format!("write `{meant}`; `apis` has {}", listed(names(), "and")),
+            Some(meant) => format!("write `{meant}`"),
             None if apis.0.is_empty() => format!("add `apis: {{{name}: {{url: https://…}}}}`"),
             None => format!("add it to `apis`, which has {}", listed(names(), "and")),
         };

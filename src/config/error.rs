@@ -90,7 +90,11 @@ impl Fault {
     pub(super) fn new(source: &Source, masks: &[Span], finding: Finding) -> Self {
         let Finding { span, path, what, fix } = finding;
         let (line, column) = source.position(span.start);
-        let (excerpt, mark) = excerpt(source, masks, span, line);
+        // The file as a whole has no line to show.
+        let (excerpt, mark) = match span == Span::default() {
+            true => (String::new(), (0, 0)),
+            false => excerpt(source, masks, span, line),
+        };
         Self { line, column, path, what, fix, excerpt, mark }
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     backend::http::{Fault, JsonTemplate, PathTemplate, Slot, TextTemplate},
     config::file::{
         Decoder, Node, Placed, Setting, Span,
-        decode::Step,
-        node::{Meaning, Value},
+        decode::{Step, quoted_slot},
+        node::{Key, Meaning, Value},
     },
 };
 
@@ -58,6 +58,7 @@ fn scalar<'n>(node: &'n Node, decoder: &mut Decoder<'_>) -> Option<&'n str> {
 impl Setting for Template<JsonTemplate> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         match &node.value {
+            Value::Unknown => None,
             Value::Scalar(scalar) => match scalar.meaning() {
                 Meaning::Text(text) => {
                     let template = accepted(JsonTemplate::string(text), node.span, text, decoder)?;
@@ -69,33 +70,30 @@ impl Setting for Template<JsonTemplate> {
                     Some(Self { template: JsonTemplate::raw(&json), slots: Vec::new() })
                 }
             },
+            // What is faulty within is reported and left out; the slots of the rest
+            // are still checked.
             Value::Sequence(items) => {
                 let item = |(index, item): (usize, &Node)| {
                     decoder.within(Step::Index(index), item.span, |d| Self::decode(item, d))
                 };
-                let items: Vec<_> = items.iter().enumerate().map(item).collect();
-                Some(Self::joined(items.into_iter().collect::<Option<_>>()?, JsonTemplate::array))
+                let items = items.iter().enumerate().filter_map(item).collect();
+                Some(Self::joined(items, JsonTemplate::array))
             }
             Value::Mapping(entries) => {
                 if let Some(slot) = node.as_unquoted_slot() {
                     let what = format!("`{{{slot}}}` is a mapping without a value");
-                    let fix = format!(
-                        "write \"{{{slot}}}\" in quotes: without them YAML reads `{{` as a mapping"
-                    );
-                    decoder.fault(node.span, what, fix);
+                    decoder.fault(node.span, what, quoted_slot(slot));
                     return None;
                 }
-                let (keys, values): (Vec<_>, Vec<_>) = entries
-                    .iter()
-                    .map(|(key, value)| {
-                        let step = Step::Key(key.text.clone());
-                        let value = decoder.within(step, key.span, |d| Self::decode(value, d));
-                        (key.text.clone(), value)
-                    })
-                    .unzip();
-                let values = values.into_iter().collect::<Option<_>>()?;
-                let object = |values: Vec<_>| JsonTemplate::object(keys.into_iter().zip(values));
-                Some(Self::joined(values, object))
+                let member = |(key, value): &(Key, Node)| {
+                    let step = Step::Key(key.text.clone());
+                    let value = decoder.within(step, key.span, |d| Self::decode(value, d))?;
+                    Some((key.text.clone(), value))
+                };
+                let (keys, values): (Vec<_>, _) = entries.iter().filter_map(member).unzip();
+                Some(Self::joined(values, |values| {
+                    JsonTemplate::object(keys.into_iter().zip(values))
+                }))
             }
         }
     }

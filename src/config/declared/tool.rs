@@ -8,7 +8,7 @@ use super::{bounds::ResultBytes, request::Request};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Placed, Setting,
-        decode::{Name, Place},
+        decode::{Name, Place, push_key},
         node::Value,
         scalar::{OneOf, Word},
     },
@@ -135,9 +135,7 @@ impl Setting for Input {
         let schema = match registry::Schema::try_new(source.clone()) {
             Ok(schema) => schema,
             Err(error) => {
-                let holder = decoder.holder();
-                let fix = "write a JSON Schema of draft 2020-12 or draft-07";
-                decoder.fault(holder, format!("this is no valid JSON Schema: {error}"), fix);
+                refuse(node, &error, decoder);
                 return None;
             }
         };
@@ -145,7 +143,12 @@ impl Setting for Input {
         let properties = match properties.map(|(_, value)| &value.value) {
             Some(Value::Mapping(properties)) => properties
                 .iter()
-                .map(|(key, _)| (key.text.clone(), decoder.place(key.span)))
+                .map(|(key, _)| {
+                    let Place { span, mut path } = decoder.place(key.span);
+                    path.push_str(".properties");
+                    push_key(&mut path, &key.text);
+                    (key.text.clone(), Place { span, path })
+                })
                 .collect(),
             _ => Vec::new(),
         };
@@ -160,6 +163,37 @@ impl Setting for Input {
             "required": ["type"],
         })
     }
+}
+
+/// Reports a fault of a schema where it stands.
+fn refuse(node: &Node, error: &registry::schema::Error, decoder: &mut Decoder<'_>) {
+    let mut place = decoder.place(decoder.holder());
+    let mut node = node;
+    for step in error.pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        match &node.value {
+            Value::Mapping(entries) => {
+                let Some((key, value)) = entries.iter().find(|(key, _)| key.text == step) else {
+                    break;
+                };
+                let is_scalar = matches!(value.value, Value::Scalar(_));
+                place.span = if is_scalar { value.span } else { key.span };
+                push_key(&mut place.path, &step);
+                node = value;
+            }
+            Value::Sequence(items) => {
+                let Some(item) = step.parse().ok().and_then(|index: usize| items.get(index)) else {
+                    break;
+                };
+                place.span = item.span;
+                place.path.push_str(&format!("[{step}]"));
+                node = item;
+            }
+            Value::Scalar(_) | Value::Unknown => break,
+        }
+    }
+    let fix = "write a JSON Schema of draft 2020-12 or draft-07";
+    decoder.fault_at(&place, format!("this is no JSON Schema: {}", error.message), fix);
 }
 
 /// Whether references are resolved.

@@ -146,9 +146,8 @@ impl<T: Setting> Setting for Vec<T> {
         let item = |(index, item): (usize, &Node)| {
             decoder.within(Step::Index(index), item.span, |decoder| T::decode(item, decoder))
         };
-        // Every item is looked at, also behind a faulty one.
-        let items: Vec<Option<T>> = items.iter().enumerate().map(item).collect();
-        items.into_iter().collect()
+        // A faulty item is reported; the others are still of use.
+        Some(items.iter().enumerate().filter_map(item).collect())
     }
 
     fn schema() -> Schema {
@@ -283,7 +282,7 @@ impl<'a> Decoder<'a> {
         let written = self.source.slice(span);
         let quote = usize::from(written.starts_with(['"', '\'']));
         match written.get(quote..quote + text.len()) {
-            Some(same) if same == text && offset > 0 => {
+            Some(same) if same == text && (1..text.len()).contains(&offset) => {
                 let end = span.start + quote + text.len();
                 Span { start: (span.start + quote + offset).min(end), end }
             }
@@ -293,18 +292,23 @@ impl<'a> Decoder<'a> {
 
     /// Reports that something else was expected.
     pub(crate) fn mismatch(&mut self, node: &Node, expected: &str) {
-        let what = format!("this is {}, not {expected}", node.kind());
+        if matches!(node.value, Value::Unknown) {
+            return;
+        }
+        let short = expected.split(':').next().unwrap_or(expected);
+        let what = match node.is_null() {
+            true => format!("nothing is written here, where {short} belongs"),
+            false => format!("this is {}, not {short}", node.kind()),
+        };
         let fix = match (&node.value, node.as_unquoted_slot()) {
-            (_, Some(slot)) => {
-                format!("write \"{{{slot}}}\" in quotes: without them YAML reads `{{` as a mapping")
-            }
-            (Value::Scalar(Scalar { text, .. }), _) if expected.starts_with("a string") => {
-                match node.is_null() {
-                    true => format!("write {expected}, or leave the key out"),
-                    false => format!("write \"{text}\" in quotes to make it a string"),
-                }
-            }
+            (_, Some(slot)) => quoted_slot(slot),
             _ if node.is_null() => format!("write {expected}, or leave the key out"),
+            (Value::Scalar(Scalar { text, .. }), _) if expected == "a string" => {
+                format!("write \"{text}\" in quotes to make it a string")
+            }
+            (Value::Scalar(Scalar { text, .. }), _) if expected == "a list" => {
+                format!("write `[{text}]`")
+            }
             _ => format!("write {expected}"),
         };
         self.fault(node.span, what, fix);
@@ -329,11 +333,17 @@ impl<'a> Decoder<'a> {
             let mut faults: Vec<_> =
                 faults.map(|finding| Fault::new(self.source, &self.masks, finding)).collect();
             // An alias repeats what it names, faults and all.
-            faults.dedup();
+            let same = |fault: &Fault| (fault.line, fault.column, fault.what.clone());
+            faults.dedup_by_key(|fault| same(fault));
             faults
         };
         (spelt_out(self.findings), spelt_out(self.warnings))
     }
+}
+
+/// How to write a slot that YAML took for a mapping.
+pub(crate) fn quoted_slot(slot: &str) -> String {
+    format!("write \"{{{slot}}}\" in quotes: without them YAML reads `{{` as a mapping")
 }
 
 /// Adds a key to a path; one that is no plain word is quoted.
@@ -347,7 +357,10 @@ pub(crate) fn push_key(path: &mut String, key: &str) {
         }
         path.push_str(key);
     } else {
-        let short: String = key.chars().take(64).collect();
+        let mut short: String = key.chars().take(64).collect();
+        if short.len() < key.len() {
+            short.push('…');
+        }
         path.push_str(&format!("[{short:?}]"));
     }
 }

@@ -16,6 +16,7 @@ pub(crate) fn text(node: &Node, decoder: &mut Decoder<'_>) -> Option<String> {
 
 fn write(node: &Node, decoder: &mut Decoder<'_>, out: &mut String) -> bool {
     match &node.value {
+        Value::Unknown => return false,
         Value::Scalar(scalar) => match scalar.meaning() {
             Meaning::Null => out.push_str("null"),
             Meaning::Bool(value) => out.push_str(if value { "true" } else { "false" }),

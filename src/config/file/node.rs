@@ -27,6 +27,8 @@ pub(crate) enum Value {
     Sequence(Vec<Node>),
     /// A mapping, in the order of the file, each key once.
     Mapping(Vec<(Key, Node)>),
+    /// Something that was reported already: nothing more is said of it.
+    Unknown,
 }
 
 /// A mapping's key.
@@ -102,6 +104,7 @@ impl Node {
         match &self.value {
             Value::Sequence(_) => "a list",
             Value::Mapping(_) => "a mapping",
+            Value::Unknown => "unknown",
             Value::Scalar(scalar) => match scalar.meaning() {
                 Meaning::Null => "nothing",
                 Meaning::Bool(_) => "a boolean",

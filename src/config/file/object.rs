@@ -31,6 +31,7 @@ impl<T: Object> Setting for T {
         let entries = match &node.value {
             Value::Mapping(entries) => entries.as_slice(),
             _ if node.is_null() => &[],
+            Value::Unknown => return None,
             _ => {
                 let what = format!("this is {}; {} is a mapping", node.kind(), T::WHAT);
                 decoder.fault(node.span, what, keys_of(T::WHAT, &keys::<T>()));
@@ -228,8 +229,7 @@ impl<'f> Reading<'f, '_> {
     }
     /// Reports every key that was not declared.
     fn refuse_unknown(self) {
-        let Self { what, entries, decoder, mut known } = self;
-        known.sort_unstable();
+        let Self { what, entries, decoder, known } = self;
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
             let fix = match nearest(&key.text, known.iter().copied()) {
                 Some(meant) => format!("write `{meant}`; {}", keys_of(what, &known)),

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, StrInput};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
 use super::{
     Decoder, Node, Span,
@@ -44,7 +44,7 @@ pub(crate) fn parse(decoder: &mut Decoder<'_>) -> Option<Node> {
     };
     for event in Parser::<StrInput<'_>>::new_from_str_with_options(&text, options) {
         let done = match event {
-            Ok((event, span)) => builder.event(event, place(&span)),
+            Ok((event, span)) => builder.event(event, place(&span), tag_place(&span)),
             Err(error) => {
                 builder.syntax(&error);
                 None
@@ -59,6 +59,16 @@ pub(crate) fn parse(decoder: &mut Decoder<'_>) -> Option<Node> {
 /// A file without a value says nothing.
 fn nothing(span: Span) -> Node {
     Node { span, value: Value::Scalar(Scalar { text: String::new(), is_quoted: false }) }
+}
+
+/// What was reported already.
+fn unknown(span: Span) -> Node {
+    Node { span, value: Value::Unknown }
+}
+
+/// The place of a node's tag.
+fn tag_place(span: &granit_parser::Span) -> Span {
+    span.tag_span().map_or_else(|| place(span), |tag| place(&tag))
 }
 
 fn place(span: &granit_parser::Span) -> Span {
@@ -102,7 +112,7 @@ impl Size {
 
 impl Builder<'_, '_> {
     /// Takes in one event; `None` where reading cannot go on.
-    fn event(&mut self, event: Event<'_>, span: Span) -> Option<()> {
+    fn event(&mut self, event: Event<'_>, span: Span, tag_span: Span) -> Option<()> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -119,20 +129,20 @@ impl Builder<'_, '_> {
                 let mut is_quoted = style != ScalarStyle::Plain;
                 if let Some(tag) = tag {
                     is_quoted |= tag.is_yaml_core_schema_tag("str");
-                    self.tag(span, is_quoted, &tag.original());
+                    self.tag(tag_span, is_quoted, &tag.original());
                 }
                 let scalar = Scalar { text: text.into_owned(), is_quoted };
                 self.place(Node { span, value: Value::Scalar(scalar) }, Size::ONE, anchor)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 if let Some(tag) = tag {
-                    self.tag(span, tag.is_yaml_core_schema_tag("seq"), &tag.original());
+                    self.tag(tag_span, tag.is_yaml_core_schema_tag("seq"), &tag.original());
                 }
                 self.begin(span, anchor, Kind::Sequence(Vec::new()));
             }
             Event::MappingStart(_, anchor, tag) => {
                 if let Some(tag) = tag {
-                    self.tag(span, tag.is_yaml_core_schema_tag("map"), &tag.original());
+                    self.tag(tag_span, tag.is_yaml_core_schema_tag("map"), &tag.original());
                 }
                 let kind = Kind::Mapping { entries: Vec::new(), merges: Vec::new(), key: None };
                 self.begin(span, anchor, kind);
@@ -145,7 +155,7 @@ impl Builder<'_, '_> {
                     format!("nothing above is named `&{name}`"),
                     "write `&name` before the value that is to be repeated, or quote the text if it is not an alias",
                 );
-                self.place(nothing(span), Size::ONE, 0)?;
+                self.place(unknown(span), Size::ONE, 0)?;
             }
             _ => {}
         }
@@ -218,7 +228,7 @@ impl Builder<'_, '_> {
                 "this alias stands inside the value that it repeats",
                 "write the value out",
             );
-            return self.place(nothing(span), Size::ONE, 0);
+            return self.place(unknown(span), Size::ONE, 0);
         };
         let size = *size;
         if self.nodes + size.nodes > NODES_MAX {
@@ -268,16 +278,28 @@ impl Builder<'_, '_> {
         let end = self.decoder.source().text.len();
         let start = marker.byte_offset().unwrap_or(end).min(end);
         let what = format!("this is not YAML: {}", error.info());
-        let text = self.decoder.source().slice(Span { start, end });
-        let fix = match text.chars().next() {
-            Some('\t') => "indent with spaces: YAML does not allow tabs there",
-            Some('@' | '`' | '%') => "put the text in quotes",
+        let next = self.decoder.source().slice(Span { start, end }).chars().next();
+        let fix = match (error.kind(), next) {
+            (
+                ErrorKind::TabNotAllowed
+                | ErrorKind::TabInBlockIndentation
+                | ErrorKind::TabInIndentation
+                | ErrorKind::TabAtBlockScalarStart,
+                _,
+            ) => "indent with spaces: YAML does not allow tabs there",
+            (ErrorKind::ExpectedFlowMappingSeparator, Some('{')) => {
+                "put the text in quotes: between `{` and `}` a brace is YAML's own"
+            }
+            (ErrorKind::MappingValueNotAllowed, _) => {
+                "put the text in quotes if it holds `: `, or look for wrong indentation"
+            }
+            (_, Some('@' | '`' | '%')) => "put the text in quotes",
             _ => {
                 "look here and on the line above for a missing quote, bracket, colon or space; \
-                  the rest of the file was not read"
+                 the rest of the file was not read"
             }
         };
-        self.decoder.fault(Span { start, end: start }, what, fix);
+        self.decoder.fault(Span { start, end: start + 1 }, what, fix);
     }
 }
 

@@ -101,7 +101,7 @@ impl Setting for Duration {
         match duration {
             Some(duration) if duration.is_zero() => {
                 let fix = "write a time above zero, or leave the key out for the default; zero never means `no limit`";
-                decoder.fault(node.span, "no time at all is no use here", fix);
+                decoder.fault(node.span, format!("`{text}` is no time at all"), fix);
                 None
             }
             Some(duration) if duration <= LONGEST => Some(duration),
@@ -178,7 +178,7 @@ impl<const MIN: usize, const MAX: usize> Setting for Size<MIN, MAX> {
             Some(bytes) if (MIN..=MAX).contains(&bytes) => Some(Self(bytes)),
             _ => {
                 let what = format!("`{text}` is out of bounds");
-                let fix = format!("write {} to {}", bytes_shown(MIN), bytes_shown(MAX));
+                let fix = format!("write a size from {} to {}", bytes_shown(MIN), bytes_shown(MAX));
                 decoder.fault(node.span, what, fix);
                 None
             }
@@ -226,7 +226,13 @@ impl<const MAX: usize> Setting for Count<MAX> {
             _ => None,
         };
         let Some(number) = number else {
-            decoder.mismatch(node, &expected);
+            match node.as_text().filter(|text| text.parse::<usize>().is_ok()) {
+                Some(text) => {
+                    let fix = format!("write {text} without quotes");
+                    decoder.fault(node.span, "this is a string, not a whole number", fix);
+                }
+                None => decoder.mismatch(node, &expected),
+            }
             return None;
         };
         match number.parse().ok().and_then(NonZeroUsize::new) {

@@ -1,0 +1,138 @@
+//! Every key has an effect.
+
+use super::{schema::keys, *};
+
+const API: &str = "{url: 'https://a'}";
+const TOOL: &str = "description: D., http: {api: a, get: /}";
+
+/// A key, a file that sets it, and what then stands in the settings that an empty
+/// file does not put there.
+type Row = (&'static str, String, &'static str);
+
+fn root(key: &'static str, text: &str, says: &'static str) -> Row {
+    (key, text.to_owned(), says)
+}
+
+/// The keys of the process.
+fn process() -> Vec<Row> {
+    vec![
+        root("listen.unix.path", "listen: {unix: {path: /x.sock}}", "\"/x.sock\""),
+        root("listen.unix.mode", "listen: {unix: {mode: '0660'}}", "mode: 432"),
+        root("listen.unix.group", "listen: {unix: {group: agents}}", "Some(\"agents\")"),
+        root("listen.tcp", "listen: {tcp: '127.0.0.1:7070'}", "tcp: Some(127.0.0.1:7070)"),
+        root("listen.message_bytes", "listen: {message_bytes: 64 KiB}", "message_bytes_max: 65536"),
+        root("listen.streams", "listen: {streams: 7}", "streams_max: 7"),
+        root("defaults.batch_timeout", "defaults: {batch_timeout: 7s}", "batch_timeout: 7s"),
+        root("bounds.batches", "bounds: {batches: 7}", "batches_max: 7,"),
+        root("bounds.batch_calls", "bounds: {batch_calls: 7}", "batch_calls_max: 7,"),
+        root("bounds.batch_bytes", "bounds: {batch_bytes: 7 KiB}", "batch_bytes_max: 7168"),
+        root("bounds.session_calls", "bounds: {session_calls: 7}", "session_calls_max: 7,"),
+        root("bounds.calls", "bounds: {calls: 7}", ", calls_max: 7,"),
+        root("bounds.batch_concurrency", "bounds: {batch_concurrency: 7}", "batch_concurrency: 7"),
+        root(
+            "bounds.session_concurrency",
+            "bounds: {session_concurrency: 7}",
+            "session_concurrency: 7",
+        ),
+        root("bounds.concurrency", "bounds: {concurrency: 7}", ", concurrency: 7"),
+        root("telemetry.log.filter", "telemetry: {log: {filter: trace}}", "filter: \"trace\""),
+        root("telemetry.log.format", "telemetry: {log: {format: json}}", "format: Json"),
+        root("drain.timeout", "drain: {timeout: 7s}", "drain_timeout: 7s"),
+    ]
+}
+
+/// The keys of APIs and tools.
+fn apis_and_tools() -> Vec<Row> {
+    let api = |key, text: &str, says| {
+        let text = format!("apis: {{a: {{url: 'https://a', {text}}}}}\ntools: {{t: {{{TOOL}}}}}");
+        (key, text, says)
+    };
+    let tool = |key, text: &str, says| {
+        (key, format!("apis: {{a: {API}}}\ntools: {{t: {{{TOOL}, {text}}}, u: {{{TOOL}}}}}"), says)
+    };
+    let http = |key, text: &str, says| {
+        let tool = format!("description: D., http: {{{text}}}");
+        (key, format!("apis: {{a: {API}, b: {API}}}\ntools: {{t: {{{tool}}}}}"), says)
+    };
+    vec![
+        api("apis.*.url", "", "\"a\""),
+        api("apis.*.headers", "headers: {X-A: b}", "HeaderValue"),
+        api("apis.*.auth.bearer.env", "auth: {bearer: {env: CRM_TOKEN}}", "\"authorization\""),
+        api("apis.*.auth.bearer.file", "auth: {bearer: {file: token}}", "\"authorization\""),
+        api("apis.*.auth.basic.user", BASIC_ENV, "\"authorization\""),
+        api("apis.*.auth.basic.password.env", BASIC_ENV, "\"authorization\""),
+        api("apis.*.auth.basic.password.file", BASIC_FILE, "\"authorization\""),
+        api("apis.*.auth.header.name", HEADER_ENV, "\"x-key\""),
+        api("apis.*.auth.header.value.env", HEADER_ENV, "\"x-key\""),
+        api("apis.*.auth.header.value.file", HEADER_FILE, "\"x-key\""),
+        api("apis.*.ca", "ca: authority.pem", "CaBundle(1 certificates)"),
+        api("apis.*.timeout", "timeout: 7s", "timeout: 7s"),
+        api("apis.*.connect_timeout", "connect_timeout: 7s", "connect_timeout: 7s"),
+        api("apis.*.concurrency", "concurrency: 7", "api_concurrency: [(\"a\", 7)]"),
+        api("apis.*.response_bytes", "response_bytes: 7 KiB", "response_bytes_max: 7168"),
+        http("tools.*.description", "api: a, get: /", "description: \"D.\""),
+        tool("tools.*.input", "input: {type: object, title: T}", "\"title\":\"T\""),
+        http("tools.*.http.api", "api: b, get: /", "api: \"b\""),
+        http("tools.*.http.get", "api: a, get: /x", "method: Get"),
+        http("tools.*.http.head", "api: a, head: /x", "method: Head"),
+        http("tools.*.http.post", "api: a, post: /x", "method: Post"),
+        http("tools.*.http.put", "api: a, put: /x", "method: Put"),
+        http("tools.*.http.patch", "api: a, patch: /x", "method: Patch"),
+        http("tools.*.http.delete", "api: a, delete: /x", "method: Delete"),
+        http("tools.*.http.query", "api: a, get: /, query: {q: r}", "query: [(\"q\""),
+        http("tools.*.http.headers", "api: a, get: /, headers: {X-A: b}", "\"x-a\""),
+        http("tools.*.http.json", "api: a, post: /, json: {a: 1.10}", "Fixed(\"1.10\")"),
+        http("tools.*.http.form", "api: a, post: /, form: {a: b}", "Form([(\"a\""),
+        http("tools.*.http.text", "api: a, post: /, text: abc", "Some(Text("),
+        tool("tools.*.timeout", "timeout: 7s", "timeout: 7s"),
+        tool("tools.*.latency", "latency: 7s", "latency: Some(7s)"),
+        tool("tools.*.after", "after: [u]", "after: [\"u\"]"),
+        tool("tools.*.references", "references: off", "references: false"),
+        tool("tools.*.max_bytes", "max_bytes: 777", "result_bytes_max: 777"),
+        tool("defaults.timeout", "}}\ndefaults: {timeout: 7s}\n#", "timeout: 7s"),
+        tool("defaults.max_bytes", "}}\ndefaults: {max_bytes: 777}\n#", "result_bytes_max: 777"),
+    ]
+}
+
+const BASIC_ENV: &str = "auth: {basic: {user: u, password: {env: CRM_TOKEN}}}";
+const BASIC_FILE: &str = "auth: {basic: {user: u, password: {file: token}}}";
+const HEADER_ENV: &str = "auth: {header: {name: X-Key, value: {env: CRM_TOKEN}}}";
+const HEADER_FILE: &str = "auth: {header: {name: X-Key, value: {file: token}}}";
+
+#[test]
+fn every_key_has_an_effect() {
+    let table: Vec<Row> = process().into_iter().chain(apis_and_tools()).collect();
+    let mut listed: Vec<_> = table.iter().map(|(key, ..)| (*key).to_owned()).collect();
+    listed.sort();
+    assert_eq!(listed, keys(), "the table and the schema name the same keys");
+    let before = format!("{:?}", good(""));
+    for (key, text, says) in table {
+        let after = format!("{:?}", good(&text));
+        assert!(!before.contains(says), "{key}: {says} stands there without it");
+        assert!(after.contains(says), "{key}: {says} is not in {after}");
+        assert!(!after.contains("canary"), "{key}: a secret is shown: {after}");
+    }
+}
+
+#[test]
+fn the_nearest_timeout_holds() {
+    let timeout = |defaults: &str, api: &str, tool: &str| {
+        let text = format!(
+            "defaults: {{{defaults}}}\napis: {{a: {{url: 'https://a', {api}}}}}\n\
+             tools: {{t: {{{TOOL}, {tool}}}}}"
+        );
+        good(&text).tools[0].0.timeout
+    };
+    assert_eq!(timeout("", "", ""), Duration::from_secs(30));
+    assert_eq!(timeout("timeout: 4s", "", ""), Duration::from_secs(4));
+    assert_eq!(timeout("timeout: 4s", "timeout: 3s", ""), Duration::from_secs(3));
+    assert_eq!(timeout("timeout: 4s", "timeout: 3s", "timeout: 2h"), Duration::from_secs(7200));
+}
+
+#[test]
+fn naming_one_way_to_listen_leaves_the_other_out() {
+    let listen = good("listen: {tcp: '127.0.0.1:0'}").listen;
+    assert!(listen.unix.is_none() && listen.tcp.is_some());
+    let listen = good("listen: {unix:}").listen;
+    assert_eq!(listen, rpc::listen::Settings::default());
+}
