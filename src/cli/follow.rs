@@ -101,27 +101,4 @@ fn cut(cause: &str, show: &mut Show<'_>, now: Duration) -> Result<Ran, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn part(first_index: u32, items: &[&str], last_item_continues: bool) -> v1::BundlePart {
-        let items = items.iter().map(|item| (*item).to_owned()).collect();
-        v1::BundlePart { first_index, items, last_item_continues }
-    }
-
-    #[test]
-    fn a_bundle_in_parts_is_put_together_byte_for_byte() {
-        let mut ran = Ran::default();
-        assert_eq!(ran.bundle_json(), "[]");
-        for part in [
-            part(0, &[r#"{"a":1.10}"#, r#"{"b":"x"#], true),
-            part(1, &["y"], true),
-            part(1, &[r#"z"}"#, r#"{"c":null}"#], false),
-        ] {
-            ran.take(&part);
-        }
-        assert_eq!(ran.bundle, [r#"{"a":1.10}"#, r#"{"b":"xyz"}"#, r#"{"c":null}"#]);
-        let bundle: serde_json::Value = serde_json::from_str(&ran.bundle_json()).unwrap();
-        assert_eq!(bundle[1]["b"], "xyz");
-    }
-}
+mod tests;
