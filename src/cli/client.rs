@@ -5,7 +5,8 @@
 //! would get.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, Write},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -179,6 +180,8 @@ impl Client {
             Target::Address(address) => Ok(Self { rpc: connect(address).await?, local: None }),
             Target::Config(path) => {
                 let config = config::load(path).map_err(|error| Error::Usage(error.to_string()))?;
+                // Where not even this can be said, the turn still runs.
+                let _ = write!(anstream::stderr(), "{}", config.warnings);
                 let directory = temporary()?;
                 let socket = directory.path().join("sidecall.sock");
                 Self::local(config, socket, Some(directory)).await

@@ -3,10 +3,15 @@
 //! Decided once from the stream and the environment, then carried as values,
 //! so that everything that draws is a function of its arguments.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, Write},
+    os::fd::AsFd,
+};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::config::env::{Environment, Process, Variable};
 
 /// Columns where nothing says how many there are.
 const WIDTH: usize = 80;
@@ -28,15 +33,6 @@ pub(crate) struct DrawArgs {
     /// not given.
     #[arg(long, value_name = "COLUMNS")]
     width: Option<u16>,
-    // Clap is one of the two places that may read the environment.
-    #[arg(long, hide = true, hide_env = true, env = "TERM")]
-    term: Option<std::ffi::OsString>,
-    #[arg(long, hide = true, hide_env = true, env = "LC_ALL")]
-    lc_all: Option<std::ffi::OsString>,
-    #[arg(long, hide = true, hide_env = true, env = "LC_CTYPE")]
-    lc_ctype: Option<std::ffi::OsString>,
-    #[arg(long, hide = true, hide_env = true, env = "LANG")]
-    lang: Option<std::ffi::OsString>,
 }
 
 /// How a piece of output is drawn.
@@ -63,57 +59,57 @@ pub(crate) struct Screen {
 impl Screen {
     /// Standard output.
     pub(crate) fn stdout(args: &DrawArgs) -> Self {
-        let out = io::stdout();
-        let choice = anstream::AutoStream::choice(&out);
-        let size = terminal_size::terminal_size_of(&out);
-        Self::new(args, out.is_terminal(), choice, size, Box::new(out))
+        Self::new(args, io::stdout())
     }
 
     /// Standard error, where standard output is for a program.
     pub(crate) fn stderr(args: &DrawArgs) -> Self {
-        let out = io::stderr();
-        let choice = anstream::AutoStream::choice(&out);
-        let size = terminal_size::terminal_size_of(&out);
-        Self::new(args, out.is_terminal(), choice, size, Box::new(out))
+        Self::new(args, io::stderr())
     }
 
-    fn new(
-        args: &DrawArgs,
-        is_terminal: bool,
-        choice: anstream::ColorChoice,
-        size: Option<(terminal_size::Width, terminal_size::Height)>,
-        out: Box<dyn Write>,
-    ) -> Self {
+    fn new<S>(args: &DrawArgs, out: S) -> Self
+    where
+        S: anstream::stream::RawStream + Write + AsFd + 'static,
+    {
+        let environment = &Process;
+        let choice = anstream::AutoStream::choice(&out);
+        let size = terminal_size::terminal_size_of(&out);
         let size = size.filter(|(width, height)| width.0 > 0 && height.0 > 0);
         let width = args.width.map(usize::from);
         let width = width.or(size.map(|(width, _)| usize::from(width.0))).unwrap_or(WIDTH);
         let height = size.map_or(HEIGHT, |(_, height)| usize::from(height.0));
         let look = Look {
             width: width.max(WIDTH_MIN),
-            unicode: !args.ascii && args.speaks_unicode(),
+            unicode: !args.ascii && speaks_unicode(environment),
             color: choice != anstream::ColorChoice::Never,
         };
-        let live = is_terminal && args.moves_cursor();
-        Self { look, live_rows: live.then_some(height), out }
+        let live = out.is_terminal() && moves_cursor(environment);
+        Self { look, live_rows: live.then_some(height), out: Box::new(out) }
     }
 }
 
-impl DrawArgs {
-    /// A locale that is named must say UTF-8; where none is named, as in most
-    /// containers, the terminal outside speaks it today.
-    fn speaks_unicode(&self) -> bool {
-        let named = [&self.lc_all, &self.lc_ctype, &self.lang];
-        let locale = named.into_iter().flatten().find(|locale| !locale.is_empty());
-        let linux_console = self.term.as_ref().is_some_and(|term| term == "linux");
-        !linux_console
-            && locale.is_none_or(|locale| {
-                let locale = locale.to_string_lossy().to_ascii_lowercase();
-                locale.contains("utf-8") || locale.contains("utf8")
-            })
-    }
+/// A locale that is named must say UTF-8; where none is named, as in most
+/// containers, the terminal outside speaks it today.
+fn speaks_unicode(environment: &dyn Environment) -> bool {
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = named.filter_map(|name| set(environment, name)).next();
+    let linux_console = set(environment, "TERM").is_some_and(|term| term == "linux");
+    !linux_console
+        && locale.is_none_or(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        })
+}
 
-    fn moves_cursor(&self) -> bool {
-        self.term.as_ref().is_some_and(|term| !term.is_empty() && term != "dumb")
+fn moves_cursor(environment: &dyn Environment) -> bool {
+    set(environment, "TERM").is_some_and(|term| term != "dumb")
+}
+
+/// The value of a variable that says something.
+fn set(environment: &dyn Environment, name: &str) -> Option<String> {
+    match environment.variable(name) {
+        Variable::Set(value) if !value.is_empty() => Some(value),
+        Variable::Set(_) | Variable::Missing | Variable::NotUnicode => None,
     }
 }
 
@@ -292,8 +288,22 @@ mod tests {
 
     const LOOK: Look = Look { width: 80, unicode: true, color: false };
 
-    fn args(term: &str, lang: Option<&str>) -> DrawArgs {
-        DrawArgs { term: Some(term.into()), lang: lang.map(Into::into), ..DrawArgs::default() }
+    /// `TERM` and `LANG`.
+    struct Variables(Option<&'static str>, Option<&'static str>);
+
+    impl Environment for Variables {
+        fn variable(&self, name: &str) -> Variable {
+            let value = match name {
+                "TERM" => self.0,
+                "LANG" => self.1,
+                _ => None,
+            };
+            value.map_or(Variable::Missing, |value| Variable::Set(value.to_owned()))
+        }
+
+        fn file(&self, _: &std::path::Path) -> io::Result<Vec<u8>> {
+            Err(io::Error::other("not asked for here"))
+        }
     }
 
     #[test]
@@ -304,8 +314,9 @@ mod tests {
 
     #[test]
     fn a_dumb_terminal_is_not_drawn_over_and_a_named_locale_must_say_utf_8() {
-        assert!(!args("dumb", None).moves_cursor() && !DrawArgs::default().moves_cursor());
-        assert!(args("xterm", None).moves_cursor());
+        for (term, moves) in [(None, false), (Some("dumb"), false), (Some("xterm"), true)] {
+            assert_eq!(moves_cursor(&Variables(term, None)), moves, "{term:?}");
+        }
         for (term, lang, unicode) in [
             ("xterm", Some("C"), false),
             ("xterm", Some("de_DE@euro"), false),
@@ -315,7 +326,8 @@ mod tests {
             ("xterm", Some(""), true),
             ("xterm", None, true),
         ] {
-            assert_eq!(args(term, lang).speaks_unicode(), unicode, "{term} {lang:?}");
+            let environment = Variables(Some(term), lang);
+            assert_eq!(speaks_unicode(&environment), unicode, "{term} {lang:?}");
         }
     }
 
