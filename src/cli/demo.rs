@@ -205,7 +205,7 @@ impl Demo<'_> {
         self.expect(ran.is_well() && is_exact);
         if is_exact {
             let what = format!(
-                "The price reached the last call as its API wrote it, {PRICE}, to the last zero:"
+                "The last API was sent the price as another wrote it, {PRICE}, to the last zero:"
             );
             self.line("")?;
             self.prose(&what)?;

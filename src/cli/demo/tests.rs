@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::terminal::tape::Tape;
 
 #[test]
 fn files_that_the_demo_did_not_write_are_left_alone() {
@@ -14,4 +15,33 @@ fn files_that_the_demo_did_not_write_are_left_alone() {
     assert!(fs::read_to_string(&config).unwrap().contains("http://127.0.0.1:9/crm"));
     // Its own may be written again.
     write_files(directory.path(), origin).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
+    let tape = Tape::default();
+    let mut screen = tape.screen(None);
+    let apis = Drain::new();
+
+    let exit = stage(&mut screen, &apis, None).await.unwrap();
+
+    let shown = tape.take();
+    assert_eq!(exit, Exit::Well, "{shown}");
+    for says in [
+        "✓ list_contracts",
+        "✗ get_credit_score",
+        "⊘ propose_limit",
+        "to the last zero",
+        "× faster",
+        r#""tool_use_id":"toolu_24""#,
+    ] {
+        assert!(shown.contains(says), "{says} is missing in:\n{shown}");
+    }
+    let socket = shown.lines().find_map(|line| line.trim().strip_prefix("server  unix://"));
+    let socket = socket.unwrap().strip_suffix(", asked over gRPC").unwrap();
+    assert!(!Path::new(socket).parent().unwrap().exists(), "{socket} is still there");
+
+    apis.start();
+    apis.finished().await;
+    assert_eq!(apis.tasks_open(), 0);
 }
