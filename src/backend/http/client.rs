@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     backend::{Error as AttemptError, Reply, SentMark},
-    clock::Instant,
+    clock::{self, Instant},
     model::{FailureCode, RetryAdvice},
 };
 
@@ -93,6 +93,9 @@ impl Api {
         deadline: Instant,
         sent: SentMark,
     ) -> Result<Reply, AttemptError> {
+        if deadline <= clock::now() {
+            return Err(out_of_time(&sent));
+        }
         let method = request.method().clone();
         let mut deadline = pin!(tokio::time::sleep_until(deadline));
         let response = match until(deadline.as_mut(), self.headers(request, &sent)).await {
@@ -140,7 +143,7 @@ impl Api {
             polled
         })
         .await
-        .map_err(no_answer)
+        .map_err(|error| if is_marked { no_answer(error) } else { not_connected(error) })
     }
 }
 
@@ -175,10 +178,11 @@ fn out_of_time(sent: &SentMark) -> AttemptError {
     }
 }
 
-/// An error from before the head of an answer.
+/// An error from between a connection and the head of an answer.
 fn no_answer(error: legacy::Error) -> AttemptError {
     let from_hyper = find::<hyper::Error>(&error);
     if error.is_connect() {
+        // A connection that had died idle was to be replaced.
         return not_connected(error);
     }
     if from_hyper.is_some_and(hyper::Error::is_canceled) {

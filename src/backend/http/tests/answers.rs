@@ -161,10 +161,23 @@ async fn an_endless_answer_ends_at_the_bound() {
 }
 
 #[tokio::test]
+async fn a_head_without_an_end_is_not_read_to_its_end() {
+    let peer = Peer::bind().await;
+    let (result, ()) = meet(&peer.get(), async {
+        let (mut connection, _) = peer.answer("HTTP/1.1 200 OK\r\nx: ").await;
+        connection.flood(&[b'y'; 64 << 10]).await;
+    })
+    .await;
+    assert_eq!(result.unwrap_err().code, FailureCode::BackendError);
+}
+
+#[tokio::test]
 async fn a_peer_that_breaks_off_leaves_an_unknown_outcome() {
     use FailureCode::{BackendError, Unavailable};
     let peer = Peer::bind().await;
+    let heads = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(1000));
     for (bytes, code, says) in [
+        (heads.as_str(), BackendError, "not HTTP"),
         ("", Unavailable, "before it answered"),
         ("HTTP/1.1 200 OK\r\ncontent-le", Unavailable, "before it answered"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", BackendError, "not HTTP"),

@@ -57,6 +57,21 @@ async fn each_phase_ends_at_the_deadline_and_says_which_it_was() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let peer = Peer::bind().await;
+    let post = peer.post();
+    // Over a connection that is there already, no phase would have to wait.
+    let (result, (mut connection, _)) = meet(&post, peer.answer(OK)).await;
+    result.unwrap();
+    let (attempt, mark) = begin(&post, "{}", Duration::ZERO);
+    let error = attempt.await.unwrap_err();
+    assert_eq!((error.code, error.sent), (FailureCode::DeadlineExceeded, Sent::No));
+    assert_eq!(mark.get(), Sent::No);
+    let received = tokio::time::timeout(SHORT, connection.receive()).await;
+    assert!(received.is_err() && peer.is_unvisited());
+}
+
+#[tokio::test]
 async fn connecting_takes_no_longer_than_the_api_allows() {
     let peer = Peer::bind().await;
     let settings = ApiSettings { connect_timeout: SHORT, ..peer.tls_settings() };
