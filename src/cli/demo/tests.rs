@@ -31,7 +31,7 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
         "✓ list_contracts",
         "✗ get_credit_score",
         "⊘ propose_limit",
-        "to the last zero",
+        r#"\"latest_total\":1249.90"#,
         "× faster",
         r#""tool_use_id":"toolu_24""#,
     ] {
