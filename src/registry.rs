@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::{Failure, FailureCode, ToolName};
 
-mod nearest;
+pub(crate) mod nearest;
 pub mod schema;
 pub mod tool;
 

@@ -12,12 +12,13 @@ use super::{
         request::Request,
         tool::{References, Tool},
     },
-    file::{Decoder, Map, Placed, decode::Entry, nearest::nearest, object::listed, scalar::OneOf},
+    file::{Decoder, Map, Placed, decode::Entry, object::listed, scalar::OneOf},
 };
 use crate::{
     backend::http::{HeaderName, RequestSettings},
     model::{ApiName, ToolName},
-    registry, schedule,
+    registry::{self, nearest::nearest},
+    schedule,
 };
 
 mod after;
@@ -87,7 +88,7 @@ fn check_api(apis: &Apis, request: &Request, decoder: &mut Decoder<'_>) {
     let Some(Placed { value: name, place }) = &request.api else { return };
     let Some(entry) = apis.0.iter().find(|entry| entry.text == name.as_str()) else {
         let names = || apis.0.iter().map(|entry| entry.text.as_str());
-        let fix = match nearest(name, names()) {
+        let fix = match nearest(name, names()).first() {
             Some(meant) => format!("write `{meant}`"),
             None if apis.0.is_empty() => format!("add `apis: {{{name}: {{url: https://…}}}}`"),
             None => format!("add it to `apis`, which has {}", listed(names(), "and")),

@@ -8,7 +8,6 @@
 
 pub(crate) mod decode;
 pub(crate) mod json;
-pub(crate) mod nearest;
 pub(crate) mod node;
 pub(crate) mod object;
 pub(crate) mod parse;

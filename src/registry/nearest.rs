@@ -8,13 +8,17 @@ const NAME_MAX: usize = 96;
 
 /// The candidates that are nearest to `name`, the nearest first: those that
 /// differ by case and separators only, then those that differ by a few letters.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Vec<&'a str> {
     let wanted = letters(name);
     if wanted.is_empty() || wanted.len() > NAME_MAX {
         return Vec::new();
     }
     let most = (wanted.len() / 4).clamp(1, 3);
     let mut found: Vec<(usize, &str)> = candidates
+        .into_iter()
         .filter(|candidate| candidate.len() <= NAME_MAX)
         .filter_map(|candidate| Some((distance(&wanted, &letters(candidate), most)?, candidate)))
         .collect();
@@ -27,26 +31,30 @@ fn letters(name: &str) -> Vec<char> {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Letters inserted, left out or replaced between `a` and `b`; `None` when more
-/// than `most`, which is noticed early.
+/// Letters inserted, left out, replaced or swapped with their neighbour between
+/// `a` and `b`; `None` when more than `most`, which is noticed early.
 fn distance(a: &[char], b: &[char], most: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > most {
         return None;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut before = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, left) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        let mut row = vec![i + 1];
         for (j, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+            let replaced = last[j] + usize::from(left != right);
+            let mut cost = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *left == b[j - 1] && a[i - 1] == *right {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            row.push(cost);
         }
-        if row.iter().all(|&cost| cost > most) {
+        if row.iter().chain(&last).all(|&cost| cost > most) {
             return None;
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row.last().copied().filter(|&cost| cost <= most)
+    last.last().copied().filter(|&cost| cost <= most)
 }
 
 #[cfg(test)]
@@ -68,6 +76,8 @@ mod tests {
             ("get_usr", vec!["get_user"]),
             ("crm.list-order", vec![]),
             ("List.Orders", vec!["list_orders"]),
+            ("lsit_orders", vec!["list_orders"]),
+            ("ste_user", vec!["set_user"]),
         ] {
             assert_eq!(nearest(name, tools.into_iter()), expected, "{name}");
         }

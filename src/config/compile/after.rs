@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tools;
-use crate::config::file::{
-    Decoder, Placed,
-    decode::{Entry, Place},
-    nearest::nearest,
+use crate::{
+    config::file::{
+        Decoder, Placed,
+        decode::{Entry, Place},
+    },
+    registry::nearest::nearest,
 };
 
 /// Reports names of `after` that are no tool, and each circle once.
@@ -20,7 +22,7 @@ pub(super) fn check(tools: &Tools, decoder: &mut Decoder<'_>) {
                 edges.entry(text).or_default().push((target, place));
                 continue;
             }
-            let fix = match nearest(target, names()) {
+            let fix = match nearest(target, names()).first() {
                 Some(meant) => format!("write `{meant}`"),
                 None => "write the name of a tool of this file".to_owned(),
             };

@@ -6,8 +6,9 @@ use crate::{
     backend::http::Slot,
     config::{
         declared::{request::Request, tool::Input},
-        file::{Decoder, Placed, nearest::nearest, object::listed},
+        file::{Decoder, Placed, object::listed},
     },
+    registry::nearest::nearest,
 };
 
 /// Reports slots that no property declares; warns of properties that no slot
@@ -16,7 +17,7 @@ pub(super) fn check(input: &Input, request: &Request, decoder: &mut Decoder<'_>)
     let schema = input.source.value();
     for Placed { value: slot, place } in &request.slots {
         let Found::Nothing(known) = find(schema, slot) else { continue };
-        let fix = match nearest(&slot.to_string(), known.iter().map(String::as_str)) {
+        let fix = match nearest(&slot.to_string(), known.iter().map(String::as_str)).first() {
             Some(meant) => {
                 format!("write `{{{meant}}}`, or add `{slot}` to the properties of `input`")
             }

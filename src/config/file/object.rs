@@ -9,9 +9,9 @@ use serde_json::{Map, Value as Schema, json};
 use super::{
     Decoder, Node, Setting, Shown, Span,
     decode::Step,
-    nearest::nearest,
     node::{Key, Value},
 };
+use crate::registry::nearest::nearest;
 
 /// A mapping with fixed keys.
 pub(crate) trait Object: Sized {
@@ -231,7 +231,7 @@ impl<'f> Reading<'f, '_> {
     fn refuse_unknown(self) {
         let Self { what, entries, decoder, known } = self;
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
-            let fix = match nearest(&key.text, known.iter().copied()) {
+            let fix = match nearest(&key.text, known.iter().copied()).first() {
                 Some(meant) => format!("write `{meant}`; {}", keys_of(what, &known)),
                 None => keys_of(what, &known),
             };

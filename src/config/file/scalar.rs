@@ -6,10 +6,10 @@ use serde_json::{Value as Schema, json};
 
 use super::{
     Decoder, Node, Setting, Shown,
-    nearest::nearest,
     node::{Meaning, Scalar, Value},
     object::listed,
 };
+use crate::registry::nearest::nearest;
 
 impl Setting for String {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -297,7 +297,7 @@ impl<T: Word> Setting for OneOf<T> {
             "false" | "no" => words().find(|word| *word == "off"),
             _ => None,
         };
-        let fix = match switch.or_else(|| nearest(text, words())) {
+        let fix = match switch.or_else(|| nearest(text, words()).first().copied()) {
             Some(meant) => format!("write `{meant}`; it is one of {list}"),
             None => format!("write {list}"),
         };
