@@ -4,7 +4,7 @@
 //! within a budget: a small file cannot become a large tree. What only looks
 //! wrong further up (types, keys) is the decoder's business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
@@ -96,7 +96,17 @@ struct Open {
 
 enum Kind {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<(Key, Node)>, merges: Vec<Node>, key: Option<Option<Key>> },
+    Mapping(Mapping),
+}
+
+/// A mapping whose end has not come yet.
+#[derive(Default)]
+struct Mapping {
+    entries: Vec<(Key, Node)>,
+    known: HashSet<String>,
+    merges: Vec<Node>,
+    /// The key whose value comes next; `Some(None)` where it was refused.
+    key: Option<Option<Key>>,
 }
 
 /// What copying a node costs.
@@ -144,8 +154,7 @@ impl Builder<'_, '_> {
                 if let Some(tag) = tag {
                     self.tag(tag_span, tag.is_yaml_core_schema_tag("map"), &tag.original());
                 }
-                let kind = Kind::Mapping { entries: Vec::new(), merges: Vec::new(), key: None };
-                self.begin(span, anchor, kind);
+                self.begin(span, anchor, Kind::Mapping(Mapping::default()));
             }
             Event::SequenceEnd | Event::MappingEnd => return self.end(),
             Event::Alias(id) => return self.alias(id, span),
@@ -181,7 +190,7 @@ impl Builder<'_, '_> {
         let Open { span, anchor, size, kind } = self.open.pop()?;
         let value = match kind {
             Kind::Sequence(items) => Value::Sequence(items),
-            Kind::Mapping { entries, merges, .. } => Value::Mapping(self.merged(entries, merges)),
+            Kind::Mapping(mapping) => Value::Mapping(self.merged(mapping)),
         };
         self.place(Node { span, value }, size, anchor)
     }
@@ -204,9 +213,9 @@ impl Builder<'_, '_> {
         open.size.depth = open.size.depth.max(size.depth + 1);
         match &mut open.kind {
             Kind::Sequence(items) => items.push(node),
-            Kind::Mapping { entries, merges, key } => match key.take() {
+            Kind::Mapping(Mapping { entries, known, merges, key }) => match key.take() {
                 None => {
-                    let (found, fault) = as_key(node, entries);
+                    let (found, fault) = as_key(node, known);
                     *key = Some(found);
                     if let Some((span, what, fix)) = fault {
                         self.decoder.fault(span, what, fix);
@@ -248,7 +257,8 @@ impl Builder<'_, '_> {
     }
 
     /// Entries that `<<` brings in; those written out win.
-    fn merged(&mut self, mut entries: Vec<(Key, Node)>, merges: Vec<Node>) -> Vec<(Key, Node)> {
+    fn merged(&mut self, mapping: Mapping) -> Vec<(Key, Node)> {
+        let Mapping { mut entries, mut known, merges, .. } = mapping;
         for merge in merges {
             let sources = match merge.value {
                 Value::Sequence(items) => items,
@@ -264,7 +274,7 @@ impl Builder<'_, '_> {
                     continue;
                 };
                 for (key, value) in more {
-                    if !entries.iter().any(|(known, _)| known.text == key.text) {
+                    if known.insert(key.text.clone()) {
                         entries.push((key, value));
                     }
                 }
@@ -307,13 +317,13 @@ impl Builder<'_, '_> {
 type Pending = (Span, String, &'static str);
 
 /// The key that a node is, and what is wrong with it.
-fn as_key(node: Node, entries: &[(Key, Node)]) -> (Option<Key>, Option<Pending>) {
+fn as_key(node: Node, known: &mut HashSet<String>) -> (Option<Key>, Option<Pending>) {
     let Node { span, value: Value::Scalar(Scalar { text, .. }) } = node else {
         let what = format!("{} cannot be a key", node.kind());
         let fix = "write a name; a value that begins with `{` or `[` and is text needs quotes";
         return (None, Some((node.span, what, fix)));
     };
-    if entries.iter().any(|(known, _)| known.text == text) {
+    if !known.insert(text.clone()) {
         let what = format!("the key `{text}` stands twice in this mapping");
         return (None, Some((span, what, "keep one of the two")));
     }
