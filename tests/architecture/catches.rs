@@ -211,3 +211,16 @@ fn a_lint_that_was_taken_out_is_caught() {
     let weaker = manifest.replace("unsafe_code = \"forbid\"", "unsafe_code = \"deny\"");
     assert_caught(&lint_faults(&weaker), &["unsafe_code"]);
 }
+
+#[test]
+fn only_tests_above_the_wire_are_its_clients() {
+    let test = "#[cfg(test)] mod tests { use crate::proto::v1::Plan; }";
+    assert_caught(&floor_faults(&house("src/app.rs", test)), &[]);
+    for (path, text) in [
+        ("src/app.rs", "use crate::proto::v1::Plan;"),
+        ("src/config.rs", "fn f() { let _ = crate::proto::v1::Plan::default(); }"),
+        ("src/schedule.rs", test),
+    ] {
+        assert_caught(&floor_faults(&house(path, text)), &["the wire's types are named only in"]);
+    }
+}
