@@ -78,6 +78,10 @@ impl Path {
         if cost.nesting > NESTING_MAX {
             return Err(format!("it nests {} brackets; at most {NESTING_MAX}", cost.nesting));
         }
+        if cost.is_open {
+            // The parser panics on an escape that the text's end cuts.
+            return Err("a quote in it is never closed".to_owned());
+        }
         match JsonPath::parse(&format!("${text}")) {
             Ok(path) => Ok(Self(Kind::Query(Box::new(Query { text: text.into(), path, cost })))),
             Err(error) => Err(match singular::hint(text) {

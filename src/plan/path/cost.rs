@@ -13,6 +13,8 @@ const VISITS_MAX: usize = 1 << 22;
 pub(super) struct Cost {
     /// Deepest nesting of `[` and `(`.
     pub(super) nesting: usize,
+    /// A quote in it is never closed.
+    pub(super) is_open: bool,
     /// `..` outside filters: each after the first finds a value once for each of
     /// those around it.
     descents: u32,
@@ -26,7 +28,7 @@ pub(super) struct Cost {
 impl Cost {
     /// Of any text, be it a path or none.
     pub(super) fn of(path: &str) -> Self {
-        let mut cost = Self { nesting: 0, descents: 0, searches: 0, copies: 1 };
+        let mut cost = Self { nesting: 0, is_open: false, descents: 0, searches: 0, copies: 1 };
         // For each open bracket: whether it is square, and its commas.
         let mut open: Vec<(bool, usize)> = Vec::new();
         let mut filters = 0_usize;
@@ -65,6 +67,7 @@ impl Cost {
                 _ => {}
             }
         }
+        cost.is_open = quote.is_some();
         cost
     }
 
