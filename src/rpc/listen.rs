@@ -9,6 +9,7 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::TcpListener;
 
+mod authority;
 mod incoming;
 mod unix;
 

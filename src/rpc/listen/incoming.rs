@@ -20,7 +20,7 @@ use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::unix::Owned;
+use super::{authority::Authority, unix::Owned};
 
 /// How long to leave `accept` alone after an error that concerns the process
 /// and not one connection. The listener stays readable meanwhile, so without it
@@ -150,13 +150,17 @@ enum Socket {
 #[derive(Debug)]
 pub struct Io {
     socket: Socket,
+    /// Of a Unix socket: its clients name paths where a host is due.
+    authority: Option<Authority>,
     cut: CancellationToken,
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Io {
     fn new(socket: Socket, cut: &CancellationToken) -> Self {
-        Self { socket, cut: cut.clone(), cutting: Box::pin(cut.clone().cancelled_owned()) }
+        let authority = matches!(socket, Socket::Unix(_)).then(Authority::new);
+        let cutting = Box::pin(cut.clone().cancelled_owned());
+        Self { socket, authority, cut: cut.clone(), cutting }
     }
 
     /// `poll` on the socket, or an error once it is cut. A pending operation is
@@ -189,10 +193,15 @@ impl AsyncRead for Io {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.or_cut(context, |socket, context| match socket {
+        let before = buffer.filled().len();
+        let read = self.or_cut(context, |socket, context| match socket {
             Socket::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
             Socket::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-        })
+        });
+        if let Some(authority) = &mut self.authority {
+            authority.mend(&mut buffer.filled_mut()[before..]);
+        }
+        read
     }
 }
 

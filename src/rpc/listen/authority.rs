@@ -1,0 +1,419 @@
+//! Lets clients in that name a Unix socket's path as their authority.
+//!
+//! gRPC's C core, and so Python's `grpcio`, sends the percent-encoded path as
+//! `:authority` (`grpc/grpc#38142`), others the path as it is. Neither is a host,
+//! and h2 ends such streams with PROTOCOL_ERROR (`hyperium/h2#487`). Nothing here
+//! reads the authority of a Unix socket, so the characters that no host has are
+//! replaced as the bytes pass, each by one byte: no length changes, neither of
+//! the frame nor in the header table (RFC 7541) that both sides keep.
+
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// In the static table (RFC 7541, appendix A).
+const AUTHORITY_INDEX: u64 = 1;
+const AUTHORITY: &[u8] = b":authority";
+
+const HEADERS: u8 = 0x1;
+const CONTINUATION: u8 = 0x9;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+
+/// Reads along with a connection, however its bytes are cut.
+#[derive(Debug)]
+pub(super) struct Authority {
+    frame: Frame,
+    block: Block,
+}
+
+/// Where in the frames the next byte stands.
+#[derive(Debug)]
+enum Frame {
+    /// So many bytes of the preface have come.
+    Preface(usize),
+    /// Not HTTP/2: nothing is looked at.
+    Foreign,
+    Head {
+        bytes: [u8; 9],
+        read: usize,
+    },
+    /// The length of the padding of a HEADERS frame.
+    PadLength {
+        rest: usize,
+        priority: usize,
+    },
+    /// The header block and what surrounds it.
+    Block {
+        skip: usize,
+        rest: usize,
+        padding: usize,
+    },
+    /// A payload that does not matter.
+    Skip(usize),
+}
+
+/// Where in the header block the next byte stands (RFC 7541, section 6).
+#[derive(Debug)]
+enum Block {
+    Field,
+    Integer {
+        of: Integer,
+        value: u64,
+        shift: u32,
+    },
+    /// The first byte of a string's length.
+    Length {
+        of: Text,
+    },
+    Text {
+        of: Text,
+        rest: u64,
+        is_plain: bool,
+        read: usize,
+        is_authority: bool,
+    },
+}
+
+/// What an integer is about.
+#[derive(Clone, Copy, Debug)]
+enum Integer {
+    /// A field that is in a table, or a table's size: there is nothing behind it.
+    Whole,
+    /// The index of a field's name.
+    Name,
+    Length {
+        of: Text,
+        is_plain: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Text {
+    Name,
+    Value { is_authority: bool },
+}
+
+impl Authority {
+    pub(super) fn new() -> Self {
+        Self { frame: Frame::Preface(0), block: Block::Field }
+    }
+
+    /// Takes in the next bytes and mends them.
+    pub(super) fn mend(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            let taken = self.step(bytes).clamp(1, bytes.len());
+            bytes = &mut bytes[taken..];
+        }
+    }
+
+    /// Gives how many bytes it took; none are left over of what it did not.
+    fn step(&mut self, bytes: &mut [u8]) -> usize {
+        match &mut self.frame {
+            Frame::Foreign => bytes.len(),
+            Frame::Preface(read) => {
+                if PREFACE.get(*read) != Some(&bytes[0]) {
+                    self.frame = Frame::Foreign;
+                } else if *read + 1 == PREFACE.len() {
+                    self.frame = Frame::head();
+                } else {
+                    *read += 1;
+                }
+                1
+            }
+            Frame::Head { bytes: head, read } => {
+                head[*read] = bytes[0];
+                *read += 1;
+                if *read == head.len() {
+                    self.frame = Frame::payload(*head);
+                }
+                1
+            }
+            Frame::PadLength { rest, priority } => {
+                let padding = usize::from(bytes[0]);
+                let rest = rest.saturating_sub(*priority + padding);
+                self.frame = Frame::Block { skip: *priority, rest, padding }.or_head();
+                1
+            }
+            Frame::Block { skip, rest, padding } => {
+                let taken;
+                if *skip > 0 {
+                    taken = bytes.len().min(*skip);
+                    *skip -= taken;
+                } else {
+                    taken = bytes.len().min(*rest);
+                    for byte in &mut bytes[..taken] {
+                        self.block.take(byte);
+                    }
+                    *rest -= taken;
+                }
+                if (*skip, *rest) == (0, 0) {
+                    self.frame = Frame::Skip(*padding).or_head();
+                }
+                taken
+            }
+            Frame::Skip(rest) => {
+                let taken = bytes.len().min(*rest);
+                *rest -= taken;
+                if *rest == 0 {
+                    self.frame = Frame::head();
+                }
+                taken
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn head() -> Self {
+        Self::Head { bytes: [0; 9], read: 0 }
+    }
+
+    /// What follows a frame's head (RFC 9113, section 4.1).
+    fn payload([high, middle, low, kind, flags, ..]: [u8; 9]) -> Self {
+        let rest = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        let priority = if kind == HEADERS && flags & PRIORITY != 0 { 5 } else { 0 };
+        match kind {
+            HEADERS if flags & PADDED != 0 && rest > 0 => {
+                Self::PadLength { rest: rest - 1, priority }
+            }
+            HEADERS | CONTINUATION => {
+                Self::Block { skip: priority, rest: rest.saturating_sub(priority), padding: 0 }
+                    .or_head()
+            }
+            _ => Self::Skip(rest).or_head(),
+        }
+    }
+
+    /// The next frame, where nothing is left of this one.
+    fn or_head(self) -> Self {
+        match self {
+            Self::Skip(0) => Self::head(),
+            Self::Block { skip: 0, rest: 0, padding } => Self::Skip(padding).or_head(),
+            frame => frame,
+        }
+    }
+}
+
+impl Block {
+    fn take(&mut self, byte: &mut u8) {
+        match self {
+            Self::Field => *self = Self::field(*byte),
+            Self::Integer { of, value, shift } => {
+                // What goes beyond 64 bits is refused by h2.
+                let more = u64::from(*byte & 0x7f).checked_shl(*shift).unwrap_or(0);
+                let value = value.saturating_add(more);
+                *self = match byte {
+                    0x80.. => Self::Integer { of: *of, value, shift: *shift + 7 },
+                    _ => Self::after(*of, value),
+                };
+            }
+            Self::Length { of } => {
+                let of = Integer::Length { of: *of, is_plain: *byte & 0x80 == 0 };
+                *self = Self::integer(of, *byte, 0x7f);
+            }
+            Self::Text { of, rest, is_plain, read, is_authority } => {
+                match of {
+                    Text::Name => {
+                        *is_authority &= *is_plain && AUTHORITY.get(*read) == Some(byte);
+                        *read += 1;
+                    }
+                    Text::Value { is_authority: true } if *is_plain && !is_of_a_host(*byte) => {
+                        *byte = b'-';
+                    }
+                    Text::Value { .. } => {}
+                }
+                *rest -= 1;
+                if *rest == 0 {
+                    let is_authority = *is_authority && *read == AUTHORITY.len();
+                    *self = Self::behind(*of, is_authority);
+                }
+            }
+        }
+    }
+
+    /// A field by its first byte.
+    fn field(byte: u8) -> Self {
+        match byte {
+            0x80.. => Self::integer(Integer::Whole, byte, 0x7f),
+            0x40.. => Self::integer(Integer::Name, byte, 0x3f),
+            0x20.. => Self::integer(Integer::Whole, byte, 0x1f),
+            _ => Self::integer(Integer::Name, byte, 0x0f),
+        }
+    }
+
+    /// An integer by its first byte, of which `mask` belongs to it.
+    fn integer(of: Integer, byte: u8, mask: u8) -> Self {
+        let value = u64::from(byte & mask);
+        if byte & mask == mask {
+            Self::Integer { of, value, shift: 0 }
+        } else {
+            Self::after(of, value)
+        }
+    }
+
+    fn after(integer: Integer, value: u64) -> Self {
+        match (integer, value) {
+            (Integer::Whole, _) => Self::Field,
+            (Integer::Name, 0) => Self::Length { of: Text::Name },
+            (Integer::Name, index) => {
+                Self::Length { of: Text::Value { is_authority: index == AUTHORITY_INDEX } }
+            }
+            (Integer::Length { of, .. }, 0) => Self::behind(of, false),
+            (Integer::Length { of, is_plain }, rest) => {
+                Self::Text { of, rest, is_plain, read: 0, is_authority: true }
+            }
+        }
+    }
+
+    /// What follows a string.
+    fn behind(text: Text, is_authority: bool) -> Self {
+        match text {
+            Text::Name => Self::Length { of: Text::Value { is_authority } },
+            Text::Value { .. } => Self::Field,
+        }
+    }
+}
+
+/// Whether a byte may stand in `host[:port]` (RFC 3986), percent-encoding aside.
+fn is_of_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+,;=@".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+    }
+
+    fn connection(frames: &[Vec<u8>]) -> Vec<u8> {
+        [PREFACE, &frames.concat()].concat()
+    }
+
+    fn mended(bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        Authority::new().mend(&mut bytes);
+        bytes
+    }
+
+    /// A request's headers as grpcio 1.85 writes them.
+    fn grpcio(authority: &str) -> Vec<u8> {
+        let length = [u8::try_from(authority.len()).unwrap()];
+        [
+            b"@\x05:path)/sidecall.v1.SidecallService/ExecuteBatch@\x0a:authority",
+            &length[..],
+            authority.as_bytes(),
+            b"\x83\x86@\x0ccontent-type\x10application/grpc@\x02te\x08trailers",
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_host_and_everything_else_pass_as_they_are() {
+        for bytes in [
+            connection(&[frame(4, 0, &[0; 36]), frame(HEADERS, 4, &grpcio("localhost:80"))]),
+            connection(&[frame(0, 0, &grpcio("a%2Fb")), frame(HEADERS, 4, b"\x83\x86")]),
+            // Another name, another field's value, a Huffman-coded value.
+            connection(&[frame(HEADERS, 4, b"@\x0a:authoritx\x03a%b@\x0b:authority2\x01%")]),
+            connection(&[frame(HEADERS, 4, b"@\x01x\x0d\x0a:authority\x03%%@\x09:authorit\x01%")]),
+            connection(&[frame(HEADERS, 4, b"\x41\x83%%%")]),
+            b"GET / HTTP/1.1\r\n\x00\x00\x05\x01\x04\x00\x00\x00\x01\x41\x03a%b".to_vec(),
+        ] {
+            assert_eq!(mended(&bytes), bytes);
+        }
+    }
+
+    #[test]
+    fn a_path_in_place_of_the_authority_becomes_a_host_of_the_same_length() {
+        for (given, expected) in [
+            ("tmp%2Fa_b%2Fx.sock", "tmp-2Fa_b-2Fx.sock"),
+            ("/run/x.sock", "-run-x.sock"),
+            ("a b\u{7f}é", "a-b---"),
+        ] {
+            let headers = |authority: &str| {
+                connection(&[
+                    frame(4, 0, &[]),
+                    frame(HEADERS, 4, &grpcio(authority)),
+                    frame(0, 1, b"@\x0a:authority\x03a%b"),
+                ])
+            };
+            assert_eq!(mended(&headers(given)), headers(expected));
+        }
+    }
+
+    #[test]
+    fn every_way_to_write_the_field_is_known() {
+        let long = "%".repeat(200);
+        for (field, expected) in [
+            (b"\x41\x03a%b".to_vec(), b"\x41\x03a-b".to_vec()),
+            (b"\x01\x03a%b".to_vec(), b"\x01\x03a-b".to_vec()),
+            (b"\x11\x03a%b".to_vec(), b"\x11\x03a-b".to_vec()),
+            (b"\x00\x0a:authority\x01/".to_vec(), b"\x00\x0a:authority\x01-".to_vec()),
+            (b"\x3f\xe1\x1f\x41\x01%\xff\x00".to_vec(), b"\x3f\xe1\x1f\x41\x01-\xff\x00".to_vec()),
+            // Lengths and indexes of several bytes.
+            (
+                [b"\x7f\x80\x01\x01%\x41\x7f\x49", long.as_bytes()].concat(),
+                [b"\x7f\x80\x01\x01%\x41\x7f\x49", "-".repeat(200).as_bytes()].concat(),
+            ),
+        ] {
+            let headers = |field: &[u8]| connection(&[frame(HEADERS, 4, field)]);
+            assert_eq!(mended(&headers(&field)), headers(&expected), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn padding_priority_and_continuations_are_seen_through() {
+        let connection = |byte: u8| {
+            let (first, second) = ([b'A', 3, b'a', byte], [b'b', 0x83]);
+            connection(&[
+                frame(HEADERS, PADDED | PRIORITY, &[&[2][..], b"A\x03a%b", &first, b"A%"].concat()),
+                frame(CONTINUATION, 0, b""),
+                frame(CONTINUATION, 4, &second),
+                frame(HEADERS, PADDED, b"\x00A\x01%"),
+                frame(HEADERS, PRIORITY, b"A\x03a%b"),
+            ])
+        };
+        let expected = |bytes: Vec<u8>| {
+            // The last authority but one is mended too.
+            let at = bytes.windows(4).position(|four| four == b"\x00A\x01%").unwrap();
+            [&bytes[..at + 3], b"-", &bytes[at + 4..]].concat()
+        };
+        assert_eq!(mended(&connection(b'%')), expected(connection(b'-')));
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_are_cut(
+            cuts in prop::collection::vec(1_usize..40, 0..40),
+            authorities in prop::collection::vec("[a-z%/]{1,40}", 1..4),
+        ) {
+            let written = |mend: fn(&str) -> String| {
+                let frame = |authority: &String| frame(HEADERS, 4, &grpcio(&mend(authority)));
+                connection(&authorities.iter().map(frame).collect::<Vec<_>>())
+            };
+            let whole = written(str::to_owned);
+            let mut pieces = whole.clone();
+            let mut reader = Authority::new();
+            let mut rest = &mut pieces[..];
+            for cut in cuts {
+                let (piece, behind) = rest.split_at_mut(cut.min(rest.len()));
+                reader.mend(piece);
+                rest = behind;
+            }
+            reader.mend(rest);
+            prop_assert_eq!(&pieces, &mended(&whole));
+            prop_assert_eq!(pieces, written(|authority| authority.replace(['%', '/'], "-")));
+        }
+
+        #[test]
+        fn no_bytes_make_it_fall(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            mended(&bytes);
+            mended(&[PREFACE, &bytes].concat());
+            mended(&connection(&[frame(HEADERS, bytes.first().copied().unwrap_or(0), &bytes)]));
+        }
+    }
+}
