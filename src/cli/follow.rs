@@ -56,11 +56,14 @@ pub(crate) async fn follow(
     request: v1::ExecuteBatchRequest,
     show: &mut Show<'_>,
 ) -> Result<Ran, Error> {
-    let response = client.rpc.execute_batch(request).await;
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let response = tokio::select! {
+        response = client.rpc.execute_batch(request) => response,
+        _ = &mut interrupted => return Err(Error::Interrupted),
+    };
     let mut stream = response.map_err(|status| Error::from(&status))?.into_inner();
     let mut ran = Ran::default();
     let mut frames = tokio::time::interval(FRAME);
-    let mut interrupted = pin!(tokio::signal::ctrl_c());
     let start = clock::now();
     loop {
         let message = tokio::select! {

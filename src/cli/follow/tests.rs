@@ -131,7 +131,7 @@ async fn a_stream_that_ends_before_its_turn_does_is_no_success() {
 async fn a_turn_is_well_only_if_every_call_is() {
     let (ran, shown) = followed(Ok(events())).await;
     assert!(!ran.unwrap().is_well());
-    assert!(shown.contains("⊘ propose_limit dependency_failed"), "{shown}");
+    assert!(shown.contains("⊘ propose_limit: dependency_failed"), "{shown}");
 
     let gathered = script::gather().into_iter().map(|(_, event)| event).collect();
     let (ran, _) = followed(Ok(gathered)).await;

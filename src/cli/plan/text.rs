@@ -9,6 +9,7 @@ use crate::{
         terminal::{Ink, Look, fitted, harmless},
         waterfall::{
             Waterfall,
+            below::{below, chain},
             draw::{self, count},
             time,
         },
@@ -30,7 +31,7 @@ pub(super) fn text(plan: &v1::Plan, look: &Look) -> String {
     }
     lines.push(String::new());
     lines.extend(estimate(plan, &waterfall, look));
-    lines.extend(draw::below(&waterfall, look));
+    lines.extend(below(&waterfall, look));
     lines.join("\n")
 }
 
@@ -88,12 +89,12 @@ fn estimate(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> 
         ),
         None => format!("  {}: nothing in it can run at once", draw::text(at_once)),
     }];
-    let mut chain: Vec<_> =
+    let mut longest: Vec<_> =
         plan.calls.iter().zip(&waterfall.rows).filter(|(call, _)| call.critical).collect();
-    chain.sort_by_key(|(call, _)| call.depth);
-    if (2..plan.calls.len()).contains(&chain.len()) {
-        let names = chain.iter().map(|(_, row)| row.label.as_str());
-        lines.extend(draw::chain(names, look));
+    longest.sort_by_key(|(call, _)| call.depth);
+    if (2..plan.calls.len()).contains(&longest.len()) {
+        let names = longest.iter().map(|(_, row)| row.label.as_str());
+        lines.extend(chain(names, look));
     }
     lines
 }

@@ -1,12 +1,12 @@
 //! Lines of a waterfall, for any width, with Unicode or without.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Row, Span, SpanKind, State, Waterfall, model::time};
+use super::{Row, Span, SpanKind, State, Waterfall};
 use crate::{
-    cli::terminal::{Ink, Look, fitted, harmless, wrapped},
+    cli::terminal::{Ink, Look, fitted},
     proto::v1,
 };
 
@@ -38,40 +38,11 @@ pub(crate) fn frame(
     let hidden = waterfall.rows.len() - shown.len();
     let mut lines: Vec<String> = shown.iter().map(|row| scale.row(row, now, look)).collect();
     if hidden > 0 {
-        let more = format!("    {} {hidden} more calls", look.pick("…", "..."));
-        lines.push(look.paint(Ink::Dim, &more));
+        let more = format!("{} {hidden} more: {}", look.pick("…", "..."), rest(waterfall, &shown));
+        lines.push(look.paint(Ink::Dim, &format!("    {more}")));
     }
     lines.push(look.paint(Ink::Dim, &scale.axis(look)));
     lines
-}
-
-/// What is said below: counts and times, the chain that took longest, and each
-/// failure with its message.
-pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(summary) = &waterfall.summary {
-        lines.extend(totals(summary, look));
-        // A chain of all calls is seen without being told.
-        if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {
-            let names = summary.critical_path.iter();
-            lines.extend(chain(names.map(|id| waterfall.label(id).unwrap_or("?")), look));
-        }
-    }
-    for row in &waterfall.rows {
-        lines.extend(failure(row, look));
-    }
-    lines
-}
-
-/// The chain of calls that takes longest.
-pub(crate) fn chain<'a>(names: impl Iterator<Item = &'a str>, look: &Look) -> Vec<String> {
-    let chain = names.collect::<Vec<_>>().join(look.pick(" → ", " -> "));
-    let lines = wrapped(&format!("longest chain: {chain}"), look.width.saturating_sub(5));
-    let indented = lines.iter().enumerate().map(|(at, line)| match at {
-        0 => format!("  {line}"),
-        _ => format!("    {line}"),
-    });
-    indented.map(|line| look.paint(Ink::Dim, &line)).collect()
 }
 
 /// A time as a person reads it: three digits or so.
@@ -135,37 +106,18 @@ pub(crate) fn mark<'a>(state: State, look: &Look) -> (&'a str, Ink) {
     (if look.unicode { unicode } else { ascii }, ink)
 }
 
-/// How long it took and would have taken, then how it ended where not all is
-/// well.
-fn totals(summary: &v1::BatchSummary, look: &Look) -> Vec<String> {
-    let (took, sequential) = (time(summary.duration), time(summary.sequential));
-    let calls = count(summary.calls as usize, "call");
-    let mut first = format!("  {} for {calls}", look.paint(Ink::Bold, &text(took)));
-    if let Some(faster) = faster(sequential, took, look) {
-        first.push_str(&format!("; one by one {}: {faster}", text(sequential)));
+/// How it stands with the rows that are not shown: `3 running, 60 queued`.
+fn rest(waterfall: &Waterfall, shown: &[&Row]) -> String {
+    let mut counts: BTreeMap<State, usize> = BTreeMap::new();
+    for row in &waterfall.rows {
+        *counts.entry(row.state).or_default() += 1;
     }
-    let counts = [
-        (summary.succeeded, "succeeded", Ink::Good),
-        (summary.failed, "failed", Ink::Bad),
-        (summary.skipped, "skipped", Ink::Skipped),
-        (summary.cancelled, "cancelled", Ink::Waiting),
-    ];
-    if summary.succeeded == summary.calls {
-        return vec![first];
+    for row in shown {
+        counts.entry(row.state).and_modify(|count| *count -= 1);
     }
-    let ended = counts.iter().filter(|(n, ..)| *n > 0);
-    let ended = ended.map(|(n, what, ink)| look.paint(*ink, &format!("{n} {what}")));
-    vec![first, format!("  {}", ended.collect::<Vec<_>>().join(", "))]
-}
-
-fn failure(row: &Row, look: &Look) -> Vec<String> {
-    let Some(failure) = &row.failure else { return Vec::new() };
-    let (mark, ink) = mark(row.state, look);
-    let message = harmless(&failure.message);
-    let mut lines = vec![look.paint(ink, &format!("  {mark} {} {}", row.label, code(failure)))];
-    let wrapped = wrapped(&message, look.width.saturating_sub(5));
-    lines.extend(wrapped.into_iter().map(|line| format!("    {line}")));
-    lines
+    let told = counts.iter().filter(|(_, count)| **count > 0);
+    let told = told.map(|(state, count)| format!("{count} {}", state.word()));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// Those rows that have most to say, in call order.
@@ -347,11 +299,9 @@ fn joined(cells: &[(char, Ink)], look: &Look) -> String {
 
 fn note(row: &Row, now: Duration) -> String {
     match row.state {
-        State::Blocked => "blocked".to_owned(),
-        State::Queued => "queued".to_owned(),
-        State::BackingOff => "retrying".to_owned(),
-        State::Skipped => "skipped".to_owned(),
-        State::Cancelled => "cancelled".to_owned(),
+        State::Blocked | State::Queued | State::BackingOff | State::Skipped | State::Cancelled => {
+            row.state.word().to_owned()
+        }
         State::Failed if row.spans.iter().all(|span| span.kind != SpanKind::Running) => {
             "not run".to_owned()
         }

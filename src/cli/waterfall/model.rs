@@ -38,7 +38,7 @@ pub(crate) struct Row {
 }
 
 /// Where a call is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum State {
     /// Only planned: its times are estimates.
     Planned,
@@ -85,6 +85,21 @@ pub(crate) enum SpanKind {
 }
 
 impl State {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Blocked => "blocked",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::BackingOff => "retrying",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+
     /// Whether nothing more will happen to the call.
     pub(crate) fn is_terminal(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Skipped)

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Waterfall, draw, line::line};
+use super::{Waterfall, below::below, draw, line::line};
 use crate::{
     cli::{terminal::Screen, wire},
     proto::v1,
@@ -84,7 +84,7 @@ impl<'s> Show<'s> {
             return self.screen.out.flush();
         }
         let mut lines = draw::frame(&self.waterfall, now, &self.screen.look, usize::MAX);
-        lines.extend(draw::below(&self.waterfall, &self.screen.look));
+        lines.extend(below(&self.waterfall, &self.screen.look));
         if self.mode == Mode::Lines && self.screen.live_rows.is_none() {
             lines.insert(0, String::new());
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    cli::waterfall::{line::line, script},
+    cli::waterfall::{below::below, line::line, script},
     proto::v1,
 };
 
@@ -82,6 +82,24 @@ fn of_too_many_rows_those_that_have_most_to_say_are_drawn() {
     let lines = frame(&waterfall, Duration::from_millis(60), &LOOK, 10);
     assert_eq!(lines.len(), 11);
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn failures_that_say_the_same_are_told_once() {
+    let mut plan = script::plan(&[("get_page", 10); 5], &[]);
+    for at in [0, 2, 3] {
+        plan.calls[at].fault = Some(v1::Failure { message: "closed".into(), ..Default::default() });
+    }
+    plan.calls[4].fault = Some(v1::Failure { message: "elsewhere".into(), ..Default::default() });
+    assert_eq!(
+        below(&Waterfall::planned(&plan), &LOOK),
+        [
+            "  ✗ get_page#1 and 2 more: unspecified",
+            "    closed",
+            "  ✗ get_page#5: unspecified",
+            "    elsewhere"
+        ]
+    );
 }
 
 #[test]

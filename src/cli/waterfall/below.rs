@@ -1,0 +1,91 @@
+//! What is said below a waterfall, and below a plan.
+
+use std::collections::HashMap;
+
+use super::{
+    Row, State, Waterfall,
+    draw::{code, count, faster, mark, text},
+    model::time,
+};
+use crate::{
+    cli::terminal::{Ink, Look, harmless, wrapped},
+    proto::v1,
+};
+
+/// What is said below: counts and times, the chain that took longest, and each
+/// failure with its message.
+pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(summary) = &waterfall.summary {
+        lines.extend(totals(summary, look));
+        // A chain of all calls is seen without being told.
+        if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {
+            let names = summary.critical_path.iter();
+            lines.extend(chain(names.map(|id| waterfall.label(id).unwrap_or("?")), look));
+        }
+    }
+    lines.extend(failures(&waterfall.rows, look));
+    lines
+}
+
+/// The chain of calls that takes longest.
+pub(crate) fn chain<'a>(names: impl Iterator<Item = &'a str>, look: &Look) -> Vec<String> {
+    let chain = names.collect::<Vec<_>>().join(look.pick(" → ", " -> "));
+    let lines = wrapped(&format!("longest chain: {chain}"), look.width.saturating_sub(5));
+    let indented = lines.iter().enumerate().map(|(at, line)| match at {
+        0 => format!("  {line}"),
+        _ => format!("    {line}"),
+    });
+    indented.map(|line| look.paint(Ink::Dim, &line)).collect()
+}
+
+/// How long it took and would have taken, then how it ended where not all is
+/// well.
+fn totals(summary: &v1::BatchSummary, look: &Look) -> Vec<String> {
+    let (took, sequential) = (time(summary.duration), time(summary.sequential));
+    let calls = count(summary.calls as usize, "call");
+    let mut first = format!("  {} for {calls}", look.paint(Ink::Bold, &text(took)));
+    if let Some(faster) = faster(sequential, took, look) {
+        first.push_str(&format!("; one by one {}: {faster}", text(sequential)));
+    }
+    let counts = [
+        (summary.succeeded, "succeeded", Ink::Good),
+        (summary.failed, "failed", Ink::Bad),
+        (summary.skipped, "skipped", Ink::Skipped),
+        (summary.cancelled, "cancelled", Ink::Waiting),
+    ];
+    if summary.succeeded == summary.calls {
+        return vec![first];
+    }
+    let ended = counts.iter().filter(|(n, ..)| *n > 0);
+    let ended = ended.map(|(n, what, ink)| look.paint(*ink, &format!("{n} {what}")));
+    vec![first, format!("  {}", ended.collect::<Vec<_>>().join(", "))]
+}
+
+/// Each failure with its message; those that say the same stand together.
+fn failures(rows: &[Row], look: &Look) -> Vec<String> {
+    let mut groups: Vec<(&v1::Failure, Vec<&Row>)> = Vec::new();
+    let mut places: HashMap<(State, i32, &str), usize> = HashMap::new();
+    for row in rows {
+        let Some(failure) = &row.failure else { continue };
+        let place = places.entry((row.state, failure.code, &failure.message));
+        let place = *place.or_insert_with(|| {
+            groups.push((failure, Vec::new()));
+            groups.len() - 1
+        });
+        groups.get_mut(place).into_iter().for_each(|(_, group)| group.push(row));
+    }
+    let told = groups.iter().filter_map(|(failure, rows)| {
+        let first = rows.first()?;
+        let (mark, ink) = mark(first.state, look);
+        let more = match rows.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let head = format!("  {mark} {}{more}: {}", first.label, code(failure));
+        let message = wrapped(&harmless(&failure.message), look.width.saturating_sub(5));
+        let message = message.into_iter().map(|line| format!("    {line}"));
+        Some(std::iter::once(look.paint(ink, &head)).chain(message))
+    });
+    told.flatten().collect()
+}
