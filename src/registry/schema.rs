@@ -54,6 +54,24 @@ impl Schema {
         Ok(Self { source, compiled })
     }
 
+    /// Everything that is wrong with a schema that [`try_new`](Self::try_new)
+    /// refuses, as far as its draft's own rules find it; what only compiling finds
+    /// (patterns, references) is told one at a time.
+    pub fn faults(source: &Json) -> Vec<Error> {
+        let value = source.value();
+        let rules = match draft(value) {
+            Ok(Draft::Draft7) => jsonschema::draft7::meta::validator(),
+            Ok(_) => jsonschema::draft202012::meta::validator(),
+            Err(error) => return vec![error],
+        };
+        let found: Vec<Error> =
+            rules.iter_errors(value).map(|error| refusal(value, &error)).collect();
+        match Self::try_new(source.clone()) {
+            Err(error) if found.is_empty() => vec![error],
+            _ => found,
+        }
+    }
+
     /// The schema as it was written.
     pub fn source(&self) -> &Json {
         &self.source

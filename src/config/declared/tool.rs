@@ -134,8 +134,10 @@ impl Setting for Input {
         }
         let schema = match registry::Schema::try_new(source.clone()) {
             Ok(schema) => schema,
-            Err(error) => {
-                refuse(node, &error, decoder);
+            Err(_) => {
+                for error in registry::Schema::faults(&source) {
+                    refuse(node, &error, decoder);
+                }
                 return None;
             }
         };
@@ -192,8 +194,9 @@ fn refuse(node: &Node, error: &registry::schema::Error, decoder: &mut Decoder<'_
             Value::Scalar(_) | Value::Unknown => break,
         }
     }
-    let fix = "write a JSON Schema of draft 2020-12 or draft-07";
-    decoder.fault_at(&place, format!("this is no JSON Schema: {}", error.message), fix);
+    let fix =
+        "`input` is a JSON Schema of draft 2020-12, or of draft-07 where its `$schema` says so";
+    decoder.fault_at(&place, error.message.clone(), fix);
 }
 
 /// Whether references are resolved.
