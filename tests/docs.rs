@@ -1,0 +1,154 @@
+//! The pages say what the program does: names, keys, codes and examples in them
+//! are held against the code.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeSet, fs, io, path::Path};
+
+use clap::CommandFactory;
+use serde_json::Value;
+use sidecall::{
+    cli::Cli,
+    config::{
+        self,
+        env::{Environment, Variable},
+    },
+    format::teach,
+    model::FailureCode,
+    proto,
+};
+
+/// Every page that a reader may land on.
+const PAGES: [&str; 9] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/cli.md",
+    "docs/config.md",
+    "docs/errors.md",
+    "docs/plan-and-references.md",
+    "docs/wire.md",
+];
+
+fn page(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The code blocks of a language on a page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    let mut blocks = Vec::new();
+    for rest in page.split(opening.as_str()).skip(1) {
+        blocks.push(rest.split("```").next().unwrap().to_owned());
+    }
+    blocks
+}
+
+/// Every variable is set, no file exists.
+struct Set;
+
+impl Environment for Set {
+    fn variable(&self, _: &str) -> Variable {
+        Variable::Set("value".to_owned())
+    }
+
+    fn file(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    for path in PAGES {
+        let folder = Path::new(path).parent().unwrap().to_owned();
+        for link in page(path).split("](").skip(1) {
+            let target = link.split(')').next().unwrap().split('#').next().unwrap();
+            let is_elsewhere = target.starts_with("http") || target.is_empty();
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder).join(target);
+            assert!(is_elsewhere || file.exists(), "{path}: {target}");
+        }
+    }
+}
+
+#[test]
+fn every_whole_configuration_on_a_page_loads_without_a_warning() {
+    let mut loaded = 0;
+    for path in PAGES {
+        for block in blocks(&page(path), "yaml") {
+            if block.starts_with("apis:") {
+                let config = config::read(path, &block, &Set).unwrap_or_else(|e| panic!("{e}"));
+                assert!(config.warnings.warnings.is_empty(), "{}", config.warnings);
+                loaded += 1;
+            }
+        }
+    }
+    assert!(loaded >= 2, "the README and the reference each show one");
+}
+
+/// The keys that are written in a file, and not the names of a map.
+fn keys(schema: &Value, found: &mut BTreeSet<String>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for (key, inner) in properties {
+            found.insert(key.clone());
+            keys(inner, found);
+        }
+    }
+    if let Some(inner) = schema.get("additionalProperties") {
+        keys(inner, found);
+    }
+}
+
+#[test]
+fn every_key_of_the_configuration_is_on_its_page() {
+    let text = page("docs/config.md");
+    let mut found = BTreeSet::new();
+    keys(&config::schema(), &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    for key in found {
+        let is_named = ["`", ".", "{", " "].iter().any(|before| {
+            ["`", ":", "."].iter().any(|after| text.contains(&format!("{before}{key}{after}")))
+        });
+        assert!(is_named, "docs/config.md does not say what `{key}` is");
+    }
+}
+
+#[test]
+fn every_failure_code_is_explained() {
+    let text = page("docs/errors.md");
+    for code in FailureCode::ALL {
+        assert!(text.contains(&format!("`{code}`")), "docs/errors.md does not explain `{code}`");
+    }
+}
+
+#[test]
+fn every_subcommand_is_on_its_page() {
+    let text = page("docs/cli.md");
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(text.contains(&format!("`sidecall {name}")), "docs/cli.md does not list {name}");
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long().filter(|long| *long != "help") else { continue };
+            assert!(
+                text.contains(&format!("--{long}")),
+                "docs/cli.md does not say what `{name} --{long}` does"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_rpc_is_on_its_page() {
+    let text = page("docs/wire.md");
+    let pool = prost_reflect::DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
+    let service = pool.get_service_by_name("sidecall.v1.SidecallService").unwrap();
+    for method in service.methods() {
+        assert!(text.contains(&format!("`{}`", method.name())), "{}", method.name());
+    }
+}
+
+#[test]
+fn the_text_that_teaches_references_is_quoted_as_it_is() {
+    let text = page("docs/plan-and-references.md");
+    assert!(text.contains(teach::REFERENCES), "docs/plan-and-references.md quotes an older text");
+}
