@@ -15,7 +15,7 @@ pub struct Estimate {
     pub critical: Vec<usize>,
     /// `sequential` by `critical_path`; 1 where nothing takes time.
     pub speedup: f64,
-    /// Most calls at one depth.
+    /// Most calls that run at one depth.
     pub width: usize,
     /// Calls in the chain with the most calls.
     pub depth: usize,
@@ -62,8 +62,8 @@ pub fn estimate(plan: &Plan, latencies: &[Duration]) -> Estimate {
     };
     let depth = depths.iter().max().map_or(0, |deepest| deepest + 1);
     let mut widths = vec![0; depth];
-    for &depth in &depths {
-        widths[depth] += 1;
+    for call in (0..count).filter(|&call| runs[call]) {
+        widths[depths[call]] += 1;
     }
     let width = widths.into_iter().max().unwrap_or(0);
     Estimate { sequential, critical_path, critical, speedup, width, depth, depths }

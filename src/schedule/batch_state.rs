@@ -243,12 +243,13 @@ impl BatchState {
     }
 
     fn cancelled(&self, call: usize, state: State, sent: Sent, reason: CancelReason) -> Ending {
-        match state {
-            State::Running { attempt } if sent == Sent::Maybe && self.traits[call].is_effectful => {
-                Ending::Failed(unknown("the call was cancelled while it ran", attempt))
-            }
-            _ => Ending::Cancelled(reason),
+        let State::Running { attempt: attempts } = state else {
+            return Ending::Cancelled { reason, attempts: 0 };
+        };
+        if sent == Sent::Maybe && self.traits[call].is_effectful {
+            return Ending::Failed(unknown("the call was cancelled while it ran", attempts));
         }
+        Ending::Cancelled { reason, attempts }
     }
 
     fn illegal(&self, call: usize, event: &Event) -> Illegal {

@@ -244,16 +244,16 @@ fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
     match ending {
         Ending::Succeeded => None,
         Ending::Failed(failure) => Some(failure),
-        Ending::Cancelled(reason) => Some(Failure::new(
-            FailureCode::Cancelled,
-            match reason {
+        Ending::Cancelled { reason, attempts } => {
+            let message = match reason {
                 CancelReason::Requested => "the call was cancelled",
                 CancelReason::CallerGone => "the call was cancelled since its caller went away",
                 CancelReason::Shutdown => {
                     "the call was cancelled since Sidecall is stopping; it can be made again"
                 }
-            },
-        )),
+            };
+            Some(Failure::new(FailureCode::Cancelled, message).with_attempts(attempts))
+        }
         Ending::Skipped { parent, root } => {
             let by_way = if parent == root {
                 String::new()

@@ -191,7 +191,7 @@ fn an_estimate_knows_the_longest_chain() {
     assert_eq!(estimate.critical_path, ms(500));
     assert_eq!(estimate.critical, [1, 2]);
     assert!((estimate.speedup - 2.0).abs() < 1e-9);
-    assert_eq!((estimate.width, estimate.depth), (4, 2));
+    assert_eq!((estimate.width, estimate.depth), (3, 2));
     assert_eq!(estimate.depths, [0, 0, 1, 0, 0, 1]);
 
     let nothing = crate::plan::estimate(&Plan::default(), &[]);

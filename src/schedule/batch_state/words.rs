@@ -103,7 +103,12 @@ pub enum Ending {
     Failed(Failure),
     /// It was cancelled before anything could have been sent, or its effect
     /// does not matter.
-    Cancelled(CancelReason),
+    Cancelled {
+        /// Who wanted it to.
+        reason: CancelReason,
+        /// Attempts made.
+        attempts: u32,
+    },
     /// It never ran: `root` did not succeed and is needed, by way of `parent`.
     Skipped {
         /// The call that it needs itself.
@@ -119,7 +124,7 @@ impl Ending {
         match self {
             Self::Succeeded => Outcome::Succeeded,
             Self::Failed(_) => Outcome::Failed,
-            Self::Cancelled(_) => Outcome::Cancelled,
+            Self::Cancelled { .. } => Outcome::Cancelled,
             Self::Skipped { .. } => Outcome::Skipped,
         }
     }

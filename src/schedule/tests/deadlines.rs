@@ -115,6 +115,9 @@ async fn cancelling_a_call_drops_its_attempt_and_skips_what_needs_it() {
     let told = world.told(running).await;
     use Outcome::{Cancelled, Skipped, Succeeded};
     assert_eq!(told.outcomes(), [Cancelled, Skipped, Succeeded]);
+    // It was running: a caller must be able to tell that from never.
+    assert_eq!(told.results[0].failure.as_ref().unwrap().attempts, 1);
+    assert_eq!(told.results[1].failure.as_ref().unwrap().attempts, 0);
     assert!(world.scheduler.cancel(&owner, &id, Vec::new()).await.is_none());
 }
 
