@@ -1,0 +1,208 @@
+//! `sidecall serve` as a process: what it tells the system and the system tells
+//! it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    os::unix::{net::UnixStream, process::ExitStatusExt},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use hyper_util::rt::TokioIo;
+use sidecall::proto::v1::{
+    ExecuteBatchRequest, ToolUse, ToolUses, execute_batch_request,
+    sidecall_service_client::SidecallServiceClient,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpListener,
+    process::{Child, ChildStderr, Command},
+    time::timeout,
+};
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+/// Longer than any process may take here: what waits for it has hung.
+const LONG: Duration = Duration::from_secs(30);
+
+struct Program {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    socket: PathBuf,
+}
+
+/// A place for a socket and a configuration of one tool at `url`.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new(url: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let yaml = format!(
+            "apis:\n  api: {{url: \"{url}\"}}\ntools:\n  read:\n    description: Reads.\n    \
+             input: {{type: object}}\n    http: {{api: api, get: /}}\n"
+        );
+        std::fs::write(directory.path().join("sidecall.yaml"), yaml).unwrap();
+        Self(directory)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.path().join("s.sock")
+    }
+
+    /// `sidecall serve` with room for so many descriptors.
+    async fn serve(&self, descriptors: u32) -> Program {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""))
+            .arg(env!("CARGO_BIN_EXE_sidecall"))
+            .arg("serve")
+            .arg("--config")
+            .arg(self.0.path().join("sidecall.yaml"))
+            .arg("--unix")
+            .arg(self.socket())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut program = Program { child, log, socket: self.socket() };
+        program.says("Serving 1 tool on unix://").await;
+        program
+    }
+}
+
+impl Program {
+    /// Waits for a line of the log that holds `text`.
+    async fn says(&mut self, text: &str) {
+        let found = async {
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                if line.contains(text) {
+                    return;
+                }
+            }
+            panic!("it ended without saying {text:?}");
+        };
+        timeout(LONG, found).await.unwrap_or_else(|_| panic!("it never said {text:?}"));
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    async fn ends(&mut self) -> std::process::ExitStatus {
+        timeout(LONG, self.child.wait()).await.expect("it did not end").unwrap()
+    }
+
+    async fn channel(&self) -> Channel {
+        let socket = self.socket.clone();
+        let connect = tower::service_fn(move |_| {
+            let socket = socket.clone();
+            async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
+        });
+        let endpoint = Endpoint::from_static("http://localhost");
+        endpoint.connect_with_connector(connect).await.unwrap()
+    }
+
+    async fn is_healthy(&self) -> bool {
+        let mut client = HealthClient::new(self.channel().await);
+        client.check(HealthCheckRequest::default()).await.is_ok()
+    }
+}
+
+#[tokio::test]
+async fn a_server_out_of_descriptors_serves_again_once_it_has_some() {
+    let place = Place::new("http://127.0.0.1:1");
+    let mut program = place.serve(32).await;
+    let held: Vec<_> = (0..64).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
+    program.says("Connections cannot be accepted").await;
+    drop(held);
+    program.says("Connections are accepted again").await;
+    assert!(program.is_healthy().await);
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_killed_servers_socket_is_taken_over_and_a_living_ones_is_not() {
+    let place = Place::new("http://127.0.0.1:1");
+    let mut killed = place.serve(1024).await;
+    killed.signal("KILL");
+    assert_eq!(killed.ends().await.signal(), Some(9));
+    assert!(place.socket().exists());
+
+    let mut living = place.serve(1024).await;
+    let second = Command::new(env!("CARGO_BIN_EXE_sidecall"))
+        .arg("serve")
+        .arg("--config")
+        .arg(place.0.path().join("sidecall.yaml"))
+        .arg("--unix")
+        .arg(place.socket())
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(second.status.code(), Some(3));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains("another process is listening on"), "{said}");
+    assert!(living.is_healthy().await);
+
+    living.signal("TERM");
+    assert_eq!(living.ends().await.code(), Some(0));
+    assert!(!place.socket().exists());
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_how_it_was_started_is_told_with_what_to_write() {
+    let place = Place::new("http://127.0.0.1:1");
+    let yaml = place.0.path().join("sidecall.yaml");
+    let yaml = yaml.to_str().unwrap();
+    for (arguments, code, says) in [
+        (&["serve"][..], 2, "`-c FILE`"),
+        (&["serve", "-c", "/no/such/file"], 2, "no such file"),
+        (&["serve", "-c", yaml, "--tcp", "0.0.0.0:0"], 2, "127.0.0.1"),
+        (&["serve", "-c", yaml, "--tcp", "localhost"], 2, "--tcp <IP:PORT>"),
+        (&["serve", "-c", yaml, "--unix", "/proc/s.sock"], 3, "`--unix`"),
+        (&["serve", "-c", yaml, "--unix", yaml], 3, "is not a socket"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
+        let output = command.args(arguments).env_remove("SIDECALL_CONFIG").output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_signal_lets_a_batch_go_on_and_the_second_ends_it_with_its_result() {
+    // An API that takes the request and never answers.
+    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
+    let mut program = place.serve(1024).await;
+    let tool_use = ToolUse { name: "read".to_owned(), ..ToolUse::default() };
+    let turn = execute_batch_request::Turn::Typed(ToolUses { tool_uses: vec![tool_use] });
+    let request = ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() };
+    let mut client = SidecallServiceClient::new(program.channel().await);
+    let mut events = client.execute_batch(request).await.unwrap().into_inner();
+    let (_held, _) = timeout(LONG, api.accept()).await.unwrap().unwrap();
+
+    program.signal("TERM");
+    program.says("Draining").await;
+    assert!(program.child.try_wait().unwrap().is_none());
+    program.signal("INT");
+    program.says("A second signal").await;
+    let mut sequence = 0;
+    while let Some(message) = events.message().await.unwrap() {
+        sequence = message.event.unwrap().sequence;
+    }
+    // Accepted, started, finished, the bundle and the end.
+    assert_eq!(sequence, 5);
+    assert_eq!(program.ends().await.code(), Some(0));
+}
