@@ -1,0 +1,28 @@
+//! The whole program over the real wire: the server in this process, a client
+//! with nothing but stubs, scripted HTTP peers, real clients of other
+//! languages. A module for each behaviour.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bundle;
+mod cancelling;
+mod clients;
+mod deadlines;
+mod failures;
+mod fan_out;
+mod isolation;
+mod malformed;
+mod nested_tasks;
+mod parallel_turns;
+mod references;
+mod refusals;
+mod requests;
+mod results;
+mod support;
+mod the_peer;
+mod wire;

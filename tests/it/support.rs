@@ -1,0 +1,21 @@
+//! What the tests stand on: a scripted peer, the real server in process, a
+//! client with nothing but stubs, and the promises that hold for every turn.
+
+pub(crate) mod data;
+pub(crate) mod events;
+pub(crate) mod peer;
+pub(crate) mod promises;
+pub(crate) mod reply;
+pub(crate) mod tools;
+pub(crate) mod turn;
+pub(crate) mod world;
+
+pub(crate) use events::Ran;
+pub(crate) use peer::Peer;
+pub(crate) use reply::{Gate, Reply};
+pub(crate) use turn::Turn;
+pub(crate) use world::World;
+
+/// After so long something that is awaited will never come. Only a test that
+/// fails waits for it.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
