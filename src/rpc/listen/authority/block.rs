@@ -30,7 +30,7 @@ pub(super) enum Block {
 
 /// What an integer is about.
 #[derive(Clone, Copy, Debug)]
-enum Integer {
+pub(super) enum Integer {
     /// A field that is in a table, or a table's size: there is nothing behind it.
     Whole,
     /// The index of a field's name.
@@ -41,8 +41,9 @@ enum Integer {
     },
 }
 
+/// Which string of a field.
 #[derive(Clone, Copy, Debug)]
-enum Text {
+pub(super) enum Text {
     Name,
     Value { is_authority: bool },
 }
