@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod broken_tools;
 mod bundle;
 mod cancelling;
 mod clients;

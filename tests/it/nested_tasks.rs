@@ -1,206 +1,32 @@
 //! The 150 nested tasks of NesTools: plans with data references as models
-//! wrote them, through the real server, each value with its type.
+//! wrote them.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use serde_json::{Map, Value, json};
-use sidecall::{model::json::elements, proto::v1::Outcome};
-
-use crate::support::{
-    Reply, Turn, World,
-    data::{config, folder, keys, lines, member, seed, tool, typed_value},
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
-/// One task with its gold calls.
-struct Task {
-    id: u64,
-    apis: BTreeMap<String, Api>,
-    calls: Vec<Call>,
-}
+use serde_json::Map;
+use sidecall::{
+    backend::{Attempt, Backend, Pending, Reply as Answer},
+    drain::Drain,
+    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Owner, ToolName},
+    proto::v1::{Outcome, execute_batch_request},
+    registry::{Registry, Schema, Tool, tool},
+    schedule::{BatchFinished, Event, Scheduler, Settings, Submission},
+};
 
-#[derive(Clone)]
-struct Api {
-    described: Value,
-    /// The fields of its response with their types, in the order of the data,
-    /// by which a call's `responses` name them.
-    responses: Vec<(String, String)>,
-}
-
-impl Api {
-    fn read(text: &str) -> Self {
-        let described: Value = serde_json::from_str(text).unwrap();
-        let kind =
-            |field: &String| described["responses"][field]["type"].as_str().unwrap().to_owned();
-        let fields = keys(member(text, "responses"));
-        let responses = fields.into_iter().map(|field| (field.clone(), kind(&field))).collect();
-        Self { described, responses }
-    }
-}
-
-struct Call {
-    api: String,
-    parameters: Map<String, Value>,
-    /// Global names of the response's fields.
-    responses: Vec<String>,
-}
-
-impl Task {
-    fn read(line: &str) -> Self {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let apis = elements(member(line, "api")).unwrap().into_iter().map(Api::read);
-        let calls: Vec<Value> = serde_json::from_str(member(line, "call")).unwrap();
-        Self {
-            id: member(line, "test_id").parse().unwrap(),
-            apis: apis.map(|api| (text(&api.described["api_name"]), api)).collect(),
-            calls: calls
-                .iter()
-                .map(|call| Call {
-                    api: text(&call["api_name"]),
-                    parameters: call["parameters"].as_object().unwrap().clone(),
-                    responses: call["responses"].as_array().unwrap().iter().map(text).collect(),
-                })
-                .collect(),
-        }
-    }
-
-    fn tool_name(&self, api: &str) -> String {
-        format!("t{}_{api}", self.id)
-    }
-
-    fn path(&self, api: &str) -> String {
-        format!("/{}/{api}", self.id)
-    }
-
-    fn tools(&self, tools: &mut Map<String, Value>) {
-        for (name, api) in &self.apis {
-            let api = &api.described;
-            let parameters = api["parameters"].as_object().unwrap();
-            let properties: Map<String, Value> = parameters
-                .iter()
-                .map(|(name, parameter)| {
-                    let kind = schema_type(parameter["type"].as_str().unwrap());
-                    let description = &parameter["description"];
-                    (name.clone(), json!({"type": kind, "description": description}))
-                })
-                .collect();
-            let fields: Vec<String> = properties.keys().cloned().collect();
-            let schema = json!({
-                "type": "object",
-                "properties": properties,
-                "required": api["required"],
-                "additionalProperties": false,
-            });
-            let description = api["api_description"].as_str().unwrap();
-            let tool = tool(description, schema, &self.path(name), &fields);
-            tools.insert(self.tool_name(name), tool);
-        }
-    }
-
-    /// The field of an earlier call's response that a name stands for.
-    fn source(&self, name: &str) -> Option<(usize, &str)> {
-        self.calls.iter().enumerate().find_map(|(at, call)| {
-            let place = call.responses.iter().position(|response| response == name)?;
-            Some((at, self.apis[&call.api].responses[place].0.as_str()))
-        })
-    }
-
-    /// The reference that a model would write for a field; each way in turn.
-    fn reference(&self, way: usize, name: &str) -> Option<String> {
-        let (at, field) = self.source(name)?;
-        let api = &self.calls[at].api;
-        let target = match way % 3 {
-            0 => (at + 1).to_string(),
-            1 => format!("call_{}", at + 1),
-            _ => {
-                let before = self.calls[..at].iter().filter(|call| call.api == *api).count();
-                format!("{}#{}", self.tool_name(api), before + 1)
-            }
-        };
-        Some(format!("${{{target}['{field}']}}"))
-    }
-
-    fn turn(&self) -> Turn {
-        let mut way = self.id as usize;
-        let calls: Vec<_> = self
-            .calls
-            .iter()
-            .map(|call| {
-                let input = self.object(call, |name| {
-                    way += 1;
-                    self.reference(way, name).map(|reference| Value::from(reference).to_string())
-                });
-                (String::new(), self.tool_name(&call.api), input)
-            })
-            .collect();
-        Turn::of(calls).with_references()
-    }
-
-    /// The body that must reach each call's API, made without the server.
-    fn bodies(&self) -> Vec<String> {
-        let mut bodies: Vec<String> = Vec::new();
-        for call in &self.calls {
-            let body = self.object(call, |name| {
-                let (at, field) = self.source(name)?;
-                let source = &self.calls[at].api;
-                let answer = answer(&self.apis[source], &self.path(source), &bodies[at]);
-                Some(answer.into_iter().find(|(key, _)| key == field).unwrap().1)
-            });
-            bodies.push(body);
-        }
-        bodies
-    }
-
-    /// A call's parameters as an object's text, in the order of the tool's
-    /// fields, with `replace` asked about every string.
-    fn object(&self, call: &Call, mut replace: impl FnMut(&str) -> Option<String>) -> String {
-        let members: Vec<String> = call
-            .parameters
-            .iter()
-            .map(|(name, value)| {
-                format!("{}:{}", Value::from(name.as_str()), text(value, &mut replace))
-            })
-            .collect();
-        format!("{{{}}}", members.join(","))
-    }
-}
-
-fn text(value: &Value, replace: &mut impl FnMut(&str) -> Option<String>) -> String {
-    match value {
-        Value::String(name) => replace(name).unwrap_or_else(|| value.to_string()),
-        Value::Array(elements) => {
-            let elements: Vec<_> = elements.iter().map(|element| text(element, replace)).collect();
-            format!("[{}]", elements.join(","))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// What an API answers: a pure function of the request.
-fn answer(api: &Api, path: &str, body: &str) -> Vec<(String, String)> {
-    let fields = api.responses.iter();
-    fields
-        .map(|(field, kind)| (field.clone(), typed_value(kind, seed(&[path, body, field]))))
-        .collect()
-}
-
-fn schema_type(kind: &str) -> &'static str {
-    match kind {
-        "str" => "string",
-        "int" => "integer",
-        "float" => "number",
-        "list" => "array",
-        "bool" => "boolean",
-        "dict" => "object",
-        other => panic!("{other}"),
-    }
-}
+use crate::support::{
+    Reply, World,
+    data::{config, seed},
+    nestools::{Api, Task, answer_text, tasks},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_reference_of_the_nested_tasks_arrives_with_its_value_and_type() {
-    let Some(folder) = folder() else { return };
-    let data = lines(folder.join("nestools/nested-calls-150.jsonl"));
-    let tasks: Vec<Task> = data.iter().map(|line| Task::read(line)).collect();
-    assert_eq!(tasks.len(), 150);
+    let Some(tasks) = tasks() else { return };
     let mut tools = Map::new();
     for task in &tasks {
         task.tools(&mut tools);
@@ -212,12 +38,8 @@ async fn every_reference_of_the_nested_tasks_arrives_with_its_value_and_type() {
             let path = task.path(name);
             let line = format!("POST {path}");
             world.peer.script(&line, move |arrival| {
-                let members: Vec<_> = answer(&api, &path, arrival.text())
-                    .into_iter()
-                    .map(|(field, value)| format!("{}: {value}", Value::from(field)))
-                    .collect();
                 let latency = Duration::from_millis(seed(&[&arrival.line]) % 8);
-                Reply::json(format!("{{{}}}", members.join(", "))).after(latency)
+                Reply::json(answer_text(&api, &path, arrival.text())).after(latency)
             });
         }
     }
@@ -230,12 +52,8 @@ async fn every_reference_of_the_nested_tasks_arrives_with_its_value_and_type() {
             .iter()
             .map(|arrival| (arrival.line.clone(), arrival.text().to_owned()))
             .collect();
-        let mut expected: Vec<_> = task
-            .calls
-            .iter()
-            .map(|call| format!("POST {}", task.path(&call.api)))
-            .zip(task.bodies())
-            .collect();
+        let lines = task.calls.iter().map(|call| format!("POST {}", task.path(&call.api)));
+        let mut expected: Vec<_> = lines.zip(task.bodies()).collect();
         came.sort();
         expected.sort();
         assert_eq!(came, expected, "task {}", task.id);
@@ -243,4 +61,141 @@ async fn every_reference_of_the_nested_tasks_arrives_with_its_value_and_type() {
     }
     assert!(references > 150, "only {references} edges");
     world.end().await;
+}
+
+/// A tool that answers as its API would, after a time of its own.
+#[derive(Debug)]
+struct Timed {
+    api: Api,
+    path: String,
+    latency: Duration,
+    came: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Backend for Timed {
+    fn attempt(&self, attempt: Attempt) -> Pending {
+        let body = attempt.input.to_string();
+        let text = answer_text(&self.api, &self.path, &body);
+        self.came.lock().unwrap().push((self.path.clone(), body));
+        let latency = self.latency;
+        Box::pin(async move {
+            tokio::time::sleep(latency).await;
+            Ok(Answer { content: vec![Content::Json(Json::try_new(text).unwrap())] })
+        })
+    }
+}
+
+fn latency(path: &str) -> Duration {
+    Duration::from_millis(50 + seed(&[path]) % 950)
+}
+
+fn settings() -> Settings {
+    let plenty = NonZeroUsize::new(1 << 20).unwrap();
+    Settings {
+        batches_max: plenty,
+        batch_calls_max: plenty,
+        batch_bytes_max: plenty,
+        session_calls_max: plenty,
+        calls_max: plenty,
+        batch_concurrency: plenty,
+        session_concurrency: plenty,
+        concurrency: plenty,
+        batch_timeout: Duration::from_secs(600),
+        api_concurrency: Vec::new(),
+    }
+}
+
+fn timed_tool(task: &Task, name: &str, came: &Arc<Mutex<Vec<(String, String)>>>) -> Tool {
+    let path = task.path(name);
+    let mut declared = Map::new();
+    task.tools(&mut declared);
+    let schema = Json::from_value(&declared[&task.tool_name(name)]["input"]);
+    let settings = tool::Settings {
+        name: ToolName::try_new(task.tool_name(name)).unwrap(),
+        description: "Timed.".to_owned(),
+        schema: Schema::try_new(schema).unwrap(),
+        api: ApiName::try_new("world").unwrap(),
+        timeout: Duration::from_secs(60),
+        latency: None,
+        after: Vec::new(),
+        references: true,
+        result_bytes_max: 1 << 20,
+    };
+    let (api, latency) = (task.apis[name].clone(), latency(&path));
+    let backend = Timed { api, path, latency, came: Arc::clone(came) };
+    Tool::new(settings, Effect::ReadOnly, Arc::new(backend))
+}
+
+fn submission(task: &Task) -> Submission {
+    let Some(execute_batch_request::Turn::Typed(typed)) = task.turn().0.turn else {
+        unreachable!()
+    };
+    let calls = typed.tool_uses.into_iter().enumerate().map(|(at, tool_use)| Call {
+        id: CallId::positional(at + 1),
+        tool: tool_use.name.into(),
+        input: Ok(Json::try_new(tool_use.input_json).unwrap()),
+        depends_on: Vec::new(),
+        timeout: None,
+    });
+    Submission {
+        owner: Owner::local(),
+        batch_id: None,
+        session_id: None,
+        references: true,
+        ordering: Ordering::Free,
+        deadline: None,
+        call_timeout: None,
+        calls: calls.collect(),
+        fingerprint: [0; 32],
+    }
+}
+
+/// The longest chain of calls, each with its tool's latency.
+fn critical_path(task: &Task) -> Duration {
+    let mut ends: BTreeMap<usize, Duration> = BTreeMap::new();
+    for (at, call) in task.calls.iter().enumerate() {
+        let begins = task.parents(at).into_iter().map(|parent| ends[&parent]).max();
+        ends.insert(at, begins.unwrap_or_default() + latency(&task.path(&call.api)));
+    }
+    ends.into_values().max().unwrap()
+}
+
+async fn finished(scheduler: &Scheduler, task: &Task) -> Arc<BatchFinished> {
+    let mut running = scheduler.submit(submission(task)).unwrap();
+    loop {
+        if let Event::BatchFinished(finished) = running.events.recv().await.unwrap() {
+            return finished;
+        }
+    }
+}
+
+/// A call starts when its own inputs are ready, so a turn takes what its
+/// longest chain takes. On paused time, which real sockets would jump over.
+#[tokio::test(start_paused = true)]
+async fn a_nested_task_takes_as_long_as_its_longest_chain() {
+    let Some(tasks) = tasks() else { return };
+    let came = Arc::default();
+    let tools =
+        tasks.iter().flat_map(|task| task.apis.keys().map(|name| timed_tool(task, name, &came)));
+    let drain = Drain::new();
+    let scheduler = Scheduler::new(Arc::new(Registry::new(tools)), settings(), drain.clone());
+    let (mut all, mut longest) = (Duration::ZERO, Duration::ZERO);
+    for task in &tasks {
+        let finished = finished(&scheduler, task).await;
+        let critical = critical_path(task);
+        let bound = critical.mul_f64(1.01);
+        let took = finished.duration;
+        assert!(took >= critical && took <= bound, "task {}: {took:?} of {critical:?}", task.id);
+        let paths = task.calls.iter().map(|call| task.path(&call.api));
+        let mut expected: Vec<_> = paths.zip(task.bodies()).collect();
+        let mut came = std::mem::take(&mut *came.lock().unwrap());
+        came.sort();
+        expected.sort();
+        assert_eq!(came, expected, "task {}", task.id);
+        all += took;
+        longest += finished.sequential;
+    }
+    assert!(all < longest, "one by one it would have taken {longest:?}, and took {all:?}");
+    drain.kill();
+    drain.finished().await;
 }

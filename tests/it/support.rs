@@ -3,6 +3,7 @@
 
 pub(crate) mod data;
 pub(crate) mod events;
+pub(crate) mod nestools;
 pub(crate) mod peer;
 pub(crate) mod promises;
 pub(crate) mod reply;
