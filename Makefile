@@ -25,9 +25,10 @@ test: ## Installs what the tests need and runs them all.
 	$(WITH_TOOLS) $(CARGO) test --locked --no-fail-fast
 	$(WITH_TOOLS) $(BUF_LINT)
 
-lint: ## Format, clippy without a warning, the wire's rules.
+lint: ## Format, clippy and docs without a warning, the wire's rules.
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features bench -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	$(WITH_TOOLS) $(BUF_LINT)
 
 fmt: ## Formats everything.

@@ -3,7 +3,7 @@
 //! [`build`] finds the edges of a turn and proves them acyclic; calls that
 //! cannot run carry their fault, and the rest is unharmed. [`Template`] makes
 //! an input of other calls' results, [`Whole`] is such a result as references
-//! read it, and [`estimate`] says what a plan will take.
+//! read it, and [`estimate()`] says what a plan will take.
 //!
 //! Everything is iterative, and linear in calls, edges and bytes.
 

@@ -1,7 +1,7 @@
 //! A turn as a waterfall: a row for each call, bars on one scale of time.
 //!
 //! [`Waterfall`] is a pure model: events in, rows out, no clock. [`draw`] makes
-//! lines of it and [`below`] what is said under them, [`line`] makes one line of
+//! lines of it and [`below`] what is said under them, [`mod@line`] makes one line of
 //! one event, and [`Show`] puts them on a stream: drawn over again in a
 //! terminal, once at the end elsewhere.
 

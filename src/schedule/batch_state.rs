@@ -2,7 +2,7 @@
 //!
 //! No clock, no I/O, no async, no randomness and no unordered map: the same
 //! events give the same actions, live and on replay. The
-//! [`dispatcher`](super::dispatcher) is its only driver: it turns the world
+//! `dispatcher` is its only driver: it turns the world
 //! into events and actions into the world.
 //!
 //! ```text
