@@ -23,7 +23,7 @@ mod scan;
 mod template;
 mod whole;
 
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, estimate, remaining};
 pub use path::Path;
 pub use reference::{Fault, Reference, Target};
 pub use template::Template;

@@ -79,6 +79,7 @@ mod tests {
                 api: ApiName::try_new("crm").unwrap(),
                 timeout: Duration::from_secs(1),
                 latency: None,
+                cost: std::num::NonZeroU32::MIN,
                 after: Vec::new(),
                 references: true,
                 result_bytes_max: NonZeroUsize::MAX.get(),

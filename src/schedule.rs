@@ -75,7 +75,7 @@ pub struct Running {
 impl Scheduler {
     /// A scheduler that runs its batches as tasks of `drain`.
     pub fn new(registry: Arc<Registry>, settings: Settings, drain: Drain) -> Self {
-        let gate = Gate::new(settings.gate());
+        let gate = Gate::new(settings.gate(), drain.clone());
         let admission = Admission::new(&settings);
         let batches = Batches::default();
         let shared = Shared { registry, settings, gate, admission, batches, drain };

@@ -63,6 +63,7 @@ fn registry(gate: &Gate) -> Registry {
         api: ApiName::try_new("gate").unwrap(),
         timeout: LONG,
         latency: None,
+        cost: std::num::NonZeroU32::MIN,
         after: Vec::new(),
         references: true,
         result_bytes_max: 1 << 10,
@@ -82,7 +83,8 @@ fn bounds() -> schedule::Settings {
         session_concurrency: many,
         concurrency: many,
         batch_timeout: LONG,
-        api_concurrency: Vec::new(),
+        apis: Vec::new(),
+        tools: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use super::{ConfigArgs, Exit};
 use crate::{
     config::{self, Config},
+    limits::gate::Per,
     model::Effect,
 };
 
@@ -78,11 +79,19 @@ impl fmt::Display for Summary<'_> {
         if let Some(tcp) = &listen.tcp {
             writeln!(f, "listens on {tcp}")?;
         }
-        let mut rows = vec![["API", "URL", "AT ONCE"].map(str::to_owned)];
+        let mut rows = vec![["API", "URL", "AT ONCE", "RATE"].map(str::to_owned)];
         for api in apis {
-            let cap = bounds.api_concurrency.iter().find(|(name, _)| *name == api.name);
-            let cap = cap.map_or_else(|| "-".to_owned(), |(_, cap)| cap.to_string());
-            rows.push([api.name.to_string(), api.url.to_string(), cap]);
+            let limits = bounds.apis.iter().find(|limits| limits.name == api.name);
+            let cap = limits.and_then(|limits| limits.concurrency);
+            let cap = cap.map_or_else(|| "-".to_owned(), |cap| cap.to_string());
+            let rates =
+                limits.into_iter().flat_map(|limits| &limits.rates).map(|(rate, per)| match per {
+                    Per::Api => rate.to_string(),
+                    Per::Session => format!("{rate} per session"),
+                });
+            let rates = rates.reduce(|all, rate| format!("{all}, {rate}"));
+            let rates = rates.unwrap_or_else(|| "-".to_owned());
+            rows.push([api.name.to_string(), api.url.to_string(), cap, rates]);
         }
         table(f, &rows)?;
         let mut rows = vec![["TOOL", "API", "METHOD", "EFFECT", "TIMEOUT"].map(str::to_owned)];

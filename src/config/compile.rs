@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod after;
+mod cost;
 mod slots;
 
 type Apis = Map<ApiName, Api>;
@@ -38,7 +39,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         return None;
     }
     let (listen, defaults) = (listen?, defaults?);
-    let bounds = scheduling(bounds?, &defaults, &apis);
+    let bounds = scheduling(bounds?, &defaults, &apis, &tools);
     let timeouts = timeouts(&apis);
     let tools = tools.0.into_iter().map(|entry| tool(entry, &defaults, &timeouts));
     let settings =
@@ -79,6 +80,7 @@ fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
     }
     after::check(tools, decoder);
     if let Some(apis) = apis {
+        cost::check(apis, tools, decoder);
         warn(apis, tools, decoder);
     }
 }
@@ -143,8 +145,14 @@ fn timeouts(apis: &Apis) -> BTreeMap<ApiName, Duration> {
     apis.0.iter().filter_map(timeout).collect()
 }
 
-fn scheduling(bounds: Bounds, defaults: &Defaults, apis: &Apis) -> schedule::Settings {
-    let concurrency = |entry: &Entry<ApiName, Api>| {
+fn scheduling(
+    bounds: Bounds,
+    defaults: &Defaults,
+    apis: &Apis,
+    tools: &Tools,
+) -> schedule::Settings {
+    let limits = |entry: &Entry<ApiName, Api>| entry.value.as_ref()?.limits(entry.name.clone()?);
+    let concurrency = |entry: &Entry<ToolName, Tool>| {
         Some((entry.name.clone()?, entry.value.as_ref()?.concurrency??.0))
     };
     schedule::Settings {
@@ -157,7 +165,8 @@ fn scheduling(bounds: Bounds, defaults: &Defaults, apis: &Apis) -> schedule::Set
         session_concurrency: bounds.session_concurrency.0,
         concurrency: bounds.concurrency.0,
         batch_timeout: defaults.batch_timeout,
-        api_concurrency: apis.0.iter().filter_map(concurrency).collect(),
+        apis: apis.0.iter().filter_map(limits).collect(),
+        tools: tools.0.iter().filter_map(concurrency).collect(),
     }
 }
 
@@ -166,8 +175,18 @@ fn tool(
     defaults: &Defaults,
     timeouts: &BTreeMap<ApiName, Duration>,
 ) -> Option<(registry::tool::Settings, RequestSettings)> {
-    let Tool { description, input, http, timeout, latency, after, references, max_bytes } =
-        entry.value?;
+    let Tool {
+        description,
+        input,
+        http,
+        timeout,
+        latency,
+        concurrency: _,
+        cost,
+        after,
+        references,
+        max_bytes,
+    } = entry.value?;
     let Request { api, settings, .. } = http?;
     let api = api?.value;
     let timeout = timeout?.or_else(|| timeouts.get(&api).copied()).unwrap_or(defaults.timeout);
@@ -179,6 +198,7 @@ fn tool(
         api,
         timeout,
         latency: latency?,
+        cost: cost::tokens(cost?.as_ref()),
         after: after?.into_iter().map(|tool| tool.value).collect(),
         references: references == References::On,
         result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),

@@ -7,6 +7,7 @@ pub(super) mod api;
 pub(super) mod bounds;
 pub(super) mod listen;
 pub(super) mod process;
+pub(super) mod rate;
 pub(super) mod request;
 pub(super) mod secret;
 pub(super) mod template;

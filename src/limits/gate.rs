@@ -1,30 +1,43 @@
-//! Concurrency of the process, of each API, of each session and of each batch,
-//! granted together.
+//! The rights of an attempt: a place under every cap and a token of every
+//! bucket, granted together or not at all.
 //!
-//! Waiters queue by API. Within an API the batches take turns, and within a
-//! batch its calls go first in, first out. A batch whose own or whose session's
-//! cap is reached steps aside for the others; an API that is full, or a full
-//! process, lets everyone wait in place.
+//! Nothing is held while something else is waited for, so that a throttled API
+//! never eats the process's places. Waiters queue by API, in the order that
+//! [`queue`] describes. A waiter that is short only of what is its batch's, its
+//! session's or its tool's own steps aside; one that is short of what all share
+//! keeps its place, so that costly calls are not starved.
+//!
+//! Buckets fill by time alone, so somebody must look when they have: one task
+//! for the whole gate sleeps until the next grant can be made. It is there only
+//! while somebody waits for tokens.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::Future,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use slab::Slab;
+use tokio::sync::Notify;
 
-use crate::model::{ApiName, SessionId};
+use super::Rate;
+use crate::{
+    clock::{self, Instant},
+    drain::Drain,
+    model::{ApiName, SessionId, ToolName},
+};
 
+mod api;
 mod queue;
+mod state;
 
-use queue::Queue;
+use queue::Place;
+use state::{Keeper, State, Waiter};
 
-/// The caps.
+/// The caps and the rates.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Attempts of the process in flight at once.
@@ -33,15 +46,42 @@ pub struct Settings {
     pub session: NonZeroUsize,
     /// Attempts of one batch in flight at once.
     pub batch: NonZeroUsize,
-    /// Attempts of each API in flight at once; absent where it has no cap.
-    pub apis: Vec<(ApiName, NonZeroUsize)>,
+    /// What holds for each API; one that has no limits may be absent.
+    pub apis: Vec<Api>,
+    /// Attempts of each tool in flight at once; absent where it has no cap.
+    pub tools: Vec<(ToolName, NonZeroUsize)>,
+}
+
+/// What holds for one API.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Api {
+    /// Its name.
+    pub name: ApiName,
+    /// Its attempts in flight at once.
+    pub concurrency: Option<NonZeroUsize>,
+    /// Its buckets. A call pays its cost to each.
+    pub rates: Vec<(Rate, Per)>,
+    /// Calls that may wait for it.
+    pub queue_max: NonZeroUsize,
+}
+
+/// Who shares a bucket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Per {
+    /// Everyone.
+    Api,
+    /// The calls of one session; each session has a bucket of its own.
+    Session,
 }
 
 /// Grants the rights of attempts. Cheap to clone; all clones are one gate.
 #[derive(Clone)]
 pub struct Gate {
-    inner: Arc<Mutex<Inner>>,
-    settings: Arc<Settings>,
+    state: Arc<Mutex<State>>,
+    /// Rung when the next grant by time comes sooner than was thought, or none is
+    /// waited for any more.
+    alarm: Arc<Notify>,
+    drain: Drain,
 }
 
 /// A batch at the gate. Its waits and permits hold it; with the last of them it
@@ -49,15 +89,54 @@ pub struct Gate {
 #[derive(Debug)]
 pub struct Scope {
     gate: Gate,
+    session: usize,
     batch: usize,
 }
 
-/// The rights of one attempt. Dropping it gives them back and wakes whoever is
-/// next.
+/// What an attempt asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The API that it goes to.
+    pub api: &'a ApiName,
+    /// The tool that it is of.
+    pub tool: &'a ToolName,
+    /// Tokens that it takes from every bucket of the API.
+    pub cost: NonZeroU32,
+    /// What will take time in its batch from it on, itself included.
+    pub path: Duration,
+    /// When it must have ended.
+    pub deadline: Instant,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is granted.
+    Granted(Permit),
+    /// It has to wait.
+    Waiting(Wait),
+    /// It would wait in vain.
+    Refused(Refused),
+}
+
+/// Why a request is not let into the queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// Its tokens will be there only after its deadline: in so long.
+    TooLate(Duration),
+    /// So many wait already.
+    QueueFull(usize),
+}
+
+/// The rights of one attempt. Dropping it gives its places back, not its
+/// tokens, and wakes whoever is next.
 #[derive(Debug)]
 pub struct Permit {
     scope: Arc<Scope>,
     api: usize,
+    tool: usize,
+    /// How much of the wait was for tokens.
+    throttled: Duration,
 }
 
 /// A call that waits for its rights. Dropping it gives up its place.
@@ -68,171 +147,140 @@ pub struct Wait {
     waiter: Option<usize>,
 }
 
-#[derive(Debug)]
-struct Cap {
-    used: usize,
-    max: usize,
-}
-
-impl Cap {
-    fn new(max: NonZeroUsize) -> Self {
-        Self { used: 0, max: max.get() }
-    }
-
-    fn is_full(&self) -> bool {
-        self.used >= self.max
-    }
-}
-
-struct Inner {
-    process: Cap,
-    apis: Vec<Api>,
-    /// Index in `apis` by name; the first stands for every API without a cap.
-    names: HashMap<ApiName, usize>,
-    /// Where the next look for a waiter begins, so that no API is always first.
-    turn: usize,
-    sessions: Slab<Session>,
-    session_ids: HashMap<SessionId, usize>,
-    batches: Slab<Batch>,
-    waiters: Slab<Waiter>,
-}
-
-struct Api {
-    cap: Option<Cap>,
-    waiters: Queue,
-}
-
-impl Api {
-    fn new(cap: Option<Cap>) -> Self {
-        Self { cap, waiters: Queue::default() }
-    }
-
-    fn is_full(&self) -> bool {
-        self.cap.as_ref().is_some_and(Cap::is_full)
-    }
-}
-
-struct Session {
-    cap: Cap,
-    id: SessionId,
-    batches: usize,
-}
-
-struct Batch {
-    cap: Cap,
-    session: usize,
-}
-
-struct Waiter {
-    batch: usize,
-    api: usize,
-    state: WaiterState,
-}
-
-enum WaiterState {
-    Queued(Option<Waker>),
-    Granted,
-}
-
 impl Gate {
-    /// A gate of these caps.
-    pub fn new(settings: Settings) -> Self {
-        let uncapped = Api::new(None);
-        let mut apis = vec![uncapped];
-        let mut names = HashMap::new();
-        for (name, max) in &settings.apis {
-            names.insert(name.clone(), apis.len());
-            apis.push(Api::new(Some(Cap::new(*max))));
+    /// A gate of these limits, which keeps time by a task of `drain`.
+    pub fn new(settings: Settings, drain: Drain) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(State::new(settings))),
+            alarm: Arc::new(Notify::new()),
+            drain,
         }
-        let inner = Inner {
-            process: Cap::new(settings.process),
-            apis,
-            names,
-            turn: 0,
-            sessions: Slab::new(),
-            session_ids: HashMap::new(),
-            batches: Slab::new(),
-            waiters: Slab::new(),
-        };
-        Self { inner: Arc::new(Mutex::new(inner)), settings: Arc::new(settings) }
+    }
+
+    /// Makes the grants that time allows, until none waits for it.
+    async fn keep_time(self) {
+        loop {
+            let Some(next) = self.lock().next_alarm() else {
+                return;
+            };
+            tokio::select! {
+                () = self.drain.killed().cancelled() => return,
+                () = self.alarm.notified() => {}
+                () = tokio::time::sleep_until(next) => {
+                    let woken = self.lock().ring(clock::now());
+                    wake(woken);
+                }
+            }
+        }
+    }
+
+    /// Does what a change under the lock has left to do outside it: wakes those
+    /// who were granted, and sees to it that somebody keeps time.
+    fn settle(&self, woken: Vec<Waker>, has_new_alarm: bool) {
+        // A waker may run anything.
+        wake(woken);
+        if has_new_alarm {
+            match self.lock().keeper() {
+                Keeper::ToStart => drop(self.drain.spawn(self.clone().keep_time())),
+                Keeper::ToTell => self.alarm.notify_one(),
+                Keeper::NotNeeded => {}
+            }
+        }
     }
 
     /// Lets a batch of that session in.
     pub fn open(&self, session: &SessionId) -> Arc<Scope> {
-        let mut inner = self.lock();
-        let session = match inner.session_ids.get(session) {
-            Some(&key) => key,
-            None => {
-                let cap = Cap::new(self.settings.session);
-                let key = inner.sessions.insert(Session { cap, id: session.clone(), batches: 0 });
-                inner.session_ids.insert(session.clone(), key);
-                key
-            }
-        };
-        inner.sessions[session].batches += 1;
-        let cap = Cap::new(self.settings.batch);
-        let batch = inner.batches.insert(Batch { cap, session });
-        drop(inner);
-        Arc::new(Scope { gate: self.clone(), batch })
+        let (session, batch) = self.lock().open(session);
+        Arc::new(Scope { gate: self.clone(), session, batch })
     }
 
     /// Attempts in flight in the whole process.
     pub fn in_flight(&self) -> usize {
-        self.lock().process.used
+        self.lock().in_flight()
     }
 
     /// Calls that wait here.
     pub fn waiting(&self) -> usize {
-        self.lock().waiters.len()
+        self.lock().waiting()
     }
 
     /// A poisoned lock means a panic between two consistent states: the counts
     /// are whole at every point where something could panic.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Gate").finish_non_exhaustive()
     }
 }
 
 impl Scope {
-    /// Asks for the rights of one attempt at `api`.
-    ///
-    /// # Errors
-    ///
-    /// A [`Wait`] where they are not to be had at once.
-    pub fn acquire(self: &Arc<Self>, api: &ApiName) -> Result<Permit, Wait> {
-        let mut inner = self.gate.lock();
-        let api = inner.names.get(api).copied().unwrap_or(0);
-        if inner.apis[api].waiters.batches() == 0 && inner.has_room(self.batch, api) {
-            inner.take(self.batch, api);
-            drop(inner);
-            return Ok(Permit { scope: Arc::clone(self), api });
+    /// Asks for the rights of one attempt.
+    pub fn ask(self: &Arc<Self>, request: Request<'_>) -> Asked {
+        let now = clock::now();
+        let mut state = self.gate.lock();
+        let (api, tool) = state.keys(request.api, request.tool);
+        let place = Place {
+            session: self.session,
+            batch: self.batch,
+            tool,
+            cost: request.cost,
+            path: request.path,
+            number: state.next_number(),
+        };
+        if state.grant_at_once(api, &place, now) {
+            drop(state);
+            let throttled = Duration::ZERO;
+            return Asked::Granted(Permit { scope: Arc::clone(self), api, tool, throttled });
         }
-        let state = WaiterState::Queued(None);
-        let waiter = inner.waiters.insert(Waiter { batch: self.batch, api, state });
-        inner.apis[api].waiters.push(self.batch, waiter);
-        // Others may wait for reasons of their own that do not hold here.
-        let woken = inner.grant(api);
-        drop(inner);
-        wake(woken);
-        Err(Wait { scope: Arc::clone(self), waiter: Some(waiter) })
+        if let Err(refused) = state.check(api, &place, request.deadline, now) {
+            return Asked::Refused(refused);
+        }
+        let (waiter, woken, has_new_alarm) = state.enqueue(api, place, now);
+        drop(state);
+        self.gate.settle(woken, has_new_alarm);
+        Asked::Waiting(Wait { scope: Arc::clone(self), waiter: Some(waiter) })
+    }
+}
+
+impl Scope {
+    /// Grants nothing to anyone at `api` before `until`: the upstream asked to
+    /// be left alone. A pause is never made shorter.
+    pub fn pause(&self, api: &ApiName, until: Instant) {
+        let has_new_alarm = self.gate.lock().pause(api, until, clock::now());
+        self.gate.settle(Vec::new(), has_new_alarm);
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let mut inner = self.gate.lock();
-        let session = inner.batches.remove(self.batch).session;
-        inner.sessions[session].batches -= 1;
-        if inner.sessions[session].batches == 0 {
-            let id = inner.sessions.remove(session).id;
-            inner.session_ids.remove(&id);
-        }
+        self.gate.lock().close(self.batch);
+    }
+}
+
+impl Permit {
+    /// How much of the wait for it was for tokens.
+    pub fn throttled(&self) -> Duration {
+        self.throttled
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let (woken, has_new_alarm) =
+            self.scope.gate.lock().give_back(self.scope.batch, self.api, self.tool, clock::now());
+        self.scope.gate.settle(woken, has_new_alarm);
+    }
+}
+
+impl Wait {
+    /// How much of the wait so far was for tokens.
+    pub fn throttled(&self) -> Duration {
+        let waiter = self.waiter;
+        waiter.map_or(Duration::ZERO, |key| self.scope.gate.lock().throttled(key, clock::now()))
     }
 }
 
@@ -243,21 +291,14 @@ impl Future for Wait {
         let Some(key) = self.waiter else {
             return Poll::Pending;
         };
-        let mut inner = self.scope.gate.lock();
-        match &mut inner.waiters[key].state {
-            WaiterState::Queued(waker) => {
-                if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                    *waker = Some(context.waker().clone());
-                }
-                Poll::Pending
-            }
-            WaiterState::Granted => {
-                let api = inner.waiters.remove(key).api;
-                drop(inner);
-                self.waiter = None;
-                Poll::Ready(Permit { scope: Arc::clone(&self.scope), api })
-            }
-        }
+        let Some(Waiter { api, place, throttled, .. }) =
+            self.scope.gate.lock().poll(key, context.waker())
+        else {
+            return Poll::Pending;
+        };
+        self.waiter = None;
+        let scope = Arc::clone(&self.scope);
+        Poll::Ready(Permit { scope, api, tool: place.tool, throttled })
     }
 }
 
@@ -266,106 +307,14 @@ impl Drop for Wait {
         let Some(key) = self.waiter.take() else {
             return;
         };
-        let mut inner = self.scope.gate.lock();
-        let Waiter { batch, api, state } = inner.waiters.remove(key);
-        let woken = match state {
-            WaiterState::Queued(_) => {
-                inner.apis[api].waiters.remove(batch, key);
-                Vec::new()
-            }
-            // Granted, and nobody will take it.
-            WaiterState::Granted => inner.give_back(batch, api),
-        };
-        drop(inner);
-        wake(woken);
+        let (woken, has_new_alarm) = self.scope.gate.lock().give_up(key, clock::now());
+        self.scope.gate.settle(woken, has_new_alarm);
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let woken = self.scope.gate.lock().give_back(self.scope.batch, self.api);
-        wake(woken);
-    }
-}
-
-/// Outside the lock, since a waker may run anything.
 fn wake(woken: Vec<Waker>) {
     for waker in woken {
         waker.wake();
-    }
-}
-
-impl Inner {
-    fn has_room(&self, batch: usize, api: usize) -> bool {
-        !self.process.is_full() && !self.apis[api].is_full() && self.batch_has_room(batch)
-    }
-
-    fn batch_has_room(&self, batch: usize) -> bool {
-        let batch = &self.batches[batch];
-        !batch.cap.is_full() && !self.sessions[batch.session].cap.is_full()
-    }
-
-    fn take(&mut self, batch: usize, api: usize) {
-        self.process.used += 1;
-        if let Some(cap) = &mut self.apis[api].cap {
-            cap.used += 1;
-        }
-        let batch = &mut self.batches[batch];
-        batch.cap.used += 1;
-        self.sessions[batch.session].cap.used += 1;
-    }
-
-    /// Gives one attempt's rights back and grants them to whoever is next: of
-    /// the same API first, then of the others, in turn.
-    fn give_back(&mut self, batch: usize, api: usize) -> Vec<Waker> {
-        self.process.used -= 1;
-        if let Some(cap) = &mut self.apis[api].cap {
-            cap.used -= 1;
-        }
-        let batch = &mut self.batches[batch];
-        batch.cap.used -= 1;
-        self.sessions[batch.session].cap.used -= 1;
-
-        if self.waiters.is_empty() {
-            return Vec::new();
-        }
-        self.turn = (self.turn + 1) % self.apis.len();
-        let mut woken = Vec::new();
-        for offset in 0..self.apis.len() {
-            let api = (self.turn + offset) % self.apis.len();
-            woken.append(&mut self.grant(api));
-        }
-        woken
-    }
-
-    /// Grants to the waiters of `api` while there is room for them.
-    fn grant(&mut self, api: usize) -> Vec<Waker> {
-        let mut woken = Vec::new();
-        let mut stepped_aside = 0;
-        while stepped_aside < self.apis[api].waiters.batches() {
-            if self.process.is_full() || self.apis[api].is_full() {
-                break;
-            }
-            let Some(batch) = self.apis[api].waiters.next_batch() else {
-                break;
-            };
-            if !self.batch_has_room(batch) {
-                self.apis[api].waiters.step_aside(batch);
-                stepped_aside += 1;
-                continue;
-            }
-            stepped_aside = 0;
-            if let Some(waiter) = self.apis[api].waiters.pop(batch) {
-                self.take(batch, api);
-                let state = &mut self.waiters[waiter].state;
-                if let WaiterState::Queued(Some(waker)) =
-                    std::mem::replace(state, WaiterState::Granted)
-                {
-                    woken.push(waker);
-                }
-            }
-        }
-        woken
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Timings {
     pub blocked: Duration,
     /// Waiting for a free place.
     pub queued: Duration,
+    /// Waiting for tokens.
+    pub throttled: Duration,
     /// In attempts.
     pub running: Duration,
 }

@@ -23,6 +23,18 @@ pub struct Estimate {
     pub depths: Vec<usize>,
 }
 
+/// What takes time from each call on, along its longest chain, itself included.
+/// The turn waits longest for the call that has the most before it.
+pub fn remaining(plan: &Plan, latencies: &[Duration]) -> Vec<Duration> {
+    let mut remaining = vec![Duration::ZERO; plan.nodes.len()];
+    for call in plan.order().rev() {
+        let after = plan.children(call).map(|edge| remaining[edge.to]).max().unwrap_or_default();
+        let latency = latencies.get(call).copied().unwrap_or_default();
+        remaining[call] = after.saturating_add(latency);
+    }
+    remaining
+}
+
 /// What `plan` will take if each call runs as long as `latencies` says, in call
 /// order. Calls that cannot run, and those that need them, take no time.
 pub fn estimate(plan: &Plan, latencies: &[Duration]) -> Estimate {

@@ -1,6 +1,7 @@
 //! A tool: what a model may call, and how it is run.
 
 use std::{
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,6 +31,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long it is declared to run.
     pub latency: Option<Duration>,
+    /// Tokens that a call takes from every bucket of its API.
+    pub cost: NonZeroU32,
     /// Tools whose calls in the same turn end before it starts.
     pub after: Vec<ToolName>,
     /// Whether references in its input are resolved where the turn asks for it.
@@ -55,6 +58,8 @@ pub struct Tool {
     pub timeout: Duration,
     /// How long it usually runs.
     pub latency: Latency,
+    /// Tokens that a call takes from every bucket of its API.
+    pub cost: NonZeroU32,
     /// Tools whose calls in the same turn end before it starts.
     pub after: Vec<ToolName>,
     /// Whether references in its input are resolved where the turn asks for it.
@@ -75,6 +80,7 @@ impl Tool {
             api,
             timeout,
             latency,
+            cost,
             after,
             references,
             result_bytes_max,
@@ -87,6 +93,7 @@ impl Tool {
             api,
             timeout,
             latency: Latency::new(latency),
+            cost,
             after,
             references,
             result_bytes_max,

@@ -203,6 +203,7 @@ fn timings(timings: Timings) -> v1::Timings {
     v1::Timings {
         blocked: Some(duration(timings.blocked)),
         queued: Some(duration(timings.queued)),
+        throttled: Some(duration(timings.throttled)),
         running: Some(duration(timings.running)),
         ..v1::Timings::default()
     }

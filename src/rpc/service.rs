@@ -178,6 +178,7 @@ mod tests {
             api: ApiName::try_new("api").unwrap(),
             timeout: Duration::from_secs(1),
             latency: None,
+            cost: std::num::NonZeroU32::MIN,
             after: Vec::new(),
             references: true,
             result_bytes_max: 1 << 10,

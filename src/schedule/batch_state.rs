@@ -87,8 +87,9 @@ impl BatchState {
                 self.states[call] = State::Queued;
                 actions.push(Action::Enqueue(call));
             }
-            // Preparing → Done: it never ran.
-            (State::Preparing, Event::Rejected(_, failure)) => {
+            // Preparing or Queued → Done: it never ran.
+            (State::Preparing, Event::Rejected(_, failure))
+            | (State::Queued, Event::Refused(_, failure)) => {
                 self.finish(call, Ending::Failed(failure), actions);
             }
             // Queued → Running.

@@ -24,22 +24,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Event,
-    batch_state::{self, Action, BatchState, CancelReason, Ending, State, Traits},
+    batch_state::{self, Action, BatchState, CancelReason, Ending, Traits},
     batches::Command,
     executor::{Done, Task},
     intake::Intake,
-    outcome::Ledger,
+    outcome::{self, Ledger},
 };
 use crate::{
     backend::{self, Attempt, Reply, SentMark},
     clock::{self, Instant},
-    limits::{Permit, Scope},
-    model::{CallId, Content, Effect, Failure, FailureCode, Json, Sent},
+    limits::{Asked, Permit, Request, Scope},
+    model::{Content, Effect, Failure, FailureCode, Json, Sent},
 };
 
-/// How long after its deadline an attempt may still answer for itself, before
-/// it is dropped whatever it does: the backend knows best in which phase it was.
-const GRACE: Duration = Duration::from_millis(100);
+mod ends;
+
+/// The longest that an upstream's `Retry-After` is heeded for everyone: one that
+/// asks for more has more wrong with it than its load.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The task of one batch.
 pub(super) struct Dispatcher {
@@ -133,7 +135,7 @@ impl Dispatcher {
                 biased;
                 () = &mut killed => self.cancel_all(CancelReason::Shutdown),
                 () = &mut caller_gone => self.cancel_all(CancelReason::CallerGone),
-                Some(command) = next(&mut commands) => self.obey(command),
+                Some(command) = ends::next(&mut commands) => self.obey(command),
                 Some(done) = self.tasks.next(), if !self.tasks.is_empty() => {
                     // Else it was abandoned, and the machine has been told.
                     if let Ok(done) = done {
@@ -225,12 +227,19 @@ impl Dispatcher {
         let Some(tool) = self.intake.tools[call].as_ref() else {
             return;
         };
-        match self.scope.acquire(&tool.api) {
-            Ok(permit) => {
+        let deadline = self.flights[call].deadline.unwrap_or(self.deadline);
+        let (cost, path) = (tool.cost, self.intake.paths[call]);
+        let request = Request { api: &tool.api, tool: &tool.name, cost, path, deadline };
+        match self.scope.ask(request) {
+            Asked::Granted(permit) => {
                 self.flights[call].permit = Some(permit);
                 self.inbox.push_back(batch_state::Event::Granted(call));
             }
-            Err(wait) => self.track(call, Task::wait(call, wait)),
+            Asked::Waiting(wait) => self.track(call, Task::wait(call, wait)),
+            Asked::Refused(refused) => {
+                let failure = outcome::refused(refused, &tool.api, deadline - clock::now());
+                self.inbox.push_back(batch_state::Event::Refused(call, failure));
+            }
         }
     }
 
@@ -263,6 +272,7 @@ impl Dispatcher {
     fn take(&mut self, done: Done) {
         match done {
             Done::Granted(call, permit) => {
+                self.ledger.throttled(call, permit.throttled());
                 self.flights[call].permit = Some(permit);
                 self.feed(batch_state::Event::Granted(call));
             }
@@ -277,6 +287,7 @@ impl Dispatcher {
                         self.succeed(call, content);
                     }
                     Err(error) => {
+                        self.heed(call, &error);
                         let sent = error.sent;
                         let failure = self.failure_of(call, error);
                         self.feed(batch_state::Event::Failed(call, failure, sent));
@@ -295,6 +306,13 @@ impl Dispatcher {
         self.feed(event);
     }
 
+    /// An upstream that asks to be left alone is left alone by everyone.
+    fn heed(&self, call: usize, error: &backend::Error) {
+        if let (Some(after), Some(tool)) = (error.retry_after, &self.intake.tools[call]) {
+            self.scope.pause(&tool.api, clock::now() + after.min(PAUSE_MAX));
+        }
+    }
+
     /// The cause stays here; the message goes on to the model.
     fn failure_of(&self, call: usize, error: backend::Error) -> Failure {
         tracing::debug!(
@@ -311,83 +329,5 @@ impl Dispatcher {
     fn finish(&mut self, call: usize, ending: Ending) {
         self.flights[call] = Flight::default();
         self.ledger.finish(&self.intake, call, ending, clock::now());
-    }
-
-    fn cancel_all(&mut self, reason: CancelReason) {
-        let sent = (0..self.flights.len())
-            .filter(|call| matches!(self.state.state(*call), Some(State::Running { .. })))
-            .map(|call| (call, self.flights[call].sent.get()))
-            .collect();
-        self.feed(batch_state::Event::AllCancelled(reason, sent));
-    }
-
-    fn obey(&mut self, command: Command) {
-        let Command::Cancel { call_ids, cancelled } = command;
-        let open = |dispatcher: &Self, call: usize| {
-            !matches!(dispatcher.state.state(call), Some(State::Done(_)))
-        };
-        let calls: Vec<_> = (0..self.intake.calls.len())
-            .filter(|call| open(self, *call))
-            .filter(|call| call_ids.is_empty() || call_ids.contains(&self.intake.calls[*call].id))
-            .collect();
-        let ids: Vec<CallId> =
-            calls.iter().map(|call| self.intake.calls[*call].id.clone()).collect();
-        if call_ids.is_empty() {
-            self.cancel_all(CancelReason::Requested);
-        } else {
-            for call in calls {
-                // One that needs another of them may have been skipped by now.
-                if open(self, call) {
-                    let sent = self.flights[call].sent.get();
-                    self.feed(batch_state::Event::Cancelled(call, sent, CancelReason::Requested));
-                }
-            }
-        }
-        // Whoever asked may have gone.
-        let _ = cancelled.send(ids);
-    }
-
-    /// Ends the calls whose time is over. An attempt gets a moment more to say
-    /// itself what it was doing.
-    fn expire(&mut self) {
-        let now = clock::now();
-        while let Some(Reverse((when, call))) = self.timers.peek().copied() {
-            if when > now {
-                break;
-            }
-            self.timers.pop();
-            let is_over = match self.state.state(call) {
-                Some(State::Queued) => true,
-                Some(State::Running { .. }) => {
-                    let last = self.flights[call].deadline.unwrap_or(when) + GRACE;
-                    if last > now {
-                        self.timers.push(Reverse((last, call)));
-                    }
-                    last <= now
-                }
-                _ => false,
-            };
-            if is_over {
-                let sent = self.flights[call].sent.get();
-                if matches!(self.state.state(call), Some(State::Running { .. })) {
-                    self.ledger.stopped(call, now);
-                }
-                self.feed(batch_state::Event::TimeUp(call, sent));
-            }
-        }
-    }
-}
-
-/// The next order; never, once nobody can give one.
-async fn next(commands: &mut Option<mpsc::Receiver<Command>>) -> Option<Command> {
-    match commands {
-        Some(open) => {
-            let command = open.recv().await;
-            if command.is_none() {
-                *commands = None;
-            }
-            command
-        }
-        None => std::future::pending().await,
     }
 }

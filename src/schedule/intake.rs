@@ -22,6 +22,8 @@ pub(super) struct Intake {
     /// `None` where the name is no tool's.
     pub(super) tools: Vec<Option<Arc<Tool>>>,
     pub(super) plan: Arc<Plan>,
+    /// What takes time from each call on, itself included.
+    pub(super) paths: Vec<Duration>,
     pub(super) deadline: Option<Instant>,
     pub(super) call_timeout: Option<Duration>,
     /// Most bytes of an input that references were put into.
@@ -87,10 +89,11 @@ pub(super) fn take_in(
     }
 
     let plan = Arc::new(plan);
-    let latencies = tools
+    let latencies: Vec<_> = tools
         .iter()
         .map(|tool| tool.as_ref().map_or(Latency::UNKNOWN, |tool| tool.latency.expected()))
         .collect();
+    let paths = plan::remaining(&plan, &latencies);
     let accepted = Arc::new(Accepted {
         batch_id,
         calls: calls.iter().map(|call| (call.id.clone(), Arc::clone(&call.tool))).collect(),
@@ -99,7 +102,7 @@ pub(super) fn take_in(
     });
     let Submission { deadline, call_timeout, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();
-    Intake { accepted, calls, tools, plan, deadline, call_timeout, input_bytes_max }
+    Intake { accepted, calls, tools, plan, paths, deadline, call_timeout, input_bytes_max }
 }
 
 /// What is wrong with a call whatever else the turn holds.

@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    model::{CallResult, Content, Failure, FailureCode, Json, Source, Timings, Truncation},
+    limits::Refused,
+    model::{
+        ApiName, CallResult, Content, Failure, FailureCode, Json, RetryAdvice, Source, Timings,
+        Truncation,
+    },
     plan::{Plan, Template, Whole},
     shape,
 };
@@ -38,6 +42,7 @@ pub(super) struct Slot {
     started_at: Option<Instant>,
     ended_at: Option<Instant>,
     running: Duration,
+    throttled: Duration,
     first_started_at: Option<Instant>,
     /// Whether it will read no more of other calls' results.
     has_read: bool,
@@ -69,6 +74,11 @@ impl Ledger {
     /// The call's parents are done.
     pub(super) fn ready(&mut self, call: usize, now: Instant) -> Instant {
         *self.slots[call].ready_at.get_or_insert(now)
+    }
+
+    /// So much of its wait was for tokens.
+    pub(super) fn throttled(&mut self, call: usize, wait: Duration) {
+        self.slots[call].throttled += wait;
     }
 
     /// An attempt begins.
@@ -225,7 +235,8 @@ impl Slot {
         let started = self.first_started_at.unwrap_or(now);
         Timings {
             blocked: ready - accepted,
-            queued: started.saturating_duration_since(ready),
+            queued: started.saturating_duration_since(ready).saturating_sub(self.throttled),
+            throttled: self.throttled,
             running: self.running,
         }
     }
@@ -269,5 +280,24 @@ fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
                 ),
             ))
         }
+    }
+}
+
+/// Why a call is not let into its API's queue, as the model reads it.
+pub(super) fn refused(refused: Refused, api: &ApiName, left: Duration) -> Failure {
+    match refused {
+        Refused::TooLate(ready) => Failure::new(
+            FailureCode::RateLimited,
+            format!(
+                "the rate limit of {api} has room for this call in {ready:.1?}, and its time is \
+                 over in {left:.1?}; it was not sent. Wait before calling it again, or make fewer \
+                 calls of it."
+            ),
+        )
+        .with_retry(RetryAdvice::After(ready)),
+        Refused::QueueFull(waiting) => Failure::new(
+            FailureCode::Overloaded,
+            format!("{waiting} calls wait for {api} already; it was not sent. Try again later."),
+        ),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use crate::{limits::gate, model::ApiName};
+use crate::{limits::gate, model::ToolName};
 
 /// The bounds of what is admitted and of what runs at once.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,8 +25,10 @@ pub struct Settings {
     pub concurrency: NonZeroUsize,
     /// Time for a batch where neither the request nor the RPC names one.
     pub batch_timeout: Duration,
-    /// Attempts of each API in flight at once; APIs that name none are absent.
-    pub api_concurrency: Vec<(ApiName, NonZeroUsize)>,
+    /// What holds for each API.
+    pub apis: Vec<gate::Api>,
+    /// Attempts of each tool in flight at once; absent where it has no cap.
+    pub tools: Vec<(ToolName, NonZeroUsize)>,
 }
 
 impl Settings {
@@ -36,7 +38,8 @@ impl Settings {
             process: self.concurrency,
             session: self.session_concurrency,
             batch: self.batch_concurrency,
-            apis: self.api_concurrency.clone(),
+            apis: self.apis.clone(),
+            tools: self.tools.clone(),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use super::*;
 use crate::{
     backend::{self, Attempt, Backend, Reply},
+    limits::{Rate, gate},
     model::{
         ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, ToolName,
     },
@@ -23,6 +24,7 @@ mod bounds;
 mod deadlines;
 mod order;
 mod random;
+mod rates;
 
 /// What a tool does when it is called.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ enum Script {
     Answers(u64, &'static str),
     /// Says no, after so long.
     Fails(u64),
+    /// Asks to be left alone for so many seconds, after so long.
+    Throttles(u64, u64),
     /// Never answers.
     Hangs,
     /// Was sent, and never answers.
@@ -100,6 +104,13 @@ impl Backend for Scripted {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     Err(backend::Error::new(FailureCode::ToolError, "it said no").answered())
                 }
+                Script::Throttles(ms, seconds) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    let mut error =
+                        backend::Error::new(FailureCode::RateLimited, "too much").answered();
+                    error.retry_after = Some(Duration::from_secs(seconds));
+                    Err(error)
+                }
                 Script::HangsSent => {
                     attempt.sent.set();
                     std::future::pending().await
@@ -136,7 +147,18 @@ fn settings() -> Settings {
         session_concurrency: nz(1000),
         concurrency: nz(1000),
         batch_timeout: Duration::from_secs(600),
-        api_concurrency: Vec::new(),
+        apis: Vec::new(),
+        tools: Vec::new(),
+    }
+}
+
+/// The API of all tools here.
+fn api(concurrency: Option<usize>, rates: &[&str]) -> gate::Api {
+    gate::Api {
+        name: ApiName::try_new("api").unwrap(),
+        concurrency: concurrency.map(nz),
+        rates: rates.iter().map(|rate| (Rate::try_new(rate).unwrap(), gate::Per::Api)).collect(),
+        queue_max: nz(1000),
     }
 }
 
@@ -164,6 +186,7 @@ fn tool_settings(name: &str) -> tool::Settings {
         api: ApiName::try_new("api").unwrap(),
         timeout: Duration::from_secs(30),
         latency: None,
+        cost: std::num::NonZeroU32::MIN,
         after: Vec::new(),
         references: true,
         result_bytes_max: 1000,

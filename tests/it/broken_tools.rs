@@ -48,6 +48,7 @@ fn tool(name: &str, backend: Broken) -> Tool {
         api: ApiName::try_new("none").unwrap(),
         timeout: Duration::from_secs(5),
         latency: None,
+        cost: std::num::NonZeroU32::MIN,
         after: Vec::new(),
         references: true,
         result_bytes_max: 1 << 20,
@@ -70,7 +71,8 @@ async fn a_call_that_panics_is_one_internal_failure_and_its_siblings_go_on() {
         session_concurrency: some,
         concurrency: some,
         batch_timeout: Duration::from_secs(5),
-        api_concurrency: Vec::new(),
+        apis: Vec::new(),
+        tools: Vec::new(),
     };
     let tools = [("now", Broken::AtOnce), ("later", Broken::Later), ("whole", Broken::Never)];
     let registry = Registry::new(tools.map(|(name, broken)| tool(name, broken)));

@@ -101,7 +101,8 @@ fn settings() -> Settings {
         session_concurrency: plenty,
         concurrency: plenty,
         batch_timeout: Duration::from_secs(600),
-        api_concurrency: Vec::new(),
+        apis: Vec::new(),
+        tools: Vec::new(),
     }
 }
 
@@ -117,6 +118,7 @@ fn timed_tool(task: &Task, name: &str, came: &Arc<Mutex<Vec<(String, String)>>>)
         api: ApiName::try_new("world").unwrap(),
         timeout: Duration::from_secs(60),
         latency: None,
+        cost: std::num::NonZeroU32::MIN,
         after: Vec::new(),
         references: true,
         result_bytes_max: 1 << 20,

@@ -1,10 +1,11 @@
 //! An entry of `apis:`.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use serde_json::{Value as Schema, json};
 
 use super::{
+    rate::Rates,
     secret::{Secret, file},
     template::accepted,
 };
@@ -15,11 +16,15 @@ use crate::{
         decode::Name,
         scalar::{Count, Size, written},
     },
+    limits::gate,
     model::ApiName,
 };
 
 /// Most bytes of a response.
 type ResponseBytes = Size<1024, { 1 << 30 }>;
+
+/// Calls that may wait for an API where no number is named.
+const DEFAULT_QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// One upstream that tools share.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(crate) struct Api {
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) concurrency: Option<Option<Count<100_000>>>,
+    pub(crate) rate: Option<Rates>,
+    pub(crate) queue: Option<Count<1_000_000>>,
     pub(crate) response_bytes: Option<ResponseBytes>,
 }
 
@@ -72,6 +79,18 @@ impl Object for Api {
                 "Attempts in flight at once; more calls of its tools wait. Bounded by \
                  `bounds.concurrency` where none is named.",
             ),
+            rate: fields
+                .optional(
+                    "rate",
+                    "How many calls in how much time: `10/s burst 20`, `300/min`, `5/s per session`, \
+                     or a list of such rates, all of which hold. More calls wait.",
+                )
+                .map(Option::unwrap_or_default),
+            queue: fields.or(
+                "queue",
+                Count(DEFAULT_QUEUE),
+                "Calls that may wait for it; one more fails at once as `overloaded`.",
+            ),
             response_bytes: fields.or(
                 "response_bytes",
                 Size(ApiSettings::RESPONSE_BYTES_MAX.get()),
@@ -94,6 +113,18 @@ impl Api {
             connect_timeout: self.connect_timeout?,
             response_bytes_max: self.response_bytes?.get(),
             ..ApiSettings::new(name, self.url.take()?)
+        })
+    }
+}
+
+impl Api {
+    /// What the scheduler needs of it.
+    pub(crate) fn limits(&self, name: ApiName) -> Option<gate::Api> {
+        Some(gate::Api {
+            name,
+            concurrency: self.concurrency?.map(|count| count.0),
+            rates: self.rate.as_ref()?.0.iter().map(|limit| (limit.rate, limit.per)).collect(),
+            queue_max: self.queue?.0,
         })
     }
 }

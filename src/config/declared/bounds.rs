@@ -23,7 +23,8 @@ pub(crate) fn default_bounds() -> schedule::Settings {
         session_concurrency: count(256),
         concurrency: count(1024),
         batch_timeout: Duration::from_secs(600),
-        api_concurrency: Vec::new(),
+        apis: Vec::new(),
+        tools: Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         Decoder, Fields, Node, Object, Placed, Setting,
         decode::{Name, Place, push_key},
         node::Value,
-        scalar::{OneOf, Word},
+        scalar::{Count, OneOf, Word},
     },
     model::{Json, ToolName},
     registry,
@@ -24,6 +24,8 @@ pub(crate) struct Tool {
     pub(crate) http: Option<Request>,
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) latency: Option<Option<Duration>>,
+    pub(crate) concurrency: Option<Option<Count<100_000>>>,
+    pub(crate) cost: Option<Option<Placed<Count<1_000_000>>>>,
     pub(crate) after: Option<Vec<Placed<ToolName>>>,
     pub(crate) references: Option<OneOf<References>>,
     pub(crate) max_bytes: Option<Option<ResultBytes>>,
@@ -51,6 +53,13 @@ impl Object for Tool {
             ),
             latency: fields
                 .optional("latency", "How long it usually runs: for plans, until it was measured."),
+            concurrency: fields.optional(
+                "concurrency",
+                "Attempts in flight at once; more of its calls wait. Its API's `concurrency` \
+                 holds too.",
+            ),
+            cost: fields
+                .optional("cost", "Tokens that a call takes from every `rate` of its API; else 1."),
             after: fields
                 .optional(
                     "after",

@@ -68,7 +68,9 @@ fn apis_and_tools() -> Vec<Row> {
         api("apis.*.ca", "ca: authority.pem", "CaBundle(1 certificates)"),
         api("apis.*.timeout", "timeout: 7s", "timeout: 7s"),
         api("apis.*.connect_timeout", "connect_timeout: 7s", "connect_timeout: 7s"),
-        api("apis.*.concurrency", "concurrency: 7", "api_concurrency: [(\"a\", 7)]"),
+        api("apis.*.concurrency", "concurrency: 7", "concurrency: Some(7)"),
+        api("apis.*.rate", "rate: 7/min", "[(Rate { count: 7, unit: Minute, burst: 1 }, Api)]"),
+        api("apis.*.queue", "queue: 777", "queue_max: 777"),
         api("apis.*.response_bytes", "response_bytes: 7 KiB", "response_bytes_max: 7168"),
         http("tools.*.description", "api: a, get: /", "description: \"D.\""),
         tool("tools.*.input", "input: {type: object, title: T}", "\"title\":\"T\""),
@@ -86,6 +88,8 @@ fn apis_and_tools() -> Vec<Row> {
         http("tools.*.http.text", "api: a, post: /, text: abc", "Some(Text("),
         tool("tools.*.timeout", "timeout: 7s", "timeout: 7s"),
         tool("tools.*.latency", "latency: 7s", "latency: Some(7s)"),
+        tool("tools.*.concurrency", "concurrency: 777", "tools: [(\"t\", 777)]"),
+        tool("tools.*.cost", "cost: 7", "cost: 7"),
         tool("tools.*.after", "after: [u]", "after: [\"u\"]"),
         tool("tools.*.references", "references: off", "references: false"),
         tool("tools.*.max_bytes", "max_bytes: 777", "result_bytes_max: 777"),
@@ -135,4 +139,18 @@ fn naming_one_way_to_listen_leaves_the_other_out() {
     assert!(listen.unix.is_none() && listen.tcp.is_some());
     let listen = good("listen: {unix:}").listen;
     assert_eq!(listen, rpc::listen::Settings::default());
+}
+
+#[test]
+fn a_cost_that_a_bucket_never_holds_is_refused() {
+    let file = |rate: &str, cost: &str| {
+        format!("apis: {{a: {{url: 'https://a', rate: {rate}}}}}\ntools: {{t: {{{TOOL}, {cost}}}}}")
+    };
+    let faults = bad(&file("[10/s burst 4, 1/min]", "cost: 4"));
+    assert!(
+        faults.contains("a call costs 4 tokens, and `1/min` never has more than 1"),
+        "{faults}"
+    );
+    assert!(faults.contains("give the rate `burst 4`") && !faults.contains("10/s"), "{faults}");
+    assert_eq!(good(&file("10/s burst 4", "cost: 4")).tools[0].0.cost.get(), 4);
 }

@@ -34,6 +34,8 @@ pub enum Event {
     Rejected(usize, Failure),
     /// All rights that an attempt needs are held.
     Granted(usize),
+    /// They are not to be had: the call need not wait for them.
+    Refused(usize, Failure),
     /// The attempt was answered.
     Succeeded(usize),
     /// The attempt failed. `Maybe`: it may have been sent, and had no answer.
@@ -53,6 +55,7 @@ impl Event {
             Self::Prepared(call)
             | Self::Rejected(call, _)
             | Self::Granted(call)
+            | Self::Refused(call, _)
             | Self::Succeeded(call)
             | Self::Failed(call, ..)
             | Self::TimeUp(call, _)
@@ -77,7 +80,8 @@ pub enum CancelReason {
 pub enum Action {
     /// Make the call's input: answer [`Event::Prepared`] or [`Event::Rejected`].
     Prepare(usize),
-    /// Ask for the call's rights: answer [`Event::Granted`].
+    /// Ask for the call's rights: answer [`Event::Granted`] or
+    /// [`Event::Refused`].
     Enqueue(usize),
     /// Make an attempt: answer [`Event::Succeeded`] or [`Event::Failed`].
     Run {

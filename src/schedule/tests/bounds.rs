@@ -82,7 +82,7 @@ async fn no_more_attempts_are_in_flight_than_the_smallest_cap() {
         small(|s| s.concurrency = nz(3)),
         small(|s| s.session_concurrency = nz(3)),
         small(|s| s.batch_concurrency = nz(3)),
-        small(|s| s.api_concurrency = vec![(ApiName::try_new("api").unwrap(), nz(3))]),
+        small(|s| s.apis = vec![api(Some(3), &[])]),
     ] {
         let world = world_with(settings, &[("get", Script::Echoes(100))]);
         let told = world.run(turn(&["get"; 9])).await;
@@ -96,7 +96,7 @@ async fn no_more_attempts_are_in_flight_than_the_smallest_cap() {
 #[tokio::test(start_paused = true)]
 async fn eight_hundred_calls_at_one_at_a_time_all_end() {
     let mut settings = settings();
-    settings.api_concurrency = vec![(ApiName::try_new("api").unwrap(), nz(1))];
+    settings.apis = vec![api(Some(1), &[])];
     let world = world_with(settings, &[("get", Script::Echoes(10))]);
     let told = world.run(turn(&["get"; 800])).await;
     assert_eq!(told.outcomes(), [Outcome::Succeeded; 800]);

@@ -57,7 +57,7 @@ async fn time_is_counted_from_the_moment_the_inputs_are_ready() {
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_turn_never_comes_ends_at_its_deadline_unsent() {
     let mut settings = settings();
-    settings.api_concurrency = vec![(ApiName::try_new("api").unwrap(), nz(1))];
+    settings.apis = vec![api(Some(1), &[])];
     let world = world_with(settings, &[("do_it", Script::Echoes(5000))]);
     let mut submission = turn(&["do_it", "do_it"]);
     submission.calls[1].timeout = Some(MS(1000));

@@ -1,0 +1,131 @@
+//! What the gate knows of one API.
+
+use std::{
+    collections::HashMap,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use super::{Per, queue::Queue};
+use crate::{
+    clock::Instant,
+    limits::{Bucket, Rate},
+    model::SessionId,
+};
+
+/// Sessions that an API keeps buckets for; about 200 bytes each. Those beyond
+/// share one, so that a flood of new sessions cannot pass what one may.
+const SESSION_BUCKETS_MAX: usize = 10_000;
+
+pub(super) struct Api {
+    pub(super) cap: Option<Cap>,
+    pub(super) queue_max: usize,
+    pub(super) waiters: Queue,
+    pub(super) buckets: Vec<Bucket>,
+    pub(super) by_session: SessionBuckets,
+    pub(super) paused_until: Option<Instant>,
+    /// When the next grant by time can be made; `None` while none waits for it.
+    pub(super) alarm: Option<Instant>,
+    pub(super) throttled: Throttled,
+}
+
+/// How long an API has let calls wait for tokens.
+#[derive(Debug, Default)]
+pub(super) struct Throttled {
+    total: Duration,
+    since: Option<Instant>,
+}
+
+impl Throttled {
+    pub(super) fn total(&self, now: Instant) -> Duration {
+        self.total + self.since.map_or(Duration::ZERO, |since| now - since)
+    }
+
+    pub(super) fn set(&mut self, is_throttled: bool, now: Instant) {
+        match (is_throttled, self.since) {
+            (true, None) => self.since = Some(now),
+            (false, Some(since)) => {
+                self.total += now - since;
+                self.since = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Buckets that each session has of its own.
+#[derive(Default)]
+pub(super) struct SessionBuckets {
+    rates: Vec<Rate>,
+    buckets: HashMap<SessionId, Vec<Bucket>>,
+    overflow: Vec<Bucket>,
+}
+
+impl SessionBuckets {
+    /// The session's buckets, made full where there are none.
+    pub(super) fn of(&mut self, session: &SessionId) -> &[Bucket] {
+        if self.rates.is_empty() {
+            return &[];
+        }
+        if !self.buckets.contains_key(session) {
+            if self.buckets.len() >= SESSION_BUCKETS_MAX {
+                // A full bucket is as good as none.
+                self.buckets
+                    .retain(|_, all| all.iter().any(|one| one.level() < one.rate().burst().get()));
+            }
+            if self.buckets.len() >= SESSION_BUCKETS_MAX {
+                return &self.overflow;
+            }
+            let new = self.rates.iter().copied().map(Bucket::new).collect();
+            self.buckets.insert(session.clone(), new);
+        }
+        self.buckets.get(session).map_or(&self.overflow, Vec::as_slice)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Cap {
+    pub(super) used: usize,
+    pub(super) max: usize,
+}
+
+impl Cap {
+    pub(super) fn new(max: NonZeroUsize) -> Self {
+        Self { used: 0, max: max.get() }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.used >= self.max
+    }
+}
+
+/// When all of `buckets` have so many tokens; `None` where at once. A cost that
+/// one of them never holds is refused when the limits are read.
+pub(super) fn ready(buckets: &[Bucket], cost: NonZeroU32) -> Option<Instant> {
+    buckets.iter().filter_map(|bucket| bucket.ready_at(cost).ok().flatten()).max()
+}
+
+impl Api {
+    pub(super) fn new(
+        concurrency: Option<NonZeroUsize>,
+        queue_max: usize,
+        rates: &[(Rate, Per)],
+    ) -> Self {
+        let of = |per: Per| rates.iter().filter(move |(_, of)| *of == per).map(|(rate, _)| *rate);
+        let by_session = SessionBuckets {
+            rates: of(Per::Session).collect(),
+            buckets: HashMap::new(),
+            overflow: of(Per::Session).map(Bucket::new).collect(),
+        };
+        Self {
+            cap: concurrency.map(Cap::new),
+            queue_max,
+            waiters: Queue::default(),
+            buckets: of(Per::Api).map(Bucket::new).collect(),
+            by_session,
+            paused_until: None,
+            alarm: None,
+            throttled: Throttled::default(),
+        }
+    }
+}

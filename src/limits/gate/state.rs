@@ -1,0 +1,344 @@
+//! What the gate knows, under its lock.
+
+use std::{collections::HashMap, num::NonZeroUsize, task::Waker, time::Duration};
+
+use slab::Slab;
+
+use super::{
+    Refused, Settings,
+    api::{Api, Cap},
+    queue::Place,
+};
+use crate::{
+    clock::Instant,
+    limits::Bucket,
+    model::{ApiName, SessionId, ToolName},
+};
+
+mod grants;
+
+/// Those to be woken, and whether whoever keeps time must know of a change.
+pub(super) type Woken = (Vec<Waker>, bool);
+
+pub(super) struct State {
+    process: Cap,
+    session_max: NonZeroUsize,
+    batch_max: NonZeroUsize,
+    /// The first stands for every API without limits.
+    apis: Vec<Api>,
+    api_keys: HashMap<ApiName, usize>,
+    /// The first stands for every tool without a cap.
+    tools: Vec<Option<Cap>>,
+    tool_keys: HashMap<ToolName, usize>,
+    sessions: Slab<Session>,
+    session_keys: HashMap<SessionId, usize>,
+    batches: Slab<Batch>,
+    waiters: Slab<Waiter>,
+    /// Where the next look for a waiter begins, so that no API is always first.
+    turn: usize,
+    numbers: u64,
+    has_keeper: bool,
+}
+
+/// A call that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) api: usize,
+    pub(super) place: Place,
+    /// While it waits: the API's throttled time when it came. Once granted: its
+    /// own.
+    pub(super) throttled: Duration,
+    waker: Option<Waker>,
+    is_granted: bool,
+}
+
+struct Session {
+    cap: Cap,
+    id: SessionId,
+    batches: usize,
+}
+
+struct Batch {
+    cap: Cap,
+    session: usize,
+}
+
+/// Who keeps time.
+pub(super) enum Keeper {
+    /// Nobody, and somebody must.
+    ToStart,
+    /// Somebody, who does not know of the change.
+    ToTell,
+    /// Nobody, and nobody must.
+    NotNeeded,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings) -> Self {
+        let mut apis = vec![Api::new(None, usize::MAX, &[])];
+        let mut api_keys = HashMap::new();
+        for api in settings.apis {
+            api_keys.insert(api.name, apis.len());
+            apis.push(Api::new(api.concurrency, api.queue_max.get(), &api.rates));
+        }
+        let mut tools = vec![None];
+        let mut tool_keys = HashMap::new();
+        for (name, max) in settings.tools {
+            tool_keys.insert(name, tools.len());
+            tools.push(Some(Cap::new(max)));
+        }
+        Self {
+            process: Cap::new(settings.process),
+            session_max: settings.session,
+            batch_max: settings.batch,
+            apis,
+            api_keys,
+            tools,
+            tool_keys,
+            sessions: Slab::new(),
+            session_keys: HashMap::new(),
+            batches: Slab::new(),
+            waiters: Slab::new(),
+            turn: 0,
+            numbers: 0,
+            has_keeper: false,
+        }
+    }
+
+    pub(super) fn keys(&self, api: &ApiName, tool: &ToolName) -> (usize, usize) {
+        let tool = self.tool_keys.get(tool).copied().unwrap_or(0);
+        (self.api_keys.get(api).copied().unwrap_or(0), tool)
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.process.used
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// A batch comes; gives its session's key and its own.
+    pub(super) fn open(&mut self, id: &SessionId) -> (usize, usize) {
+        let session = match self.session_keys.get(id) {
+            Some(&key) => key,
+            None => {
+                let cap = Cap::new(self.session_max);
+                let key = self.sessions.insert(Session { cap, id: id.clone(), batches: 0 });
+                self.session_keys.insert(id.clone(), key);
+                key
+            }
+        };
+        self.sessions[session].batches += 1;
+        let batch = self.batches.insert(Batch { cap: Cap::new(self.batch_max), session });
+        (session, batch)
+    }
+
+    /// A batch goes.
+    pub(super) fn close(&mut self, batch: usize) {
+        let session = self.batches.remove(batch).session;
+        self.sessions[session].batches -= 1;
+        if self.sessions[session].batches == 0 {
+            let id = self.sessions.remove(session).id;
+            self.session_keys.remove(&id);
+        }
+    }
+
+    /// Grants to a newcomer where nobody waits before it and all is there.
+    pub(super) fn grant_at_once(&mut self, api: usize, place: &Place, now: Instant) -> bool {
+        let is_free = self.apis[api].waiters.len() == 0
+            && !self.is_full(api)
+            && self.has_room(place.batch, place.tool)
+            && self.shared_ready(api, place.cost, now).is_none()
+            && self.own_ready(api, place.session, place.cost).is_none();
+        if is_free {
+            self.take(api, place);
+        }
+        is_free
+    }
+
+    /// Whether it is worth while to wait.
+    pub(super) fn check(
+        &mut self,
+        api: usize,
+        place: &Place,
+        deadline: Instant,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        let of = &mut self.apis[api];
+        if of.waiters.len() >= of.queue_max {
+            return Err(Refused::QueueFull(of.waiters.len()));
+        }
+        let own_cost = u64::from(place.cost.get());
+        let pause = of.paused_until.unwrap_or(now);
+        let drained = |buckets: &[Bucket], tokens: u64| {
+            buckets
+                .iter()
+                .map(|bucket| bucket.drained_at(tokens, now))
+                .max()
+                .unwrap_or(now)
+                .max(pause)
+        };
+        let session = &self.sessions[place.session].id;
+        let own = drained(of.by_session.of(session), own_cost);
+        // The most that can go before it is cheap to know, and mostly enough.
+        let mut ready = drained(&of.buckets, of.waiters.tokens() + own_cost).max(own);
+        if ready > deadline {
+            let before = of.waiters.tokens_before(place);
+            let own_before = of.waiters.own_tokens_before(place);
+            ready = drained(&of.buckets, before + own_cost)
+                .max(drained(of.by_session.of(session), own_before + own_cost));
+        }
+        if ready > deadline { Err(Refused::TooLate(ready - now)) } else { Ok(()) }
+    }
+
+    /// Lets a newcomer wait. Others may wait for reasons that do not hold for it,
+    /// so it may be granted at once.
+    pub(super) fn enqueue(
+        &mut self,
+        api: usize,
+        place: Place,
+        now: Instant,
+    ) -> (usize, Vec<Waker>, bool) {
+        let throttled = self.apis[api].throttled.total(now);
+        let waiter =
+            self.waiters.insert(Waiter { api, place, throttled, waker: None, is_granted: false });
+        self.apis[api].waiters.push(waiter, &place);
+        let mut woken = Vec::new();
+        let has_new_alarm = self.grant(api, now, &mut woken);
+        (waiter, woken, has_new_alarm)
+    }
+
+    /// The waiter, if it was granted; else it will be woken.
+    pub(super) fn poll(&mut self, key: usize, waker: &Waker) -> Option<Waiter> {
+        let waiter = &mut self.waiters[key];
+        if waiter.is_granted {
+            return Some(self.waiters.remove(key));
+        }
+        if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            waiter.waker = Some(waker.clone());
+        }
+        None
+    }
+
+    /// How long a waiter has waited for tokens.
+    pub(super) fn throttled(&self, key: usize, now: Instant) -> Duration {
+        let waiter = &self.waiters[key];
+        if waiter.is_granted {
+            return waiter.throttled;
+        }
+        self.apis[waiter.api].throttled.total(now).saturating_sub(waiter.throttled)
+    }
+
+    /// A waiter goes, granted or not.
+    pub(super) fn give_up(&mut self, key: usize, now: Instant) -> Woken {
+        let Waiter { api, place, is_granted, .. } = self.waiters.remove(key);
+        if is_granted {
+            return self.give_back(place.batch, api, place.tool, now);
+        }
+        self.apis[api].waiters.remove(&place);
+        // It may have been the head that the others waited behind.
+        let mut woken = Vec::new();
+        let has_new_alarm = self.grant(api, now, &mut woken);
+        (woken, has_new_alarm)
+    }
+
+    /// Gives one attempt's places back and grants them to whoever is next, the
+    /// APIs in turn.
+    pub(super) fn give_back(
+        &mut self,
+        batch: usize,
+        api: usize,
+        tool: usize,
+        now: Instant,
+    ) -> Woken {
+        self.process.used -= 1;
+        if let Some(cap) = &mut self.apis[api].cap {
+            cap.used -= 1;
+        }
+        if let Some(cap) = &mut self.tools[tool] {
+            cap.used -= 1;
+        }
+        let batch = &mut self.batches[batch];
+        batch.cap.used -= 1;
+        self.sessions[batch.session].cap.used -= 1;
+
+        let mut woken = Vec::new();
+        let mut has_new_alarm = false;
+        if !self.waiters.is_empty() {
+            self.turn = (self.turn + 1) % self.apis.len();
+            for offset in 0..self.apis.len() {
+                let api = (self.turn + offset) % self.apis.len();
+                has_new_alarm |= self.grant(api, now, &mut woken);
+            }
+        }
+        (woken, has_new_alarm)
+    }
+
+    /// Grants nothing at that API before `until`. Gives whether its alarm
+    /// has changed.
+    pub(super) fn pause(&mut self, api: &ApiName, until: Instant, now: Instant) -> bool {
+        let Some(&api) = self.api_keys.get(api) else {
+            return false;
+        };
+        let of = &mut self.apis[api];
+        of.paused_until = of.paused_until.max(Some(until));
+        self.grant(api, now, &mut Vec::new())
+    }
+
+    /// When the next grant by time can be made. Nobody keeps time from here on
+    /// where there is none.
+    pub(super) fn next_alarm(&mut self) -> Option<Instant> {
+        let next = self.apis.iter().filter_map(|api| api.alarm).min();
+        self.has_keeper = next.is_some();
+        next
+    }
+
+    /// What a new alarm means for whoever keeps time. One that is to be started
+    /// counts as started.
+    pub(super) fn keeper(&mut self) -> Keeper {
+        if self.has_keeper {
+            return Keeper::ToTell;
+        }
+        self.has_keeper = self.apis.iter().any(|api| api.alarm.is_some());
+        if self.has_keeper { Keeper::ToStart } else { Keeper::NotNeeded }
+    }
+
+    /// Makes the grants whose time has come.
+    pub(super) fn ring(&mut self, now: Instant) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        for api in 0..self.apis.len() {
+            if self.apis[api].alarm.is_some_and(|alarm| alarm <= now) {
+                self.grant(api, now, &mut woken);
+            }
+        }
+        woken
+    }
+}
+
+#[cfg(test)]
+impl State {
+    pub(super) fn open_sessions(&self) -> usize {
+        assert_eq!(self.sessions.len(), self.session_keys.len());
+        self.sessions.len()
+    }
+
+    /// No cap is exceeded, and nobody waits who could run.
+    pub(super) fn check_invariants(&mut self) {
+        assert!(self.process.used <= self.process.max);
+        assert!(self.batches.iter().all(|(_, batch)| batch.cap.used <= batch.cap.max));
+        assert!(self.sessions.iter().all(|(_, session)| session.cap.used <= session.cap.max));
+        assert!(self.apis.iter().flat_map(|api| &api.cap).all(|cap| cap.used <= cap.max));
+        let queued = self.waiters.iter().filter(|(_, waiter)| !waiter.is_granted);
+        assert_eq!(queued.count(), self.apis.iter().map(|api| api.waiters.len()).sum::<usize>());
+        let now = crate::clock::now();
+        for api in 0..self.apis.len() {
+            assert!(!matches!(self.next(api, now), grants::Next::Waiter(_)), "could run and waits");
+        }
+    }
+}

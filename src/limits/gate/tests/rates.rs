@@ -1,0 +1,263 @@
+//! Tokens: spaced, shared, fair, refused in time.
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+
+use super::*;
+
+/// Waits until `until`; gives who was granted, and when. Each gives its places
+/// back at once.
+async fn drain(waits: Vec<(usize, Wait)>, until: Duration) -> Vec<(usize, Duration)> {
+    let start = clock::now();
+    let mut waits: FuturesUnordered<_> = waits
+        .into_iter()
+        .map(|(n, wait)| async move {
+            drop(wait.await);
+            (n, clock::now() - start)
+        })
+        .collect();
+    let mut granted = Vec::new();
+    while let Ok(Some(one)) = tokio::time::timeout_at(start + until, waits.next()).await {
+        granted.push(one);
+    }
+    granted
+}
+
+fn gate(api: Api) -> Gate {
+    Gate::new(settings(vec![api]), Drain::new())
+}
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_spaces_its_calls_and_wakes_one_for_each_token() {
+    let gate = gate(rated("crm", "10/s", Per::Api));
+    let batch = gate.open(&session("s"));
+    drop(ask(&batch, "crm").granted());
+    let waits = (0..5).map(|n| (n, ask(&batch, "crm").waiting())).collect();
+    let granted = drain(waits, S(2)).await;
+    let expected: Vec<_> = (0..5).map(|n| (n, MS(100 * (n as u64 + 1)))).collect();
+    assert_eq!(granted, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_bucket_of_an_api_holds_and_none_is_charged_for_anothers_refusal() {
+    let mut api = rated("crm", "100/s burst 10", Per::Api);
+    api.rates.push((Rate::try_new("1/s burst 2").unwrap(), Per::Api));
+    let gate = gate(api);
+    let batch = gate.open(&session("s"));
+    drop((ask(&batch, "crm").granted(), ask(&batch, "crm").granted()));
+    let waits = (0..3).map(|n| (n, ask(&batch, "crm").waiting())).collect();
+    let granted = drain(waits, S(5)).await;
+    assert_eq!(granted, [(0, S(1)), (1, S(2)), (2, S(3))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_cannot_be_in_time_is_told_at_once_and_when_it_could() {
+    let gate = gate(rated("crm", "1/s", Per::Api));
+    let batch = gate.open(&session("s"));
+    drop(ask(&batch, "crm").granted());
+    let by = |at: Duration| move |request: &mut Request<'_>| request.deadline = clock::now() + at;
+    let refused = ask_for(&batch, "crm", by(MS(900))).refused();
+    assert_eq!(refused, Refused::TooLate(S(1)));
+    let _first = ask_for(&batch, "crm", by(S(1))).waiting();
+    let _second = ask_for(&batch, "crm", by(S(2))).waiting();
+    assert_eq!(ask_for(&batch, "crm", by(MS(2900))).refused(), Refused::TooLate(S(3)));
+    // Another session is served in turn with the first, so it need not wait for both.
+    let other = gate.open(&session("other"));
+    drop(ask_for(&other, "crm", by(MS(2900))).waiting());
+    // A longer path goes first in its batch.
+    let urgent = |request: &mut Request<'_>| {
+        request.path = S(9);
+        request.deadline = clock::now() + S(1);
+    };
+    drop(ask_for(&batch, "crm", urgent).waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_lets_nobody_in() {
+    let gate = gate(Api { queue_max: nz(2), ..rated("crm", "1/s", Per::Api) });
+    let batch = gate.open(&session("s"));
+    drop(ask(&batch, "crm").granted());
+    let _waits = [ask(&batch, "crm").waiting(), ask(&batch, "crm").waiting()];
+    assert_eq!(ask(&batch, "crm").refused(), Refused::QueueFull(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_path_goes_first_within_a_batch() {
+    let gate = gate(rated("crm", "1/s", Per::Api));
+    let batch = gate.open(&session("s"));
+    drop(ask(&batch, "crm").granted());
+    let waits = [1, 5, 3, 5]
+        .into_iter()
+        .enumerate()
+        .map(|(n, path)| (n, ask_for(&batch, "crm", |request| request.path = S(path)).waiting()))
+        .collect();
+    let order: Vec<_> = drain(waits, S(9)).await.into_iter().map(|(n, _)| n).collect();
+    assert_eq!(order, [1, 3, 2, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_asks_one_at_a_time_does_not_starve_one_that_asks_for_many() {
+    let gate = gate(rated("crm", "10/s", Per::Api));
+    let (many, one) = (gate.open(&session("many")), gate.open(&session("one")));
+    drop(ask(&many, "crm").granted());
+    let mut many: Vec<_> = (0..20).map(|_| ask(&many, "crm").waiting()).collect();
+    let mut single = ask(&one, "crm").waiting();
+    let (mut of_many, mut of_one) = (0, 0);
+    while clock::now().elapsed() < S(1) && of_many + of_one < 20 {
+        tokio::time::sleep(MS(1)).await;
+        if poll(&mut single).is_some() {
+            of_one += 1;
+            single = ask(&one, "crm").waiting();
+        }
+        let before = many.len();
+        many.retain_mut(|wait| poll(wait).is_none());
+        of_many += before - many.len();
+    }
+    assert!((9..=11).contains(&of_one), "{of_one} of one, {of_many} of many");
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_unequal_sessions_get_equal_shares() {
+    let gate = gate(rated("crm", "100/s", Per::Api));
+    let scopes: Vec<_> = (0..20).map(|n| gate.open(&session(&format!("s{n}")))).collect();
+    drop(ask(&scopes[0], "crm").granted());
+    // From 50 to 1,000 calls each, in one burst.
+    let waits: Vec<_> = scopes
+        .iter()
+        .enumerate()
+        .flat_map(|(n, scope)| (0..50 * (n + 1)).map(move |_| (n, scope)))
+        .map(|(n, scope)| (n, ask(scope, "crm").waiting()))
+        .collect();
+    let granted = drain(waits, S(9)).await;
+    let mut shares = [0.0_f64; 20];
+    for (session, _) in &granted {
+        shares[*session] += 1.0;
+    }
+    let sum: f64 = shares.iter().sum();
+    let jain = sum * sum / (20.0 * shares.iter().map(|share| share * share).sum::<f64>());
+    assert!(sum >= 890.0 && jain >= 0.95, "{jain}: {shares:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_costly_call_keeps_its_place_at_the_head() {
+    let gate = gate(rated("crm", "1/s burst 5", Per::Api));
+    let batch = gate.open(&session("s"));
+    let cost =
+        |cost: u32| move |request: &mut Request<'_>| request.cost = NonZeroU32::new(cost).unwrap();
+    drop(ask_for(&batch, "crm", cost(5)).granted());
+    let waits = vec![
+        (0, ask_for(&batch, "crm", cost(4)).waiting()),
+        (1, ask_for(&batch, "crm", cost(1)).waiting()),
+    ];
+    assert_eq!(drain(waits, S(9)).await, [(0, S(4)), (1, S(5))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_short_of_its_own_tokens_steps_aside() {
+    let gate = gate(rated("crm", "1/s", Per::Session));
+    let (a, b) = (gate.open(&session("a")), gate.open(&session("b")));
+    drop(ask(&a, "crm").granted());
+    let wait = ask(&a, "crm").waiting();
+    let other = ask(&b, "crm").waiting();
+    assert_eq!(drain(vec![(0, wait), (1, other)], S(3)).await, [(1, MS(0)), (0, S(1))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sessions_tokens_outlive_its_batches() {
+    let gate = gate(rated("crm", "1/s", Per::Session));
+    drop(ask(&gate.open(&session("a")), "crm").granted());
+    drop(ask(&gate.open(&session("a")), "crm").waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_api_eats_no_place_of_the_process() {
+    let mut settings = settings(vec![rated("slow", "1/s", Per::Api), api("fast")]);
+    settings.process = nz(2);
+    let gate = Gate::new(settings, Drain::new());
+    let batch = gate.open(&session("s"));
+    drop(ask(&batch, "slow").granted());
+    let _waits: Vec<_> = (0..5).map(|_| ask(&batch, "slow").waiting()).collect();
+    drop((ask(&batch, "fast").granted(), ask(&batch, "fast").granted()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_everyone_and_is_never_made_shorter() {
+    let gate = gate(api("crm"));
+    let batch = gate.open(&session("s"));
+    batch.pause(&name("crm"), clock::now() + S(5));
+    batch.pause(&name("crm"), clock::now() + S(2));
+    let waits = vec![(0, ask(&batch, "crm").waiting())];
+    assert_eq!(drain(waits, S(9)).await, [(0, S(5))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_for_tokens_and_time_for_places_are_told_apart() {
+    let mut api = rated("crm", "1/s", Per::Api);
+    api.concurrency = Some(nz(1));
+    let gate = gate(api);
+    let batch = gate.open(&session("s"));
+    let held = ask(&batch, "crm").granted();
+    let mut wait = ask(&batch, "crm").waiting();
+    tokio::time::sleep(MS(400)).await;
+    drop(held);
+    tokio::time::sleep(MS(700)).await;
+    assert_eq!(poll(&mut wait).unwrap().throttled(), MS(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_keeps_time_when_nobody_waits_for_it() {
+    let drain = Drain::new();
+    let gate = Gate::new(settings(vec![rated("crm", "1/h", Per::Api)]), drain.clone());
+    let batch = gate.open(&session("s"));
+    drop(ask(&batch, "crm").granted());
+    assert_eq!(drain.tasks_open(), 0);
+    let waits = [ask(&batch, "crm").waiting(), ask(&batch, "crm").waiting()];
+    assert_eq!(drain.tasks_open(), 1);
+    drop(waits);
+    let start = clock::now();
+    drain.finished().await;
+    assert_eq!(clock::now(), start);
+}
+
+#[tokio::test(start_paused = true)]
+async fn giving_up_at_the_head_lets_the_next_one_run() {
+    let gate = gate(rated("crm", "1/s burst 4", Per::Api));
+    let batch = gate.open(&session("s"));
+    let cost =
+        |cost: u32| move |request: &mut Request<'_>| request.cost = NonZeroU32::new(cost).unwrap();
+    drop(ask_for(&batch, "crm", cost(3)).granted());
+    let costly = ask_for(&batch, "crm", cost(4)).waiting();
+    let mut cheap = ask_for(&batch, "crm", cost(1)).waiting();
+    assert!(poll(&mut cheap).is_none());
+    drop(costly);
+    assert!(poll(&mut cheap).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minute_of_saturation_uses_what_is_allowed_and_no_more() {
+    let gate = gate(rated("crm", "50/s burst 5", Per::Api));
+    let batch = gate.open(&session("s"));
+    let waits: Vec<_> = (0..3500)
+        .filter_map(|n| match ask(&batch, "crm") {
+            Asked::Waiting(wait) => Some((n, wait)),
+            _ => None,
+        })
+        .collect();
+    let at_once = 3500 - waits.len();
+    let granted = drain(waits, S(60)).await;
+    let times: Vec<_> =
+        std::iter::repeat_n(MS(0), at_once).chain(granted.iter().map(|(_, at)| *at)).collect();
+    let used = times.iter().filter(|at| **at < S(60)).count();
+    assert!(used as f64 / (5.0 + 50.0 * 60.0) >= 0.99, "{used}");
+    for (first, from) in times.iter().enumerate() {
+        for (last, to) in times.iter().enumerate().skip(first) {
+            let most = 5.0 + 50.0 * (*to - *from).as_secs_f64();
+            assert!((last - first + 1) as f64 <= most + 1e-6, "{from:?}..{to:?}");
+            if *to - *from > S(2) {
+                break;
+            }
+        }
+    }
+}

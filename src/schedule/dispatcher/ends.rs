@@ -1,0 +1,99 @@
+//! What ends a call from outside: its time, an order, its caller, the process.
+
+use std::{cmp::Reverse, time::Duration};
+
+use tokio::sync::mpsc;
+
+use super::Dispatcher;
+use crate::{
+    clock,
+    model::CallId,
+    schedule::{
+        batch_state::{self, CancelReason, State},
+        batches::Command,
+    },
+};
+
+/// How long after its deadline an attempt may still answer for itself, before
+/// it is dropped whatever it does: the backend knows best in which phase it was.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl Dispatcher {
+    pub(super) fn cancel_all(&mut self, reason: CancelReason) {
+        let sent = (0..self.flights.len())
+            .filter(|call| matches!(self.state.state(*call), Some(State::Running { .. })))
+            .map(|call| (call, self.flights[call].sent.get()))
+            .collect();
+        self.feed(batch_state::Event::AllCancelled(reason, sent));
+    }
+
+    pub(super) fn obey(&mut self, command: Command) {
+        let Command::Cancel { call_ids, cancelled } = command;
+        let open = |dispatcher: &Self, call: usize| {
+            !matches!(dispatcher.state.state(call), Some(State::Done(_)))
+        };
+        let calls: Vec<_> = (0..self.intake.calls.len())
+            .filter(|call| open(self, *call))
+            .filter(|call| call_ids.is_empty() || call_ids.contains(&self.intake.calls[*call].id))
+            .collect();
+        let ids: Vec<CallId> =
+            calls.iter().map(|call| self.intake.calls[*call].id.clone()).collect();
+        if call_ids.is_empty() {
+            self.cancel_all(CancelReason::Requested);
+        } else {
+            for call in calls {
+                // One that needs another of them may have been skipped by now.
+                if open(self, call) {
+                    let sent = self.flights[call].sent.get();
+                    self.feed(batch_state::Event::Cancelled(call, sent, CancelReason::Requested));
+                }
+            }
+        }
+        // Whoever asked may have gone.
+        let _ = cancelled.send(ids);
+    }
+
+    /// Ends the calls whose time is over. An attempt gets a moment more to say
+    /// itself what it was doing.
+    pub(super) fn expire(&mut self) {
+        let now = clock::now();
+        while let Some(Reverse((when, call))) = self.timers.peek().copied() {
+            if when > now {
+                break;
+            }
+            self.timers.pop();
+            let is_over = match self.state.state(call) {
+                Some(State::Queued) => true,
+                Some(State::Running { .. }) => {
+                    let last = self.flights[call].deadline.unwrap_or(when) + GRACE;
+                    if last > now {
+                        self.timers.push(Reverse((last, call)));
+                    }
+                    last <= now
+                }
+                _ => false,
+            };
+            if is_over {
+                let sent = self.flights[call].sent.get();
+                if matches!(self.state.state(call), Some(State::Running { .. })) {
+                    self.ledger.stopped(call, now);
+                }
+                self.feed(batch_state::Event::TimeUp(call, sent));
+            }
+        }
+    }
+}
+
+/// The next order; never, once nobody can give one.
+pub(super) async fn next(commands: &mut Option<mpsc::Receiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(open) => {
+            let command = open.recv().await;
+            if command.is_none() {
+                *commands = None;
+            }
+            command
+        }
+        None => std::future::pending().await,
+    }
+}
