@@ -43,8 +43,10 @@ enum Part {
     OneAgent,
     /// `engine.agents200`.
     ManyAgents,
-    /// `engine.growth`.
-    Growth,
+    /// `engine.growth.calls`.
+    Calls,
+    /// `engine.growth.edges`.
+    Edges,
     /// `engine.idle`, `engine.start`.
     Idle,
 }
@@ -98,8 +100,10 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     if wanted(Part::ManyAgents) {
         rows.extend(side_by_side::many_agents(&rig).await?);
     }
-    if wanted(Part::Growth) {
+    if wanted(Part::Calls) {
         rows.push(growth::calls().await?);
+    }
+    if wanted(Part::Edges) {
         rows.push(growth::edges()?);
     }
     if wanted(Part::Idle) {

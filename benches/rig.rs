@@ -64,7 +64,10 @@ impl Rig {
 
     fn files(&self, name: &str, connections: usize) -> (PathBuf, PathBuf) {
         let name = format!("{name}-{connections}");
-        (self.folder.join(format!("{name}.sock")), self.folder.join(format!("{name}.yaml")))
+        let socket = self.folder.join(format!("{name}.sock"));
+        // Of one that was killed before.
+        let _ = fs::remove_file(&socket);
+        (socket, self.folder.join(format!("{name}.yaml")))
     }
 
     /// JSON, which is YAML.

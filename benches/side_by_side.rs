@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 64;
 /// Connections where 200 agents have five calls each in flight.
 const CONNECTIONS_AGENTS: usize = 1024;
 
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 20;
 const SINGLES: usize = 250;
 const WIDTH: usize = 1000;
 const WIDES: usize = 4;

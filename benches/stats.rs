@@ -36,6 +36,11 @@ impl Samples {
         self.quantile(0.5)
     }
 
+    /// The smallest.
+    pub(crate) fn min(&self) -> f64 {
+        self.quantile(0.0)
+    }
+
     /// The largest.
     pub(crate) fn max(&self) -> f64 {
         self.quantile(1.0)
@@ -43,6 +48,6 @@ impl Samples {
 
     /// The smallest and the largest, for a remark.
     pub(crate) fn spread(&self) -> String {
-        format!("{:.2}-{:.2}", self.quantile(0.0), self.max())
+        format!("{:.2}-{:.2}", self.min(), self.max())
     }
 }
