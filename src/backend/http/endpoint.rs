@@ -49,10 +49,13 @@ impl Endpoint {
         for (name, value) in &api.settings().headers {
             fixed.insert(name.0.clone(), value.0.clone());
         }
-        if request.method == super::Method::Head {
-            // Its `Content-Length` is to be the resource's own.
-            fixed.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
+        // Here once, where the client would put it together for each request. Of
+        // a HEAD, `Content-Length` is to be the resource's own.
+        let codings = match request.method {
+            super::Method::Head => "identity",
+            _ => "zstd,gzip,deflate,br",
+        };
+        fixed.insert(ACCEPT_ENCODING, HeaderValue::from_static(codings));
         let mut headers: Vec<_> =
             request.headers.into_iter().map(|(name, text)| (name.0, text)).collect();
         if let Some(auth) = &api.settings().auth {
