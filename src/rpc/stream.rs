@@ -4,7 +4,6 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio_stream::Stream;
@@ -28,11 +27,6 @@ pub struct Events {
     _open: TaskTrackerToken,
 }
 
-/// How long a batch's first events wait for one that says more than that it has
-/// begun. What is over by then goes out in one write, with the head of the
-/// response, and wakes the caller once.
-const COMPANY: Duration = Duration::from_millis(1);
-
 impl Events {
     /// The events of `running`, in messages of at most `bytes_max`.
     pub(super) fn new(
@@ -44,19 +38,15 @@ impl Events {
         Self { running, writer: Writer::new(shape, bytes_max), _open: open }
     }
 
-    /// Ready when there is a result to be written, or the first events have
-    /// waited long enough.
+    /// Ready when the batch has begun. What it began with then leaves in one
+    /// write with the head of the response, and wakes the caller once.
     pub(super) async fn begun(mut self) -> Self {
-        let long_enough = tokio::time::sleep(COMPANY);
-        tokio::pin!(long_enough);
-        while !self.writer.has_news() {
-            tokio::select! {
-                biased;
-                event = self.running.events.recv() => match event {
-                    Some(event) => self.writer.take(event),
-                    None => break,
-                },
-                () = &mut long_enough => break,
+        if let Some(event) = self.running.events.recv().await {
+            self.writer.take(event);
+            while !self.writer.has_news()
+                && let Ok(event) = self.running.events.try_recv()
+            {
+                self.writer.take(event);
             }
         }
         self

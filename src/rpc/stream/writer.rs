@@ -27,8 +27,11 @@ pub(super) struct Writer {
     calls_open: usize,
     state: State,
     /// What is to be written: of a batch that has just begun what it began with,
-    /// later one thing at a time, and with the last result the end.
-    pending: VecDeque<Pending>,
+    /// later one thing at a time, and with the last result the end. As events,
+    /// which are a fraction of their messages.
+    pending: VecDeque<Event>,
+    /// What is being written in more than one message.
+    current: Option<Parts>,
 }
 
 #[derive(Debug)]
@@ -41,8 +44,7 @@ enum State {
 }
 
 #[derive(Debug)]
-enum Pending {
-    Event(batch_event::Event),
+enum Parts {
     Result(ResultParts),
     End(BundleParts),
 }
@@ -56,7 +58,8 @@ impl Writer {
             sequence: 0,
             calls_open: usize::MAX,
             state: State::Running,
-            pending: VecDeque::with_capacity(2),
+            pending: VecDeque::new(),
+            current: None,
         }
     }
 
@@ -67,7 +70,7 @@ impl Writer {
 
     /// Whether there is more to be written than that the batch has begun.
     pub(super) fn has_news(&self) -> bool {
-        let is_news = |last: &Pending| !matches!(last, Pending::Event(_));
+        let is_news = |last: &Event| matches!(last, Event::Finished(_) | Event::BatchFinished(_));
         self.pending.back().is_some_and(is_news) && !self.is_before_the_end()
     }
 
@@ -79,63 +82,66 @@ impl Writer {
     /// Writes nothing any more.
     pub(super) fn abandon(&mut self) {
         self.pending.clear();
+        self.current = None;
         self.state = State::Ended;
     }
 
     /// Takes in what happens.
     pub(super) fn take(&mut self, event: Event) {
-        let pending = match event {
-            Event::Accepted(accepted) => {
-                self.calls_open = accepted.calls.len();
-                let accepted = encode::accepted(&accepted, self.bytes_max);
-                Pending::Event(batch_event::Event::Accepted(accepted))
-            }
-            Event::Started { index, call_id, attempt, at } => Pending::Event(
-                batch_event::Event::Started(encode::started(index, &call_id, attempt, at)),
-            ),
-            Event::Finished(result) => {
-                self.calls_open = self.calls_open.saturating_sub(1);
-                Pending::Result(ResultParts::new(result, self.bytes_max))
-            }
-            Event::BatchFinished(finished) => {
-                self.state = State::Ending;
-                Pending::End(BundleParts::new(finished, self.shape, self.bytes_max))
-            }
-        };
-        self.pending.push_back(pending);
+        match &event {
+            Event::Accepted(accepted) => self.calls_open = accepted.calls.len(),
+            Event::Started { .. } => {}
+            Event::Finished(_) => self.calls_open = self.calls_open.saturating_sub(1),
+            Event::BatchFinished(_) => self.state = State::Ending,
+        }
+        self.pending.push_back(event);
     }
 
     /// The next message; `None` where something must happen first.
     pub(super) fn next(&mut self) -> Option<v1::BatchEvent> {
-        let event = match self.pending.front_mut()? {
-            Pending::Result(result) => match result.next_part() {
-                Some(part) => batch_event::Event::ResultPart(part),
-                None => self.pop()?,
+        let event = match self.current.take() {
+            Some(parts) => self.go_on(parts),
+            None => match self.pending.pop_front()? {
+                Event::Accepted(accepted) => {
+                    batch_event::Event::Accepted(encode::accepted(&accepted, self.bytes_max))
+                }
+                Event::Started { index, call_id, attempt, at } => {
+                    batch_event::Event::Started(encode::started(index, &call_id, attempt, at))
+                }
+                Event::Finished(result) => {
+                    self.go_on(Parts::Result(ResultParts::new(result, self.bytes_max)))
+                }
+                Event::BatchFinished(finished) => {
+                    let bundle = BundleParts::new(finished, self.shape, self.bytes_max);
+                    self.go_on(Parts::End(bundle))
+                }
             },
-            Pending::End(bundle) => match bundle.next_part() {
-                Some(part) => batch_event::Event::BundlePart(part),
-                None => self.pop()?,
-            },
-            Pending::Event(_) => self.pop()?,
         };
         self.sequence += 1;
         Some(v1::BatchEvent { sequence: self.sequence, event: Some(event) })
     }
 
-    /// The message that closes what is at the front, and with it the front.
-    fn pop(&mut self) -> Option<batch_event::Event> {
-        Some(match self.pending.pop_front()? {
-            Pending::Event(event) => event,
-            Pending::Result(result) => batch_event::Event::CallFinished(v1::CallFinished {
+    /// The next of `parts`, or the message that closes them.
+    fn go_on(&mut self, mut parts: Parts) -> batch_event::Event {
+        let part = match &mut parts {
+            Parts::Result(result) => result.next_part().map(batch_event::Event::ResultPart),
+            Parts::End(bundle) => bundle.next_part().map(batch_event::Event::BundlePart),
+        };
+        if let Some(part) = part {
+            self.current = Some(parts);
+            return part;
+        }
+        match parts {
+            Parts::Result(result) => batch_event::Event::CallFinished(v1::CallFinished {
                 result: Some(result.into_result()),
             }),
-            Pending::End(bundle) => {
+            Parts::End(bundle) => {
                 self.state = State::Ended;
                 batch_event::Event::BatchFinished(v1::BatchFinished {
                     summary: Some(bundle.into_summary()),
                 })
             }
-        })
+        }
     }
 }
 
