@@ -5,7 +5,12 @@
 //! batches: inputs that fit a processor's cache at one size and not at another
 //! would say more of the cache than of the program.
 
-use std::{future, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use nix::time::{ClockId, clock_gettime};
@@ -137,6 +142,7 @@ fn echo() -> anyhow::Result<Tool> {
         after: Vec::new(),
         references: true,
         result_bytes_max: 100 << 10,
+        cost: NonZeroU32::MIN,
     };
     Ok(Tool::new(settings, Effect::ReadOnly, Arc::new(Echo)))
 }
@@ -156,7 +162,8 @@ fn bounds() -> anyhow::Result<Settings> {
         session_concurrency: places,
         concurrency: places,
         batch_timeout: Duration::from_secs(600),
-        api_concurrency: Vec::new(),
+        apis: Vec::new(),
+        tools: Vec::new(),
     })
 }
 
