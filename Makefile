@@ -47,5 +47,7 @@ fuzz: ## Runs each fuzz target for FUZZ_SECONDS.
 	export PATH="$$fuzz/bin:$$PATH"; \
 	for target in $$($(CARGO) fuzz list); do \
 		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
-		$(CARGO) fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+		mkdir -p "fuzz/corpus/$$target"; \
+		$(CARGO) fuzz run --sanitizer none "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" \
+			-- -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=8192; \
 	done
