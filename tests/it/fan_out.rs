@@ -40,6 +40,7 @@ async fn each_cap_of_concurrency_holds_and_the_rest_waits() {
         (base_with("bounds: {batch_concurrency: 4}\n"), 4),
         (base_with("bounds: {session_concurrency: 5}\n"), 5),
         (base_with("bounds: {concurrency: 6}\n"), 6),
+        (BASE.replace("  read:\n", "  read:\n    concurrency: 2\n"), 2),
     ] {
         let world = World::start(&yaml).await;
         let gate = Gate::closed();
@@ -69,6 +70,26 @@ async fn a_session_is_capped_over_all_its_batches_and_others_are_not_held_by_it(
     for running in [first, second, other] {
         assert_eq!(running.finish().await.count(Outcome::Succeeded), 2);
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_tool_that_is_full_holds_no_other_tool_of_its_api() {
+    let yaml = BASE.replace("  read:\n", "  read:\n    concurrency: 1\n");
+    let world = World::start(&yaml).await;
+    let gate = Gate::closed();
+    world.peer.on("GET /read/*", Reply::json("{}").behind(&gate));
+    world.peer.on("POST /echo", Reply::json("{}"));
+    let turn = Turn::of([
+        ("held", "read", r#"{"id":1}"#),
+        ("waits", "read", r#"{"id":2}"#),
+        ("free", "echo", "{}"),
+    ]);
+    let mut running = world.send(&turn).await.unwrap();
+    assert_eq!(running.until_finished("free").await.outcome(), Outcome::Succeeded);
+    gate.open();
+    let ran = running.finish().await;
+    assert_eq!(ran.completion_order(), ["free", "held", "waits"]);
     world.end().await;
 }
 

@@ -20,6 +20,7 @@ mod isolation;
 mod malformed;
 mod nested_tasks;
 mod parallel_turns;
+mod rates;
 mod references;
 mod refusals;
 mod requests;

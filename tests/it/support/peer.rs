@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use sidecall::clock::{self, Instant};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 use super::{
@@ -35,6 +36,8 @@ pub(crate) struct Arrival {
     pub(crate) body: Bytes,
     /// Which connection brought it, from 0.
     pub(crate) connection: usize,
+    /// When all of it was there.
+    pub(crate) at: Instant,
     /// The whole answer was handed over.
     pub(crate) is_answered: bool,
     /// The caller went away before.
@@ -225,6 +228,7 @@ async fn answer(
         headers: head.headers,
         body,
         connection,
+        at: clock::now(),
         is_answered: false,
         is_abandoned: false,
     };
