@@ -28,7 +28,7 @@ test: ## Installs what the tests need and runs them all.
 lint: ## Format, clippy and docs without a warning, the wire's rules.
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --features bench -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --locked --no-deps --document-private-items
 	$(WITH_TOOLS) $(BUF_LINT)
 
 fmt: ## Formats everything.
