@@ -85,7 +85,7 @@ impl Bucket {
         if tokens >= burst {
             full_at + nanos(tokens - burst)
         } else {
-            full_at.checked_sub(nanos(burst - tokens)).map_or(full_at, |at| at.max(clock::now()))
+            full_at.checked_sub(nanos(burst - tokens)).map_or(full_at, |at| at.max(now))
         }
     }
 
@@ -119,8 +119,8 @@ impl fmt::Debug for Bucket {
     }
 }
 
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 /// What is to become of the limiter's decision.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Intent {
     /// Nothing: it was only asked.
     Look,

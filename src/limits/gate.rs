@@ -244,14 +244,12 @@ impl Scope {
         self.gate.settle(woken, has_new_alarm);
         Asked::Waiting(Wait { scope: Arc::clone(self), waiter: Some(waiter) })
     }
-}
 
-impl Scope {
     /// Grants nothing to anyone at `api` before `until`: the upstream asked to
     /// be left alone. A pause is never made shorter.
     pub fn pause(&self, api: &ApiName, until: Instant) {
-        let has_new_alarm = self.gate.lock().pause(api, until, clock::now());
-        self.gate.settle(Vec::new(), has_new_alarm);
+        let (woken, has_new_alarm) = self.gate.lock().pause(api, until, clock::now());
+        self.gate.settle(woken, has_new_alarm);
     }
 }
 

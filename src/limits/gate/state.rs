@@ -280,15 +280,17 @@ impl State {
         (woken, has_new_alarm)
     }
 
-    /// Grants nothing at that API before `until`. Gives whether its alarm
-    /// has changed.
-    pub(super) fn pause(&mut self, api: &ApiName, until: Instant, now: Instant) -> bool {
+    /// Grants nothing at that API before `until`. What time allowed until now, and
+    /// nobody has looked at yet, is granted where `until` is over already.
+    pub(super) fn pause(&mut self, api: &ApiName, until: Instant, now: Instant) -> Woken {
+        let mut woken = Vec::new();
         let Some(&api) = self.api_keys.get(api) else {
-            return false;
+            return (woken, false);
         };
         let of = &mut self.apis[api];
         of.paused_until = of.paused_until.max(Some(until));
-        self.grant(api, now, &mut Vec::new())
+        let has_new_alarm = self.grant(api, now, &mut woken);
+        (woken, has_new_alarm)
     }
 
     /// When the next grant by time can be made. Nobody keeps time from here on

@@ -192,6 +192,28 @@ async fn a_pause_holds_everyone_and_is_never_made_shorter() {
     assert_eq!(drain(waits, S(9)).await, [(0, S(5))]);
 }
 
+/// An upstream that answers `Retry-After: 0` just when a token came back: the
+/// one who gets it must hear of it, though nobody who keeps time has looked yet.
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_over_already_loses_no_wake_up() {
+    let mut state = State::new(settings(vec![rated("crm", "1/s", Per::Api)]));
+    let (session, batch) = state.open(&session("s"));
+    let tool = 0;
+    let (path, cost, now) = (S(0), NonZeroU32::MIN, clock::now());
+    let place = |number| Place { session, batch, tool, cost, path, number };
+    let (api, _) = state.keys(&name("crm"), &ToolName::try_new("tool").unwrap());
+    assert!(state.grant_at_once(api, &place(1), now));
+    let (waiter, woken, has_new_alarm) = state.enqueue(api, place(2), now);
+    assert!(woken.is_empty() && has_new_alarm);
+    assert!(state.poll(waiter, Waker::noop()).is_none());
+
+    tokio::time::advance(S(1)).await;
+    let later = clock::now();
+    let (woken, _) = state.pause(&name("crm"), later, later);
+    assert_eq!(woken.len(), 1);
+    assert!(state.poll(waiter, Waker::noop()).is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn time_for_tokens_and_time_for_places_are_told_apart() {
     let mut api = rated("crm", "1/s", Per::Api);
