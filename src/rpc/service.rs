@@ -53,11 +53,12 @@ impl SidecallService for Service {
     ) -> Result<Response<Events>, Status> {
         let allowed = deadline::allowed(request.metadata())
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
+        // Before the turn is let in: a drain that begins meanwhile waits for it.
+        let open = self.streams.token();
         let running = decode::execute(request.into_inner(), allowed, clock::now())
             .and_then(|submission| self.scheduler.submit(submission))
             .map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
-        let open = self.streams.token();
         let events = Events::new(running, Shape::Anthropic, bytes_max, open);
         Ok(Response::new(events.begun().await))
     }
