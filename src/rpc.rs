@@ -51,3 +51,11 @@ fn char_boundary(text: &str, at: usize) -> usize {
     }
     at
 }
+
+/// At most so many bytes of a text, cut between characters and marked.
+fn cut(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..char_boundary(text, bytes_max - '…'.len_utf8())])
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::char_boundary;
+use super::cut;
 use crate::{
     model::{
         CallId, CallResult, Content, Failure, FailureCode, FailureOrigin, Outcome, RetryAdvice,
@@ -298,13 +298,6 @@ fn duration(duration: Duration) -> prost_types::Duration {
 
 pub(super) fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-fn cut(text: &str, bytes_max: usize) -> String {
-    if text.len() <= bytes_max {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..char_boundary(text, bytes_max - '…'.len_utf8())])
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use super::char_boundary;
+use super::cut;
 use crate::{
     model::BatchId,
     schedule::{Refusal, Violation},
@@ -116,14 +116,6 @@ fn retry(mut details: ErrorDetails, after: Duration) -> ErrorDetails {
 
 fn status(code: Code, message: &str, details: ErrorDetails) -> Status {
     Status::with_error_details(code, cut(message, TEXT_BYTES_MAX), details)
-}
-
-/// At most so many bytes of a text, cut between characters.
-fn cut(text: &str, bytes_max: usize) -> String {
-    if text.len() <= bytes_max {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..char_boundary(text, bytes_max - '…'.len_utf8())])
 }
 
 #[cfg(test)]
