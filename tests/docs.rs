@@ -86,6 +86,16 @@ fn every_whole_configuration_on_a_page_loads_without_a_warning() {
     assert!(loaded >= 2, "the README and the reference each show one");
 }
 
+#[test]
+fn the_fault_on_the_page_is_told_as_it_stands_there() {
+    let text = page("docs/config.md");
+    let whole = blocks(&text, "yaml").into_iter().find(|block| block.starts_with("apis:")).unwrap();
+    let faulty = whole.replace("concurrency: 8", "rte: 10/s");
+    let told = config::read("sidecall.yaml", &faulty, &Set).unwrap_err().to_string();
+    let shown = blocks(&text, "console").into_iter().find(|block| block.contains("rte")).unwrap();
+    assert!(told.starts_with(shown.trim_end()), "{told}");
+}
+
 /// The keys that are written in a file, and not the names of a map.
 fn keys(schema: &Value, found: &mut BTreeSet<String>) {
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
