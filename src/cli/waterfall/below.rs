@@ -1,6 +1,6 @@
 //! What is said below a waterfall, and below a plan.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     Row, State, Waterfall,
@@ -18,6 +18,7 @@ pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(summary) = &waterfall.summary {
         lines.extend(totals(summary, look));
+        lines.extend(throttled(&waterfall.rows, look));
         // A chain of all calls is seen without being told.
         if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {
             let names = summary.critical_path.iter();
@@ -60,6 +61,22 @@ fn totals(summary: &v1::BatchSummary, look: &Look) -> Vec<String> {
     let ended = counts.iter().filter(|(n, ..)| *n > 0);
     let ended = ended.map(|(n, what, ink)| look.paint(*ink, &format!("{n} {what}")));
     vec![first, format!("  {}", ended.collect::<Vec<_>>().join(", "))]
+}
+
+/// How many calls waited for their API's rate, and what such a wait looks like.
+fn throttled(rows: &[Row], look: &Look) -> Option<String> {
+    let waits = rows.iter().map(Row::throttled).filter(|wait| !wait.is_zero());
+    let (calls, longest) =
+        waits.fold((0, Duration::ZERO), |(n, most), wait| (n + 1, wait.max(most)));
+    let mark = look.paint(Ink::Waiting, look.pick("▒", ":"));
+    let told = || {
+        let (calls, whose) = (count(calls, "call"), if calls == 1 { "its" } else { "their" });
+        format!(
+            "  {mark} throttled: {calls} waited for {whose} API's rate, up to {}",
+            text(longest)
+        )
+    };
+    (calls > 0).then(told)
 }
 
 /// Each failure with its message; those that say the same stand together.

@@ -201,6 +201,7 @@ impl Scale {
         let (unicode, ascii, ink) = match span.kind {
             SpanKind::Blocked => ('┄', '.', Ink::Dim),
             SpanKind::Waiting => ('░', '-', Ink::Waiting),
+            SpanKind::Throttled => ('▒', ':', Ink::Waiting),
             SpanKind::BackingOff | SpanKind::Running => ('╌', '~', Ink::Waiting),
         };
         let (from, to) = self.eighths(span, now);

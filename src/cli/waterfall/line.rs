@@ -81,7 +81,11 @@ fn ended(
     };
     let (_, ink) = mark(row.state, look);
     let running = row.running(at);
-    let took = if running.is_zero() { String::new() } else { format!("  {}", text(running)) };
+    let mut took = if running.is_zero() { String::new() } else { format!("  {}", text(running)) };
+    let throttled = row.throttled();
+    if !throttled.is_zero() {
+        took.push_str(&format!("  throttled {}", text(throttled)));
+    }
     let why = result.failure.as_ref().map(why).unwrap_or_default();
     let name = name(waterfall, &result.call_id);
     let word = look.paint(ink, &format!("{word:<9}"));

@@ -76,8 +76,11 @@ pub(crate) struct Span {
 pub(crate) enum SpanKind {
     /// Waiting for other calls.
     Blocked,
-    /// Waiting for a place, a lock or a token.
+    /// Waiting for a place or a lock; while it lasts, for a token, too: only the
+    /// result tells them apart.
     Waiting,
+    /// Waiting for a token of its API's rate.
+    Throttled,
     /// An attempt.
     Running,
     /// Waiting between attempts.
@@ -113,6 +116,12 @@ impl Row {
         running.map(|span| span.to.unwrap_or(now).saturating_sub(span.from)).sum()
     }
 
+    /// Time for which it waited for tokens before it ran.
+    pub(crate) fn throttled(&self) -> Duration {
+        let throttled = self.spans.iter().filter(|span| span.kind == SpanKind::Throttled);
+        throttled.filter_map(|span| Some(span.to?.saturating_sub(span.from))).sum()
+    }
+
     fn close(&mut self, at: Duration) {
         if let Some(last) = self.spans.last_mut() {
             last.to.get_or_insert(at.max(last.from));
@@ -141,9 +150,13 @@ impl Row {
         let ran = |span: &Span| matches!(span.kind, SpanKind::Running | SpanKind::BackingOff);
         self.spans.retain(ran);
         let first = self.spans.first().map_or(end, |span| span.from);
+        let ready = blocked.min(first);
+        // Whatever the turns they took: a token is what the last wait is for.
+        let starved = first.saturating_sub(time(timings.throttled)).max(ready);
         let waits = [
-            Span { kind: SpanKind::Blocked, from: Duration::ZERO, to: Some(blocked.min(first)) },
-            Span { kind: SpanKind::Waiting, from: blocked.min(first), to: Some(first) },
+            Span { kind: SpanKind::Blocked, from: Duration::ZERO, to: Some(ready) },
+            Span { kind: SpanKind::Waiting, from: ready, to: Some(starved) },
+            Span { kind: SpanKind::Throttled, from: starved, to: Some(first) },
         ];
         let waits = waits.into_iter().filter(|span| span.to > Some(span.from));
         self.spans.splice(0..0, waits.collect::<Vec<_>>());

@@ -79,6 +79,30 @@ fn ended(
     (at, event(Event::CallFinished(v1::CallFinished { result: Some(result) })))
 }
 
+/// Succeeds after these waits for a place and for a token, in milliseconds.
+fn waited(
+    index: u32,
+    tool: &str,
+    queued: u64,
+    throttled: u64,
+    ran: u64,
+) -> [(u64, v1::BatchEvent); 2] {
+    let (start, end) = (queued + throttled, queued + throttled + ran);
+    let timings = v1::Timings {
+        queued: ms(queued),
+        throttled: ms(throttled),
+        running: ms(ran),
+        ..Default::default()
+    };
+    let (_, mut event) = finished(index, tool, [0; 4]);
+    if let Some(Event::CallFinished(finished)) = &mut event.event
+        && let Some(result) = &mut finished.result
+    {
+        result.timings = Some(timings);
+    }
+    [started(index, 1, start), (end, event)]
+}
+
 fn over(at: u64, summary: v1::BatchSummary) -> (u64, v1::BatchEvent) {
     (at, event(Event::BatchFinished(v1::BatchFinished { summary: Some(summary) })))
 }
@@ -186,6 +210,28 @@ pub(crate) fn failure() -> Seen {
             },
         ),
     ]
+}
+
+/// An API of a rate: the first call finds a token, the others wait for theirs,
+/// the last for a place before that.
+pub(crate) fn rated() -> Seen {
+    let mut events = vec![accepted(plan(&[("get_quote", 60); 4], &[]))];
+    for (index, (queued, throttled)) in (0..).zip([(0, 0), (0, 50), (0, 100), (60, 90)]) {
+        events.extend(waited(index, "get_quote", queued, throttled, 60));
+    }
+    events.sort_by_key(|(seen, _)| *seen);
+    events.push(over(
+        210,
+        v1::BatchSummary {
+            calls: 4,
+            succeeded: 4,
+            duration: ms(210),
+            sequential: ms(240),
+            critical_path: vec!["toolu_04".into()],
+            ..Default::default()
+        },
+    ));
+    events
 }
 
 /// So many calls, of which the first ones have ended and the next five run.

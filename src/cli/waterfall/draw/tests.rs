@@ -45,6 +45,13 @@ fn a_failure_and_what_it_takes_along_are_told_apart_by_mark_and_message() {
 }
 
 #[test]
+fn waiting_for_a_token_is_told_from_waiting_for_a_place_and_summed_up() {
+    let ascii = Look { unicode: false, ..LOOK };
+    let drawn = [LOOK, ascii].map(|look| drawn(&script::rated(), 1000, &look));
+    insta::assert_snapshot!(drawn.join("\n\n"));
+}
+
+#[test]
 fn without_unicode_only_ascii_is_drawn() {
     let look = Look { unicode: false, ..LOOK };
     let frames = [drawn(&script::gather(), 430, &look), drawn(&script::failure(), 1000, &look)];
@@ -63,14 +70,16 @@ fn colours_only_repeat_what_the_marks_say() {
 
 #[test]
 fn each_event_is_a_line_where_nothing_can_be_drawn_over() {
-    let mut waterfall = Waterfall::default();
-    let mut lines = Vec::new();
-    for (seen_ms, event) in script::failure() {
-        let seen = Duration::from_millis(seen_ms);
-        waterfall.apply(&event, seen);
-        lines.extend(line(&waterfall, &event, seen, &LOOK));
+    for (name, events) in [("failure", script::failure()), ("rated", script::rated())] {
+        let mut waterfall = Waterfall::default();
+        let mut lines = Vec::new();
+        for (seen_ms, event) in events {
+            let seen = Duration::from_millis(seen_ms);
+            waterfall.apply(&event, seen);
+            lines.extend(line(&waterfall, &event, seen, &LOOK));
+        }
+        insta::assert_snapshot!(format!("lines_of_{name}"), lines.join("\n"));
     }
-    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
