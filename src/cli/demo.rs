@@ -20,7 +20,7 @@ use super::{
     waterfall::{Mode, Show, draw, time},
 };
 use crate::{
-    config,
+    config::{self, env::Process},
     drain::Drain,
     proto::v1::{self, execute_batch_request::Turn},
 };
@@ -47,6 +47,11 @@ const CONFIG_ORIGIN: &str = "127.0.0.1:4180";
 const ENRICH: (&str, &str) = ("enrich.json", include_str!("demo/turns/enrich.json"));
 const GATHER: (&str, &str) = ("gather.json", include_str!("demo/turns/gather.json"));
 const FAILURE: (&str, &str) = ("failure.json", include_str!("demo/turns/failure.json"));
+const QUOTES: (&str, &str) = ("quotes.json", include_str!("demo/turns/quotes.json"));
+
+/// The line of the configuration that the market's limit is shown without, and
+/// with.
+const RATE: &str = "    rate: 20/s burst 2\n";
 
 /// A price as its API writes it: a double would lose the zero.
 const PRICE: &str = "1249.90";
@@ -107,11 +112,15 @@ fn write_files(directory: &Path, origin: SocketAddr) -> io::Result<PathBuf> {
     if !is_empty && !is_ours() {
         return Err(io::Error::other("holds files that the demo did not write"));
     }
-    fs::write(&config, CONFIG.replace(CONFIG_ORIGIN, &origin.to_string()))?;
-    for (name, text) in [ENRICH, GATHER, FAILURE] {
+    fs::write(&config, config_of(origin))?;
+    for (name, text) in [ENRICH, GATHER, FAILURE, QUOTES] {
         fs::write(directory.join(name), text)?;
     }
     Ok(config)
+}
+
+fn config_of(origin: SocketAddr) -> String {
+    CONFIG.replace(CONFIG_ORIGIN, &origin.to_string())
 }
 
 /// Waits for Ctrl-C, after saying what can be done meanwhile.
@@ -124,6 +133,7 @@ async fn stay(screen: &mut Screen, directory: &Path) -> Result<(), Error> {
          \x20 sidecall plan gather.json --references\n\
          \x20 sidecall run gather.json --references\n\
          \x20 sidecall run enrich.json --bundle\n\
+         \x20 sidecall run quotes.json\n\
          \x20 sidecall run enrich.json --json | head\n\
          \x20 sidecall tools --anthropic\n\
          \x20 sidecall run failure.json --references --config sidecall.yaml\n",
@@ -153,6 +163,8 @@ impl Demo<'_> {
         let at_once = self.at_once(loops).await?;
         self.gather().await?;
         self.failure().await?;
+        self.too_fast(origin).await?;
+        self.at_its_rate().await?;
 
         let faster = draw::faster(loops, at_once, &self.screen.look);
         self.head("What it comes to", "")?;
@@ -227,6 +239,40 @@ impl Demo<'_> {
         self.line("")?;
         self.prose("The bundle: a result for every call, in call order, for the next message:")?;
         self.line(&ran.bundle_json())
+    }
+
+    /// On a server of its own, of the same configuration but for one line.
+    async fn too_fast(&mut self, origin: SocketAddr) -> Result<(), Error> {
+        self.head(
+            "5. Too fast for an API",
+            "The market takes 20 requests a second, 4 at once, and answers more with 429. Eight \
+             calls at once, and nothing in the configuration that says so:",
+        )?;
+        let yaml = config_of(origin).replace(RATE, "");
+        let config = config::read("sidecall.yaml", &yaml, &Process)
+            .map_err(|faults| Error::Usage(faults.to_string()))?;
+        let directory = temporary()?;
+        let socket = directory.path().join("sidecall.sock");
+        let mut client = Client::local(config, socket, Some(directory)).await?;
+        let mut show = Show::new(self.screen, Mode::Waterfall);
+        let ran = follow(&mut client, turn(QUOTES.1), &mut show).await;
+        client.close().await;
+        let summary = ran?.summary;
+        self.expect(summary.succeeded >= 4 && summary.failed >= 2);
+        Ok(())
+    }
+
+    async fn at_its_rate(&mut self) -> Result<(), Error> {
+        tokio::time::sleep(apis::REST).await;
+        let title = format!("6. The same with `{}`", RATE.trim());
+        self.head(
+            &title,
+            "One line in the configuration, and the same turn. Calls wait for their turn instead \
+             of failing:",
+        )?;
+        let ran = self.turn(turn(QUOTES.1)).await?;
+        self.expect(ran.is_well());
+        Ok(())
     }
 
     async fn turn(&mut self, request: v1::ExecuteBatchRequest) -> Result<Ran, Error> {

@@ -3,7 +3,13 @@
 //! Each route is a line of [`ROUTES`]: what it matches, how long it takes and
 //! what it answers. Another kind of API is another [`Answer`].
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -12,7 +18,10 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::drain::Drain;
+use crate::{
+    clock::{self, Instant},
+    drain::Drain,
+};
 
 /// Most bytes of a request that are read.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
@@ -35,12 +44,14 @@ enum Answer {
     Shipment,
     /// What was sent, as it was sent.
     Echo,
+    /// What a share costs, to whom does not ask too often.
+    Quote,
     /// Out of service.
     Down(&'static str),
 }
 
 /// Everything that the APIs can do.
-static ROUTES: [Route; 9] = [
+static ROUTES: [Route; 10] = [
     route("/crm/customers", 200, Answer::Document(include_str!("data/customer.json"))),
     route("/crm/customers/*", 200, Answer::Document(include_str!("data/customer.json"))),
     route("/shop/customers/*/orders", 200, Answer::Document(include_str!("data/orders.json"))),
@@ -52,9 +63,39 @@ static ROUTES: [Route; 9] = [
         200,
         Answer::Document(include_str!("data/contracts.json")),
     ),
+    route("/market/quotes/*", 60, Answer::Quote),
     route("/bureau/scores/*", 60, Answer::Down("the credit bureau is closed until 06:00 UTC")),
     Route { method: Method::POST, path: "/crm/briefs", latency: ms(80), answer: Answer::Echo },
 ];
+
+/// How often the market may be asked: counted here, as an API would, and not
+/// by the program that is shown.
+#[derive(Default)]
+struct Allowance {
+    /// When the allowance will be whole again.
+    whole_at: Mutex<Option<Instant>>,
+}
+
+impl Allowance {
+    /// 20 requests a second …
+    const PERIOD: Duration = ms(50);
+    /// … and as many at once.
+    const AT_ONCE: u32 = 4;
+
+    /// Takes one request from it; false where none is left.
+    fn spend(&self, now: Instant) -> bool {
+        let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = whole_at.map_or(now, |at| at.max(now)) + Self::PERIOD;
+        let is_left = next <= now + Self::PERIOD * Self::AT_ONCE;
+        if is_left {
+            *whole_at = Some(next);
+        }
+        is_left
+    }
+}
+
+/// After so long the market has forgotten how often it was asked.
+pub(super) const REST: Duration = ms(200);
 
 const fn route(path: &'static str, latency_ms: u64, answer: Answer) -> Route {
     Route { method: Method::GET, path, latency: ms(latency_ms), answer }
@@ -73,25 +114,26 @@ const fn ms(ms: u64) -> Duration {
 pub(super) async fn start(drain: &Drain) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    drain.spawn(accept(listener, drain.clone()));
+    drain.spawn(accept(listener, drain.clone(), Arc::new(Allowance::default())));
     Ok(address)
 }
 
-async fn accept(listener: TcpListener, drain: Drain) {
+async fn accept(listener: TcpListener, drain: Drain, allowance: Arc<Allowance>) {
     loop {
         tokio::select! {
             () = drain.draining().cancelled() => return,
             accepted = listener.accept() => {
                 // The only errors here are the peer's, and it will notice.
                 if let Ok((stream, _)) = accepted {
-                    drain.spawn(serve(stream, drain.clone()));
+                    drain.spawn(serve(stream, drain.clone(), Arc::clone(&allowance)));
                 }
             }
         }
     }
 }
 
-async fn serve(stream: TcpStream, drain: Drain) {
+async fn serve(stream: TcpStream, drain: Drain, allowance: Arc<Allowance>) {
+    let answer = |request| answer(request, Arc::clone(&allowance));
     let connection =
         http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
     tokio::select! {
@@ -101,16 +143,24 @@ async fn serve(stream: TcpStream, drain: Drain) {
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    allowance: Arc<Allowance>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let Some(route) = find(request.method(), &path) else {
         return Ok(json(StatusCode::NOT_FOUND, problem(&format!("no such resource: {path}"))));
     };
+    if matches!(route.answer, Answer::Quote) && !allowance.spend(clock::now()) {
+        let what = problem("at most 20 requests a second, 4 at once");
+        return Ok(json(StatusCode::TOO_MANY_REQUESTS, what));
+    }
     let sent = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
     tokio::time::sleep(route.latency).await;
     Ok(match route.answer {
         Answer::Document(text) => json(StatusCode::OK, text.trim_end()),
         Answer::Shipment => json(StatusCode::OK, shipment(&path)),
+        Answer::Quote => json(StatusCode::OK, quote(&path)),
         Answer::Echo => match sent {
             Ok(body) => json(StatusCode::CREATED, body.to_bytes()),
             Err(_) => json(StatusCode::PAYLOAD_TOO_LARGE, problem("at most 64 KiB")),
@@ -136,6 +186,12 @@ fn shipment(path: &str) -> String {
     let id = path.rsplit('/').next().unwrap_or_default();
     let place = if id == "shp_771" { "Malmö, out for delivery" } else { "Hamburg, customs" };
     format!("{{\"id\":\"{id}\",\"place\":\"{place}\",\"weight_kg\":2.50}}")
+}
+
+fn quote(path: &str) -> String {
+    let symbol = path.rsplit('/').next().unwrap_or_default();
+    let cents = symbol.bytes().fold(0, |sum, byte| (sum * 7 + u32::from(byte)) % 90_000) + 10_000;
+    format!("{{\"symbol\":\"{symbol}\",\"price\":{}.{:02}}}", cents / 100, cents % 100)
 }
 
 fn problem(what: &str) -> String {
@@ -166,6 +222,17 @@ mod tests {
             assert!(!matches(pattern, path), "{pattern} {path}");
         }
         assert!(matches("/shop/customers/*/orders", "/shop/customers/cus_4711/orders"));
+    }
+
+    #[test]
+    fn a_fifth_request_at_once_is_too_many_until_time_has_passed() {
+        let allowance = Allowance::default();
+        let now = clock::now();
+        let spent = |after| (0..6).filter(|_| allowance.spend(now + after)).count();
+        assert_eq!(spent(Duration::ZERO), 4);
+        assert_eq!(spent(ms(49)), 0);
+        assert_eq!(spent(ms(100)), 2);
+        assert_eq!(spent(ms(5000)), 4, "what was not asked for is not saved up");
     }
 
     #[test]

@@ -34,6 +34,8 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
         r#"\"latest_total\":1249.90"#,
         "× faster",
         r#""tool_use_id":"toolu_24""#,
+        "429 Too Many Requests",
+        "▒ throttled: ",
     ] {
         assert!(shown.contains(says), "{says} is missing in:\n{shown}");
     }
@@ -44,4 +46,11 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
     apis.start();
     apis.finished().await;
     assert_eq!(apis.tasks_open(), 0);
+}
+
+#[test]
+fn without_its_rate_the_configuration_is_the_same_but_for_a_line() {
+    assert_eq!(CONFIG.matches(RATE).count(), 1);
+    let without = config::read("sidecall.yaml", &CONFIG.replace(RATE, ""), &Process);
+    without.unwrap();
 }
