@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -87,65 +87,70 @@ impl Api {
 
     /// Sends `request` once and reads its answer. Ends at `deadline` in
     /// whichever phase it is; dropped, it closes its stream or connection.
-    pub(super) async fn exchange(
+    ///
+    /// A wide turn holds many of these: what is moved in an `async` block takes
+    /// its room twice, so that the parts are made outside and read in place.
+    pub(super) fn exchange(
         self: Arc<Self>,
         request: Request<Full<Bytes>>,
         deadline: Instant,
         sent: SentMark,
-    ) -> Result<Reply, AttemptError> {
-        if deadline <= clock::now() {
-            return Err(out_of_time(&sent));
-        }
+    ) -> impl Future<Output = Result<Reply, AttemptError>> + Send {
         let method = request.method().clone();
-        let mut deadline = pin!(tokio::time::sleep_until(deadline));
-        let response = match until(deadline.as_mut(), self.headers(request, &sent)).await {
-            Some(response) => response?,
-            None => return Err(out_of_time(&sent)),
-        };
-
-        let code = response.status();
-        if code.is_success() {
-            let bytes_max = self.settings.response_bytes_max.get();
-            let whole = reply::read(&method, response, bytes_max);
-            return until(deadline, whole).await.unwrap_or_else(|| {
-                let message = format!(
-                    "the time was over while the answer (status {}) was being read",
-                    code.as_u16()
-                );
-                Err(AttemptError::new(FailureCode::DeadlineExceeded, message).maybe_sent())
-            });
+        let mut answer = self.answer(request, sent.clone());
+        async move {
+            if deadline <= clock::now() {
+                return Err(out_of_time(&sent));
+            }
+            let mut deadline = pin!(tokio::time::sleep_until(deadline));
+            let (head, mut body) = match until(deadline.as_mut(), Pin::new(&mut answer)).await {
+                Some(response) => response?.into_parts(),
+                None => return Err(out_of_time(&sent)),
+            };
+            let code = head.status;
+            if code.is_success() {
+                let bytes_max = self.settings.response_bytes_max.get();
+                let whole = pin!(reply::read(&method, &head, &mut body, bytes_max));
+                return until(deadline, whole).await.unwrap_or_else(|| {
+                    let message = format!(
+                        "the time was over while the answer (status {}) was being read",
+                        code.as_u16()
+                    );
+                    Err(AttemptError::new(FailureCode::DeadlineExceeded, message).maybe_sent())
+                });
+            }
+            // The status is known, so that no deadline takes it back.
+            let said = pin!(reply::excerpt(&head.headers, &mut body));
+            let said = until(deadline, said).await.flatten();
+            let said = said.map(|said| redacted(said, self.settings.auth.as_ref()));
+            Err(status::error(code, &head.headers, method.is_safe(), said.as_deref()))
         }
-        // The status is known, so that no deadline takes it back.
-        let headers = response.headers().clone();
-        let said = until(deadline, reply::excerpt(response)).await.flatten();
-        let said = said.map(|said| redacted(said, self.settings.auth.as_ref()));
-        Err(status::error(code, &headers, method.is_safe(), said.as_deref()))
     }
 
     /// Up to the head of the answer. Marks the attempt as soon as a connection
     /// was found for it, before the first byte can leave.
-    async fn headers(
+    fn answer(
         &self,
         mut request: Request<Full<Bytes>>,
-        sent: &SentMark,
-    ) -> Result<Response<DecompressionBody<Incoming>>, AttemptError> {
+        sent: SentMark,
+    ) -> impl Future<Output = Answer> + Send + Unpin + use<> {
         let captured = capture_connection(&mut request);
-        let mut response = pin!(Decompression::new(&self.client).call(request));
+        let mut response = Decompression::new(&self.client).call(request);
         let mut is_marked = false;
         // hyper hands the request to its connection within this very poll: the
         // mark is set before anybody could drop us.
-        poll_fn(|cx| {
-            let polled = response.as_mut().poll(cx);
+        poll_fn(move |cx| {
+            let polled = Pin::new(&mut response).poll(cx);
             if !is_marked && captured.connection_metadata().is_some() {
                 is_marked = true;
                 sent.set();
             }
-            polled
+            polled.map_err(|error| if is_marked { no_answer(error) } else { not_connected(error) })
         })
-        .await
-        .map_err(|error| if is_marked { no_answer(error) } else { not_connected(error) })
     }
 }
+
+type Answer = Result<Response<DecompressionBody<Incoming>>, AttemptError>;
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,8 +159,10 @@ impl fmt::Debug for Api {
 }
 
 /// What `future` gives, or `None` at the deadline.
-async fn until<F: Future>(mut deadline: std::pin::Pin<&mut Sleep>, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn until<F: Future>(
+    mut deadline: Pin<&mut Sleep>,
+    mut future: Pin<&mut F>,
+) -> Option<F::Output> {
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),

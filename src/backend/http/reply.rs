@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header, response::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
@@ -35,13 +35,13 @@ enum Broken {
 /// It is too large, breaks off, or is not what it says it is.
 pub(super) async fn read<B>(
     method: &Method,
-    response: Response<B>,
+    head: &Parts,
+    body: &mut B,
     bytes_max: usize,
 ) -> Result<Reply, Error>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
-    let (head, body) = response.into_parts();
     if method == Method::HEAD {
         return Ok(Reply { content: vec![headers_as_json(head.status, &head.headers)] });
     }
@@ -79,12 +79,11 @@ where
 }
 
 /// The beginning of an error's text; `None` where it has none.
-pub(super) async fn excerpt<B>(response: Response<B>) -> Option<String>
+pub(super) async fn excerpt<B>(headers: &HeaderMap, body: &mut B) -> Option<String>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
-    let (head, mut body) = response.into_parts();
-    if foreign_coding(&head.headers).is_some() || matches!(kind(&head.headers), Kind::Binary(_)) {
+    if foreign_coding(headers).is_some() || matches!(kind(headers), Kind::Binary(_)) {
         return None;
     }
     let mut data = Vec::new();
@@ -117,7 +116,7 @@ fn foreign_coding(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The whole body, as it came where it came in one piece.
-async fn collect<B>(mut body: B, headers: &HeaderMap, bytes_max: usize) -> Result<Bytes, Broken>
+async fn collect<B>(body: &mut B, headers: &HeaderMap, bytes_max: usize) -> Result<Bytes, Broken>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
