@@ -19,7 +19,8 @@ mod stream;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Most bytes of a message that the server sends; larger results and bundles
-    /// travel in parts. At least [`MESSAGE_BYTES_MIN`](Self::MESSAGE_BYTES_MIN).
+    /// travel in parts. From [`MESSAGE_BYTES_MIN`](Self::MESSAGE_BYTES_MIN) to
+    /// [`MESSAGE_BYTES_MAX`](Self::MESSAGE_BYTES_MAX).
     pub message_bytes_max: NonZeroUsize,
     /// Most RPCs that one connection may have open at once.
     pub streams_max: u32,
@@ -28,6 +29,8 @@ pub struct Settings {
 impl Settings {
     /// Below this, ids and messages alone could fill a message.
     pub const MESSAGE_BYTES_MIN: usize = 64 << 10;
+    /// Above this a message is no part any more: both sides hold it whole.
+    pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 }
 
 impl Default for Settings {

@@ -24,7 +24,7 @@ use crate::{
     config::{self, Config},
     drain::Drain,
     proto::v1::sidecall_service_client::SidecallServiceClient,
-    rpc::listen,
+    rpc::{self, listen},
 };
 
 /// How long a server may take to accept a connection.
@@ -282,7 +282,9 @@ async fn connect(address: &str) -> Result<SidecallServiceClient<Channel>, Error>
         }
     };
     let channel = channel.map_err(|error| unreachable(innermost(&error)))?;
-    Ok(SidecallServiceClient::new(channel))
+    // The server's own setting decides how large its messages are.
+    Ok(SidecallServiceClient::new(channel)
+        .max_decoding_message_size(rpc::Settings::MESSAGE_BYTES_MAX))
 }
 
 async fn dial(path: impl AsRef<Path>) -> io::Result<TokioIo<UnixStream>> {

@@ -98,6 +98,18 @@ async fn followed(answer: Result<Vec<v1::BatchEvent>, Status>) -> (Result<Ran, E
     (ran, tape.take())
 }
 
+#[tokio::test]
+async fn a_message_as_large_as_a_server_may_be_told_to_send_is_read() {
+    let item = format!("\"{}\"", "x".repeat(5 << 20));
+    let events = [
+        Event::BundlePart(part(0, &[&item], false)),
+        Event::BatchFinished(v1::BatchFinished::default()),
+    ];
+    let events = events.map(|event| v1::BatchEvent { sequence: 0, event: Some(event) });
+    let (ran, _) = followed(Ok(events.to_vec())).await;
+    assert_eq!(ran.unwrap().bundle, [item]);
+}
+
 fn events() -> Vec<v1::BatchEvent> {
     script::failure().into_iter().map(|(_, event)| event).collect()
 }

@@ -14,7 +14,8 @@ use crate::{
 
 /// Most bytes of a message: between what ids and messages alone could fill, and
 /// what no client takes unless told to.
-pub(crate) type MessageBytes = Size<{ rpc::Settings::MESSAGE_BYTES_MIN }, { 64 << 20 }>;
+pub(crate) type MessageBytes =
+    Size<{ rpc::Settings::MESSAGE_BYTES_MIN }, { rpc::Settings::MESSAGE_BYTES_MAX }>;
 
 /// HTTP/2 numbers its streams; a window of more is no bound.
 type Streams = Count<1_000_000>;
