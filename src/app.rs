@@ -18,8 +18,9 @@ use crate::{
     backend::http,
     config::Config,
     drain::Drain,
-    model::{ApiName, ToolName},
+    model::{ApiName, Json, ToolName},
     registry::{self, Registry, Tool},
+    retry,
     rpc::{self, layers::Server, listen, service::Service},
     schedule::{self, Scheduler},
 };
@@ -86,8 +87,10 @@ pub enum Error {
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
-    let Config { listen, rpc, apis, tools, bounds, drain_timeout, .. } = config;
-    let tools = Registry::new(self::tools(apis, tools)?);
+    let Config { listen, rpc, apis, tools, retries, fallbacks, bounds, drain_timeout, .. } = config;
+    let mut tools = self::tools(apis, tools)?;
+    make_resilient(&mut tools, retries, fallbacks);
+    let tools = Registry::new(tools);
     Bound::try_new(tools, bounds, &rpc, &listen, drain_timeout)
 }
 
@@ -109,11 +112,27 @@ fn tools(
                 tool: settings.name.clone(),
                 api: settings.api.clone(),
             })?;
-            let effect = request.method.effect();
+            let effect = request.effect;
             let endpoint = http::Endpoint::new(Arc::clone(api), request);
             Ok(Tool::new(settings, effect, Arc::new(endpoint)))
         })
         .collect()
+}
+
+/// Gives each tool its API's way to try again, with one budget for all of the
+/// API's tools, and its own fallback.
+fn make_resilient(
+    tools: &mut [Tool],
+    retries: Vec<(ApiName, retry::Settings)>,
+    fallbacks: Vec<(ToolName, Json)>,
+) {
+    let policy = |(api, settings)| (api, Arc::new(retry::Policy::new(settings)));
+    let policies: HashMap<ApiName, _> = retries.into_iter().map(policy).collect();
+    let mut fallbacks: HashMap<ToolName, Json> = fallbacks.into_iter().collect();
+    for tool in tools {
+        tool.retry = policies.get(&tool.api).cloned();
+        tool.fallback = fallbacks.remove(&tool.name);
+    }
 }
 
 impl Bound {

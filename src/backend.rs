@@ -43,6 +43,9 @@ pub struct Attempt {
     pub number: NonZeroU32,
     /// When it must have ended.
     pub deadline: Instant,
+    /// Names the call for a backend that honours it: stable over its attempts.
+    /// Only tools whose effect is [`Keyed`](crate::model::Effect::Keyed) have one.
+    pub key: Option<Arc<str>>,
     /// To be set before the first byte may leave.
     pub sent: SentMark,
 }

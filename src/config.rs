@@ -18,7 +18,8 @@ use std::{
 
 use crate::{
     backend::http::{ApiSettings, RequestSettings},
-    registry, rpc, schedule, telemetry,
+    model::{ApiName, Json, ToolName},
+    registry, retry, rpc, schedule, telemetry,
 };
 
 mod compile;
@@ -40,6 +41,10 @@ pub struct Config {
     pub apis: Vec<ApiSettings>,
     /// The tools, each with its request; its API is one of `apis`.
     pub tools: Vec<(registry::tool::Settings, RequestSettings)>,
+    /// How each API's failed attempts are made again.
+    pub retries: Vec<(ApiName, retry::Settings)>,
+    /// What is taken for a tool's result when it fails for good.
+    pub fallbacks: Vec<(ToolName, Json)>,
     /// What is admitted and what runs at once.
     pub bounds: schedule::Settings,
     /// How the process logs.

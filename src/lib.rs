@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | 0 | [`model`], [`clock`], [`drain`], [`proto`] | the words; the time; the process's tasks and end; the wire's types |
 //! | 1 | [`telemetry`] | how the process speaks of itself |
-//! | 2 | [`plan`], [`limits`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; what a model can take; what providers write |
+//! | 2 | [`plan`], [`limits`], [`retry`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; what is tried again; what a model can take; what providers write |
 //! | 3 | [`backend`] | how one attempt is made |
 //! | 4 | [`registry`] | which tools there are |
 //! | 5 | [`schedule`] | from a turn to its results |
@@ -54,6 +54,7 @@ pub mod model;
 pub mod plan;
 pub mod proto;
 pub mod registry;
+pub mod retry;
 pub mod rpc;
 pub mod schedule;
 pub mod shape;

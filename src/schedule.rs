@@ -104,9 +104,10 @@ impl Scheduler {
         intake::check_size(&submission, &shared.settings)?;
         let admitted = shared.admission.admit(&session_id, submission.calls.len())?;
 
-        let (events, received) = mpsc::channel(event::most_of(submission.calls.len()));
         let intake =
             intake::take_in(submission, batch_id.clone(), &shared.registry, &shared.settings);
+        let events_max = event::most_of(intake.calls.len(), intake.attempts_max());
+        let (events, received) = mpsc::channel(events_max);
         let scope = shared.gate.open(&session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
         let dispatcher = Dispatcher::new(intake, scope, deadline, now, events);

@@ -10,7 +10,6 @@ use super::{ConfigArgs, Exit};
 use crate::{
     config::{self, Config},
     limits::gate::Per,
-    model::Effect,
 };
 
 /// Checks a configuration and says everything that is wrong with it.
@@ -96,15 +95,11 @@ impl fmt::Display for Summary<'_> {
         table(f, &rows)?;
         let mut rows = vec![["TOOL", "API", "METHOD", "EFFECT", "TIMEOUT"].map(str::to_owned)];
         for (tool, request) in tools {
-            let effect = match request.method.effect() {
-                Effect::ReadOnly => "read_only",
-                Effect::AtMostOnce => "at_most_once",
-            };
             rows.push([
                 tool.name.to_string(),
                 tool.api.to_string(),
                 http::Method::from(request.method).to_string(),
-                effect.to_owned(),
+                request.effect.as_str().to_owned(),
                 format!("{:?}", tool.timeout),
             ]);
         }

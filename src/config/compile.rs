@@ -41,6 +41,16 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     let (listen, defaults) = (listen?, defaults?);
     let bounds = scheduling(bounds?, &defaults, &apis, &tools);
     let timeouts = timeouts(&apis);
+    let retries = apis
+        .0
+        .iter_mut()
+        .filter_map(|entry| Some((entry.name.clone()?, entry.value.as_mut()?.retry.take()?.0)));
+    let retries = retries.collect();
+    let fallbacks = tools
+        .0
+        .iter()
+        .filter_map(|entry| Some((entry.name.clone()?, entry.value.as_ref()?.fallback.clone()??)));
+    let fallbacks = fallbacks.collect();
     let tools = tools.0.into_iter().map(|entry| tool(entry, &defaults, &timeouts));
     let settings =
         |entry: &mut Entry<ApiName, Api>| entry.value.as_mut()?.settings(entry.name.clone()?);
@@ -49,6 +59,8 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         rpc: listen.rpc,
         apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,
         tools: tools.collect::<Option<_>>()?,
+        retries,
+        fallbacks,
         bounds,
         log: telemetry?.log,
         drain_timeout: drain?.timeout,
@@ -183,6 +195,8 @@ fn tool(
         latency,
         concurrency: _,
         cost,
+        effect,
+        fallback: _,
         after,
         references,
         max_bytes,
@@ -203,5 +217,9 @@ fn tool(
         references: references == References::On,
         result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),
     };
-    Some((tool, settings?))
+    let mut settings = settings?;
+    if let Some(OneOf(effect)) = effect? {
+        settings.effect = effect;
+    }
+    Some((tool, settings))
 }

@@ -9,6 +9,7 @@ pub(super) mod listen;
 pub(super) mod process;
 pub(super) mod rate;
 pub(super) mod request;
+pub(super) mod retry;
 pub(super) mod secret;
 pub(super) mod template;
 pub(super) mod tool;

@@ -107,6 +107,22 @@ impl FailureCode {
         }
     }
 
+    /// Whether it says that the backend could not do it now, rather than that the
+    /// call was wrong, refused or taken back.
+    pub fn is_of_the_backend(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::Unavailable
+                | Self::BackendError
+                | Self::AttemptTimeout
+                | Self::DeadlineExceeded
+                | Self::Overloaded
+                | Self::ResultTooLarge
+                | Self::ResultInvalid
+        )
+    }
+
     fn usual(self) -> (FailureOrigin, RetryAdvice) {
         use {FailureOrigin as O, RetryAdvice as R};
         match self {

@@ -24,6 +24,8 @@ pub enum Outcome {
 pub enum Source {
     /// This call ran.
     Executed,
+    /// It failed for good, and its tool declares what is taken then.
+    Fallback,
 }
 
 /// One block of a result.
@@ -86,6 +88,8 @@ pub struct Timings {
     pub queued: Duration,
     /// Waiting for tokens.
     pub throttled: Duration,
+    /// Waiting between attempts.
+    pub backing_off: Duration,
     /// In attempts.
     pub running: Duration,
 }

@@ -12,7 +12,8 @@ use std::{
 use super::Schema;
 use crate::{
     backend::Backend,
-    model::{ApiName, Effect, ToolName},
+    model::{ApiName, Effect, Json, ToolName},
+    retry,
 };
 
 /// What the configuration says of a tool, whatever its backend.
@@ -66,6 +67,10 @@ pub struct Tool {
     pub references: bool,
     /// Most bytes of a result that the model sees.
     pub result_bytes_max: usize,
+    /// How its failed attempts are made again; `None` where they are not.
+    pub retry: Option<Arc<retry::Policy>>,
+    /// What is taken for its result when it fails for good.
+    pub fallback: Option<Json>,
     /// How an attempt is made.
     pub backend: Arc<dyn Backend>,
 }
@@ -97,8 +102,22 @@ impl Tool {
             after,
             references,
             result_bytes_max,
+            retry: None,
+            fallback: None,
             backend,
         }
+    }
+
+    /// The same, with its failed attempts made again by `policy`.
+    #[must_use]
+    pub fn with_retry(self, policy: Arc<retry::Policy>) -> Self {
+        Self { retry: Some(policy), ..self }
+    }
+
+    /// The same, with something to take for its result when it fails for good.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Json) -> Self {
+        Self { fallback: Some(fallback), ..self }
     }
 }
 

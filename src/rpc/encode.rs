@@ -150,6 +150,23 @@ pub(super) fn started(
     }
 }
 
+/// An attempt failed, and another follows.
+pub(super) fn retrying(
+    index: usize,
+    call_id: &CallId,
+    attempt: u32,
+    delay: Duration,
+    why: &Failure,
+) -> v1::CallRetrying {
+    v1::CallRetrying {
+        call_id: call_id.to_string(),
+        index: count(index),
+        attempt,
+        delay: Some(duration(delay)),
+        failure: Some(failure(why)),
+    }
+}
+
 /// A terminal result. Blocks for which `is_in_parts` holds are empty.
 pub(super) fn result(result: &CallResult, is_in_parts: impl Fn(usize) -> bool) -> v1::ToolResult {
     let outcome = match result.outcome {
@@ -161,6 +178,7 @@ pub(super) fn result(result: &CallResult, is_in_parts: impl Fn(usize) -> bool) -
     let source = match result.source {
         None => v1::Source::Unspecified,
         Some(Source::Executed) => v1::Source::Executed,
+        Some(Source::Fallback) => v1::Source::Fallback,
     };
     let blocks = result.content.iter().enumerate();
     v1::ToolResult {
@@ -204,6 +222,7 @@ fn timings(timings: Timings) -> v1::Timings {
         blocked: Some(duration(timings.blocked)),
         queued: Some(duration(timings.queued)),
         throttled: Some(duration(timings.throttled)),
+        backing_off: Some(duration(timings.backing_off)),
         running: Some(duration(timings.running)),
         ..v1::Timings::default()
     }

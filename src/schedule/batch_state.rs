@@ -8,8 +8,9 @@
 //! ```text
 //!            parents met       input made        rights granted
 //!  Blocked ──────────────► Preparing ──────► Queued ──────► Running
-//!     │                        │                │              │
-//!     └── skip, cancel ────────┴── reject ──────┴── time up ───┴──► Done
+//!     │                        │               │  ▲            │  │
+//!     │                        │               │  └─ BackingOff ◄─┘ failed for now
+//!     └── skip, cancel ────────┴── reject ─────┴── time up ────┴──► Done
 //! ```
 
 use std::{collections::VecDeque, sync::Arc};
@@ -28,6 +29,8 @@ pub use words::{Action, CancelReason, Ending, Event, Illegal, State, Traits};
 pub struct BatchState {
     states: Vec<State>,
     traits: Vec<Traits>,
+    /// Whether an attempt of the call may have been sent and had no answer.
+    maybe_done: Vec<bool>,
     /// For a call that did not succeed: the first failure of its chain.
     roots: Vec<usize>,
     plan: Arc<Plan>,
@@ -45,6 +48,7 @@ impl BatchState {
                 .map(|call| State::Blocked { parents: plan.parents(call).len() })
                 .collect(),
             traits,
+            maybe_done: vec![false; calls],
             roots: (0..calls).collect(),
             faults: plan.nodes.iter().map(|node| node.fault.clone()).collect(),
             plan,
@@ -84,18 +88,35 @@ impl BatchState {
         match (state, event) {
             // Preparing → Queued: ask for the rights.
             (State::Preparing, Event::Prepared(_)) => {
-                self.states[call] = State::Queued;
+                self.states[call] = State::Queued { attempt: 1 };
                 actions.push(Action::Enqueue(call));
             }
             // Preparing or Queued → Done: it never ran.
             (State::Preparing, Event::Rejected(_, failure))
-            | (State::Queued, Event::Refused(_, failure)) => {
+            | (State::Queued { attempt: 1 }, Event::Refused(_, failure)) => {
                 self.finish(call, Ending::Failed(failure), actions);
             }
+            // Queued → Done: there is no time for another attempt.
+            (State::Queued { attempt }, Event::Refused(_, failure)) => {
+                let ending = self.failed(call, failure.with_attempts(attempt - 1), Sent::No);
+                self.finish(call, ending, actions);
+            }
             // Queued → Running.
-            (State::Queued, Event::Granted(_)) => {
-                self.states[call] = State::Running { attempt: 1 };
-                actions.push(Action::Run { call, attempt: 1 });
+            (State::Queued { attempt }, Event::Granted(_)) => {
+                self.states[call] = State::Running { attempt };
+                actions.push(Action::Run { call, attempt });
+            }
+            // Running → BackingOff: it gives its rights back.
+            (State::Running { attempt }, Event::FailedForNow(_, failure, sent)) => {
+                self.learn(call, sent);
+                self.states[call] = State::BackingOff { attempt };
+                let failure = failure.with_attempts(attempt);
+                actions.push(Action::BackOff { call, attempt, failure });
+            }
+            // BackingOff → Queued: every attempt pays anew.
+            (State::BackingOff { attempt }, Event::BackedOff(_)) => {
+                self.states[call] = State::Queued { attempt: attempt + 1 };
+                actions.push(Action::Enqueue(call));
             }
             // Running → Done.
             (State::Running { .. }, Event::Succeeded(_)) => {
@@ -106,13 +127,20 @@ impl BatchState {
                 self.finish(call, ending, actions);
             }
             // Any but Done → Done, dropping what is under way.
-            (State::Queued | State::Running { .. }, Event::TimeUp(_, sent)) => {
+            (
+                State::Queued { .. } | State::Running { .. } | State::BackingOff { .. },
+                Event::TimeUp(_, sent),
+            ) => {
                 actions.push(Action::Abandon(call));
                 let ending = self.timed_out(call, state, sent);
                 self.finish(call, ending, actions);
             }
             (
-                State::Blocked { .. } | State::Preparing | State::Queued | State::Running { .. },
+                State::Blocked { .. }
+                | State::Preparing
+                | State::Queued { .. }
+                | State::Running { .. }
+                | State::BackingOff { .. },
                 Event::Cancelled(_, sent, reason),
             ) => {
                 actions.push(Action::Abandon(call));
@@ -223,31 +251,44 @@ impl BatchState {
         }
     }
 
-    fn failed(&self, call: usize, failure: Failure, sent: Sent) -> Ending {
-        if sent == Sent::Maybe && self.traits[call].is_effectful {
+    /// Takes in what an attempt's end says of its effect.
+    fn learn(&mut self, call: usize, sent: Sent) {
+        match sent {
+            Sent::No => {}
+            Sent::Maybe => self.maybe_done[call] = true,
+            Sent::Answered => self.maybe_done[call] = false,
+        }
+    }
+
+    /// Whether nobody knows what an attempt of the call, the last or one before,
+    /// has done, and somebody must.
+    fn is_unknown(&mut self, call: usize, sent: Sent) -> bool {
+        self.learn(call, sent);
+        self.maybe_done[call] && self.traits[call].is_effectful
+    }
+
+    fn failed(&mut self, call: usize, failure: Failure, sent: Sent) -> Ending {
+        if self.is_unknown(call, sent) {
             return Ending::Failed(unknown(&failure.message, failure.attempts));
+        }
+        if self.traits[call].has_fallback && failure.code.is_of_the_backend() {
+            return Ending::FellBack(failure);
         }
         Ending::Failed(failure)
     }
 
-    fn timed_out(&self, call: usize, state: State, sent: Sent) -> Ending {
-        let (attempts, message) = match state {
-            State::Running { attempt } => {
-                (attempt, "the call's time was over before the tool answered")
-            }
-            _ => (0, "the call's time was over before its turn came; it was not sent"),
+    fn timed_out(&mut self, call: usize, state: State, sent: Sent) -> Ending {
+        let (attempts, message) = match attempts(state) {
+            0 => (0, "the call's time was over before its turn came; it was not sent"),
+            attempts => (attempts, "the call's time was over before the tool answered"),
         };
-        if attempts > 0 && sent == Sent::Maybe && self.traits[call].is_effectful {
-            return Ending::Failed(unknown(message, attempts));
-        }
-        Ending::Failed(Failure::new(FailureCode::DeadlineExceeded, message).with_attempts(attempts))
+        let failure = Failure::new(FailureCode::DeadlineExceeded, message);
+        self.failed(call, failure.with_attempts(attempts), sent)
     }
 
-    fn cancelled(&self, call: usize, state: State, sent: Sent, reason: CancelReason) -> Ending {
-        let State::Running { attempt: attempts } = state else {
-            return Ending::Cancelled { reason, attempts: 0 };
-        };
-        if sent == Sent::Maybe && self.traits[call].is_effectful {
+    fn cancelled(&mut self, call: usize, state: State, sent: Sent, reason: CancelReason) -> Ending {
+        let attempts = attempts(state);
+        if self.is_unknown(call, sent) {
             return Ending::Failed(unknown("the call was cancelled while it ran", attempts));
         }
         Ending::Cancelled { reason, attempts }
@@ -259,6 +300,15 @@ impl BatchState {
             state: self.state(call).unwrap_or(State::Blocked { parents: 0 }),
             event: format!("{event:?}"),
         }
+    }
+}
+
+/// Attempts that were begun.
+fn attempts(state: State) -> u32 {
+    match state {
+        State::Running { attempt } | State::BackingOff { attempt } => attempt,
+        State::Queued { attempt } => attempt - 1,
+        State::Blocked { .. } | State::Preparing | State::Done(_) => 0,
     }
 }
 

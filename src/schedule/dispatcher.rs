@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Event,
-    batch_state::{self, Action, BatchState, CancelReason, Ending, Traits},
+    batch_state::{self, Action, BatchState, CancelReason, Ending, State, Traits},
     batches::Command,
     executor::{Done, Task},
     intake::Intake,
@@ -34,7 +34,8 @@ use crate::{
     backend::{self, Attempt, Reply, SentMark},
     clock::{self, Instant},
     limits::{Asked, Permit, Request, Scope},
-    model::{Content, Effect, Failure, FailureCode, Json, Sent},
+    model::{Content, Effect, Failure, FailureCode, Json, RetryAdvice, Sent},
+    retry,
 };
 
 mod ends;
@@ -52,11 +53,20 @@ pub(super) struct Dispatcher {
     /// Events of the machine that are to be applied.
     inbox: VecDeque<batch_state::Event>,
     tasks: FuturesUnordered<Abortable<Task>>,
-    /// When a call's time is over; stale entries are passed over.
-    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// What time will bring; stale entries are passed over.
+    timers: BinaryHeap<Reverse<(Instant, usize, Timer)>>,
     scope: Arc<Scope>,
     deadline: Instant,
     has_ended: bool,
+}
+
+/// What a moment means for a call.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Timer {
+    /// Its next attempt may be made.
+    BackedOff,
+    /// Its time is over.
+    Deadline,
 }
 
 /// What a call that is not terminal has under way.
@@ -66,6 +76,10 @@ struct Flight {
     permit: Option<Permit>,
     input: Option<Json>,
     deadline: Option<Instant>,
+    /// When the attempt in flight must have ended.
+    attempt_deadline: Option<Instant>,
+    /// The wait before the next attempt.
+    delay: Duration,
     sent: SentMark,
 }
 
@@ -81,7 +95,8 @@ impl Dispatcher {
             .tools
             .iter()
             .map(|tool| Traits {
-                is_effectful: tool.as_ref().is_none_or(|tool| tool.effect != Effect::ReadOnly),
+                is_effectful: tool.as_ref().is_none_or(|tool| tool.effect.must_be_known()),
+                has_fallback: tool.as_ref().is_some_and(|tool| tool.fallback.is_some()),
             })
             .collect();
         let state = BatchState::new(Arc::clone(&intake.plan), traits);
@@ -149,7 +164,7 @@ impl Dispatcher {
 
     /// Lets the timer fire when the next call's time is over.
     fn set(&self, mut timer: Pin<&mut Sleep>) {
-        if let Some(Reverse((next, _))) = self.timers.peek()
+        if let Some(Reverse((next, ..))) = self.timers.peek()
             && *next != timer.deadline()
         {
             timer.as_mut().reset(*next);
@@ -185,6 +200,7 @@ impl Dispatcher {
             }
             Action::Enqueue(call) => self.enqueue(call),
             Action::Run { call, attempt } => self.run_attempt(call, attempt),
+            Action::BackOff { call, attempt, failure } => self.back_off(call, attempt, failure),
             Action::Abandon(call) => {
                 let flight = &mut self.flights[call];
                 if let Some(abort) = flight.abort.take() {
@@ -219,7 +235,7 @@ impl Dispatcher {
         let flight = &mut self.flights[call];
         flight.input = Some(input);
         flight.deadline = Some(deadline);
-        self.timers.push(Reverse((deadline, call)));
+        self.timers.push(Reverse((deadline, call, Timer::Deadline)));
         Ok(())
     }
 
@@ -257,8 +273,17 @@ impl Dispatcher {
             self.inbox.push_back(batch_state::Event::Failed(call, failure, Sent::No));
             return;
         };
+        let now = clock::now();
+        let policy = tool.retry.as_ref();
+        if let Some(policy) = policy.filter(|_| number == NonZeroU32::MIN) {
+            policy.earn(now);
+        }
+        let own = policy.and_then(|policy| now.checked_add(policy.settings().attempt_timeout?));
+        let deadline = own.map_or(deadline, |own| own.min(deadline));
+        flight.attempt_deadline = Some(deadline);
         flight.sent = SentMark::default();
-        let attempt = Attempt { input, number, deadline, sent: flight.sent.clone() };
+        let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
+        let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone() };
         let task = Task::attempt(call, &*tool.backend, attempt, permit);
         self.track(call, task);
     }
@@ -286,15 +311,49 @@ impl Dispatcher {
                         }
                         self.succeed(call, content);
                     }
-                    Err(error) => {
-                        self.heed(call, &error);
-                        let sent = error.sent;
-                        let failure = self.failure_of(call, error);
-                        self.feed(batch_state::Event::Failed(call, failure, sent));
-                    }
+                    Err(error) => self.fail(call, error),
                 }
             }
         }
+    }
+
+    /// Another attempt, or the end.
+    fn fail(&mut self, call: usize, error: backend::Error) {
+        self.heed(call, &error);
+        let now = clock::now();
+        let sent = error.sent;
+        let failure = self.failure_of(call, error, now);
+        let event = match self.delay(call, &failure, sent, now) {
+            Some(delay) => {
+                self.flights[call].delay = delay;
+                batch_state::Event::FailedForNow(call, failure, sent)
+            }
+            None => batch_state::Event::Failed(call, failure, sent),
+        };
+        self.flights[call].sent = SentMark::default();
+        self.feed(event);
+    }
+
+    /// The wait before another attempt; `None` where there is none.
+    fn delay(&self, call: usize, failure: &Failure, sent: Sent, now: Instant) -> Option<Duration> {
+        let tool = self.intake.tools[call].as_ref()?;
+        let Some(State::Running { attempt }) = self.state.state(call) else {
+            return None;
+        };
+        let retry_after = match failure.retry {
+            RetryAdvice::After(after) => Some(after),
+            _ => None,
+        };
+        let (effect, code, advice) = (tool.effect, failure.code, failure.retry);
+        let failed = retry::Failed { attempt, effect, code, advice, sent, retry_after };
+        let deadline = self.flights[call].deadline?;
+        tool.retry.as_ref()?.decide(failed, now, deadline, fastrand::f64())
+    }
+
+    fn back_off(&mut self, call: usize, attempt: u32, failure: Failure) {
+        let (delay, now) = (self.flights[call].delay, clock::now());
+        self.ledger.retrying(&self.intake, (call, attempt), delay, failure, now);
+        self.timers.push(Reverse((now + delay, call, Timer::BackedOff)));
     }
 
     fn succeed(&mut self, call: usize, content: Vec<Content>) {
@@ -314,7 +373,7 @@ impl Dispatcher {
     }
 
     /// The cause stays here; the message goes on to the model.
-    fn failure_of(&self, call: usize, error: backend::Error) -> Failure {
+    fn failure_of(&self, call: usize, error: backend::Error, now: Instant) -> Failure {
         tracing::debug!(
             batch.id = %self.intake.accepted.batch_id,
             call.id = %self.intake.calls[call].id,
@@ -323,7 +382,15 @@ impl Dispatcher {
             cause = error.cause.as_ref().map(tracing::field::display),
             "An attempt failed"
         );
-        error.into_failure()
+        let flight = &self.flights[call];
+        let is_attempts_own = flight.attempt_deadline < flight.deadline
+            && flight.attempt_deadline.is_some_and(|deadline| deadline <= now);
+        match error.into_failure() {
+            Failure { code: FailureCode::DeadlineExceeded, message, .. } if is_attempts_own => {
+                Failure::new(FailureCode::AttemptTimeout, message)
+            }
+            failure => failure,
+        }
     }
 
     fn finish(&mut self, call: usize, ending: Ending) {

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    model::{BatchId, CallId, CallResult},
+    model::{BatchId, CallId, CallResult, Failure},
     plan::Plan,
 };
 
@@ -23,6 +23,19 @@ pub enum Event {
         attempt: u32,
         /// Since the batch was accepted.
         at: Duration,
+    },
+    /// An attempt failed, and another follows.
+    Retrying {
+        /// Place in the turn, from 0.
+        index: usize,
+        /// The call.
+        call_id: CallId,
+        /// The attempt that failed.
+        attempt: u32,
+        /// The wait before the next.
+        delay: Duration,
+        /// Why it failed.
+        failure: Failure,
     },
     /// A call is terminal. Exactly one for every call.
     Finished(Arc<CallResult>),
@@ -56,8 +69,8 @@ pub struct BatchFinished {
     pub critical_path: Vec<usize>,
 }
 
-/// Events that a batch of so many calls can come to.
-pub(super) fn most_of(calls: usize) -> usize {
-    // Accepted and finished; each call's start and end.
-    2 + 2 * calls
+/// Events that a batch of so many calls, each of so many attempts, can come to.
+pub(super) fn most_of(calls: usize, attempts: u32) -> usize {
+    // Accepted and finished; of each attempt the start, and the end or the retry.
+    2 + 2 * calls.saturating_mul(attempts as usize)
 }

@@ -1,12 +1,14 @@
 //! From a submission to a batch that is ready to run: tools looked up, inputs
 //! checked, dependencies planned. Nothing has happened yet.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use sha2::{Digest, Sha256};
 
 use super::{Accepted, Refusal, Settings, Submission};
 use crate::{
     clock::Instant,
-    model::{BatchId, Call, Failure, FailureCode},
+    model::{BatchId, Call, Failure, FailureCode, Owner},
     plan::{self, Plan},
     registry::{Latency, Registry, Tool},
 };
@@ -17,6 +19,7 @@ const ECHO_CHARS_MAX: usize = 400;
 /// A batch that is ready to run.
 #[derive(Debug)]
 pub(super) struct Intake {
+    pub(super) owner: Owner,
     pub(super) accepted: Arc<Accepted>,
     pub(super) calls: Vec<Call>,
     /// `None` where the name is no tool's.
@@ -28,6 +31,31 @@ pub(super) struct Intake {
     pub(super) call_timeout: Option<Duration>,
     /// Most bytes of an input that references were put into.
     pub(super) input_bytes_max: usize,
+}
+
+impl Intake {
+    /// Names a call for a backend: the same over its attempts and when the turn
+    /// is sent again, and another for every other call.
+    pub(super) fn idempotency_key(&self, call: usize) -> Arc<str> {
+        let mut hash = Sha256::new();
+        let parts =
+            [self.owner.as_str(), self.accepted.batch_id.as_str(), self.calls[call].id.as_str()];
+        for part in parts {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        let mut key = String::with_capacity(64);
+        for byte in hash.finalize() {
+            let _ = write!(key, "{byte:02x}");
+        }
+        key.into()
+    }
+
+    /// Attempts of the call with the most.
+    pub(super) fn attempts_max(&self) -> u32 {
+        let policies = self.tools.iter().flatten().filter_map(|tool| tool.retry.as_ref());
+        policies.map(|policy| policy.settings().attempts.get()).max().unwrap_or(1)
+    }
 }
 
 /// Refuses what no waiting makes smaller.
@@ -100,9 +128,9 @@ pub(super) fn take_in(
         plan: Arc::clone(&plan),
         latencies,
     });
-    let Submission { deadline, call_timeout, .. } = submission;
+    let Submission { owner, deadline, call_timeout, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();
-    Intake { accepted, calls, tools, plan, paths, deadline, call_timeout, input_bytes_max }
+    Intake { owner, accepted, calls, tools, plan, paths, deadline, call_timeout, input_bytes_max }
 }
 
 /// What is wrong with a call whatever else the turn holds.

@@ -43,7 +43,8 @@ pub(super) struct Slot {
     ended_at: Option<Instant>,
     running: Duration,
     throttled: Duration,
-    first_started_at: Option<Instant>,
+    backing_off: Duration,
+    backing_off_since: Option<Instant>,
     /// Whether it will read no more of other calls' results.
     has_read: bool,
     /// Calls that have yet to read the whole result.
@@ -85,13 +86,33 @@ impl Ledger {
     pub(super) fn started(&mut self, intake: &Intake, call: usize, attempt: u32, now: Instant) {
         let slot = &mut self.slots[call];
         slot.started_at = Some(now);
-        slot.first_started_at.get_or_insert(now);
         self.tell(Event::Started {
             index: call,
             call_id: intake.calls[call].id.clone(),
             attempt,
             at: now - self.accepted_at,
         });
+    }
+
+    /// An attempt failed, and another follows after `delay`.
+    pub(super) fn retrying(
+        &mut self,
+        intake: &Intake,
+        (call, attempt): (usize, u32),
+        delay: Duration,
+        failure: Failure,
+        now: Instant,
+    ) {
+        self.slots[call].backing_off_since = Some(now);
+        let call_id = intake.calls[call].id.clone();
+        self.tell(Event::Retrying { index: call, call_id, attempt, delay, failure });
+    }
+
+    /// The wait before the next attempt is over, whatever follows.
+    pub(super) fn backed_off(&mut self, call: usize, now: Instant) {
+        let slot = &mut self.slots[call];
+        slot.backing_off +=
+            slot.backing_off_since.take().map_or(Duration::ZERO, |since| now - since);
     }
 
     /// An attempt is over; gives how long it ran.
@@ -155,10 +176,33 @@ impl Ledger {
         Ok(())
     }
 
+    /// The tool's fallback stands for the result, for the model and for those that
+    /// read it.
+    fn fall_back(&mut self, intake: &Intake, call: usize, failure: &Failure) {
+        let tool = intake.tools[call].as_ref();
+        let Some((tool, fallback)) = tool.and_then(|tool| Some((tool, tool.fallback.clone()?)))
+        else {
+            return;
+        };
+        tracing::info!(
+            batch.id = %intake.accepted.batch_id,
+            call.id = %intake.calls[call].id,
+            tool = %tool.name,
+            code = failure.code.as_str(),
+            "A call failed for good and its tool's fallback was taken"
+        );
+        let kept = self.keep(call, vec![Content::Json(fallback)], tool.result_bytes_max);
+        debug_assert!(kept.is_ok(), "a fallback cannot be shown");
+    }
+
     /// The call is terminal: tells its result.
     pub(super) fn finish(&mut self, intake: &Intake, call: usize, ending: Ending, now: Instant) {
         self.stopped(call, now);
+        self.backed_off(call, now);
         self.release_parents(intake, call);
+        if let Ending::FellBack(failure) = &ending {
+            self.fall_back(intake, call, failure);
+        }
         let slot = &mut self.slots[call];
         if slot.result.is_some() {
             tracing::error!(batch.id = %intake.accepted.batch_id, "A call ended twice");
@@ -168,6 +212,9 @@ impl Ledger {
         let (content, source, truncation) = match ending {
             Ending::Succeeded => {
                 (std::mem::take(&mut slot.shown), Some(Source::Executed), slot.truncation)
+            }
+            Ending::FellBack(_) => {
+                (std::mem::take(&mut slot.shown), Some(Source::Fallback), slot.truncation)
             }
             _ => (Vec::new(), None, None),
         };
@@ -232,11 +279,13 @@ fn tell(events: &mpsc::Sender<Event>, event: Event) {
 impl Slot {
     fn timings(&self, accepted: Instant, now: Instant) -> Timings {
         let ready = self.ready_at.unwrap_or(now);
-        let started = self.first_started_at.unwrap_or(now);
+        let known = self.running + self.throttled + self.backing_off;
         Timings {
             blocked: ready - accepted,
-            queued: started.saturating_duration_since(ready).saturating_sub(self.throttled),
+            // What is left: the waits for places, of all attempts.
+            queued: (now - ready).saturating_sub(known),
             throttled: self.throttled,
+            backing_off: self.backing_off,
             running: self.running,
         }
     }
@@ -253,7 +302,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
     let name = |call: usize| format!("{} ({})", intake.calls[call].tool, intake.calls[call].id);
     match ending {
-        Ending::Succeeded => None,
+        Ending::Succeeded | Ending::FellBack(_) => None,
         Ending::Failed(failure) => Some(failure),
         Ending::Cancelled { reason, attempts } => {
             let message = match reason {

@@ -25,6 +25,7 @@ mod deadlines;
 mod order;
 mod random;
 mod rates;
+mod retries;
 
 /// What a tool does when it is called.
 #[derive(Clone, Debug)]
@@ -35,8 +36,14 @@ enum Script {
     Answers(u64, &'static str),
     /// Says no, after so long.
     Fails(u64),
+    /// Fails so often, each after so long, then answers.
+    Recovers(u32, u64),
+    /// As before; what fails may have been sent.
+    RecoversSent(u32, u64),
     /// Asks to be left alone for so many seconds, after so long.
     Throttles(u64, u64),
+    /// Gives up at its deadline, as a backend does.
+    Ends,
     /// Never answers.
     Hangs,
     /// Was sent, and never answers.
@@ -104,12 +111,29 @@ impl Backend for Scripted {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     Err(backend::Error::new(FailureCode::ToolError, "it said no").answered())
                 }
+                Script::Recovers(fails, ms) | Script::RecoversSent(fails, ms) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    if attempt.number.get() > fails {
+                        let key = attempt.key.as_deref().unwrap_or("none");
+                        return json(format!(r#"{{"attempt":{},"key":{key:?}}}"#, attempt.number));
+                    }
+                    let error = backend::Error::new(FailureCode::Unavailable, "not now");
+                    Err(if matches!(script, Script::RecoversSent(..)) {
+                        error.maybe_sent()
+                    } else {
+                        error
+                    })
+                }
                 Script::Throttles(ms, seconds) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     let mut error =
                         backend::Error::new(FailureCode::RateLimited, "too much").answered();
                     error.retry_after = Some(Duration::from_secs(seconds));
                     Err(error)
+                }
+                Script::Ends => {
+                    tokio::time::sleep_until(attempt.deadline).await;
+                    Err(backend::Error::new(FailureCode::DeadlineExceeded, "too slow").maybe_sent())
                 }
                 Script::HangsSent => {
                     attempt.sent.set();
@@ -167,11 +191,23 @@ fn world(tools: &[(&'static str, Script)]) -> World {
 }
 
 fn world_with(settings: Settings, tools: &[(&'static str, Script)]) -> World {
+    world_of(settings, tools, |tool| tool)
+}
+
+fn world_of(
+    settings: Settings,
+    tools: &[(&'static str, Script)],
+    change: impl Fn(Tool) -> Tool,
+) -> World {
     let seen = Arc::new(Seen::default());
     let registry = Registry::new(tools.iter().map(|(name, script)| {
         let backend = Scripted { name, script: script.clone(), seen: Arc::clone(&seen) };
-        let effect = if name.starts_with("do_") { Effect::AtMostOnce } else { Effect::ReadOnly };
-        Tool::new(tool_settings(name), effect, Arc::new(backend))
+        let effect = match name.split_once('_') {
+            Some(("do", _)) => Effect::AtMostOnce,
+            Some(("key", _)) => Effect::Keyed,
+            _ => Effect::ReadOnly,
+        };
+        change(Tool::new(tool_settings(name), effect, Arc::new(backend)))
     }));
     let drain = Drain::new();
     let scheduler = Scheduler::new(Arc::new(registry), settings, drain.clone());

@@ -31,7 +31,7 @@ fn case(
 #[tokio::test]
 async fn what_an_upstream_answers_decides_code_advice_and_words() {
     use {FailureCode as C, RetryAdvice as R};
-    let world = World::start(BASE).await;
+    let world = World::start(&base_with_api("retry: {attempts: 1}")).await;
     let cases = [
         case(
             Reply::text(400, "no such region"),

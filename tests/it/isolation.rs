@@ -3,7 +3,10 @@
 
 use sidecall::proto::v1::{FailureCode, FailureOrigin, Outcome, RetryAdvice};
 
-use crate::support::{Gate, Reply, Turn, World, tools::BASE};
+use crate::support::{
+    Gate, Reply, Turn, World,
+    tools::{BASE, base_with_api},
+};
 
 /// Incidents 12 and 13.
 #[tokio::test]
@@ -32,7 +35,7 @@ async fn siblings_of_a_failure_run_on_and_are_delivered() {
 /// Incident 9.
 #[tokio::test]
 async fn only_calls_that_need_a_failed_one_are_skipped_and_told_which() {
-    let world = World::start(BASE).await;
+    let world = World::start(&base_with_api("retry: {attempts: 1}")).await;
     world.peer.on("GET /read/bad", Reply::text(500, "boom"));
     world.peer.on("GET /read/*", Reply::json("{}"));
     let turn = Turn::of([
@@ -109,7 +112,8 @@ async fn an_ordered_turn_runs_in_block_order_and_stops_at_the_first_failure() {
 
 #[tokio::test]
 async fn a_tool_that_comes_after_another_waits_for_its_end_and_not_for_its_success() {
-    let yaml = BASE.replace("  echo:\n", "  echo:\n    after: [read]\n");
+    let yaml =
+        base_with_api("retry: {attempts: 1}").replace("  echo:\n", "  echo:\n    after: [read]\n");
     let world = World::start(&yaml).await;
     let gate = Gate::closed();
     world.peer.on("GET /read/bad", Reply::text(500, "boom").behind(&gate));

@@ -25,6 +25,7 @@ mod references;
 mod refusals;
 mod requests;
 mod results;
+mod retries;
 mod support;
 mod the_peer;
 mod wire;

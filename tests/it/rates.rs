@@ -11,7 +11,7 @@ use crate::support::{
     Gate, Reply, Turn, World,
     events::Ran,
     peer::Arrival,
-    tools::{BASE, base_with_api},
+    tools::base_with_api,
 };
 
 const fn ms(ms: u64) -> Duration {
@@ -153,7 +153,7 @@ async fn a_call_more_than_the_queue_takes_fails_at_once_and_the_queue_is_served(
 /// Incident 5: one batch's 429 is every batch's pause.
 #[tokio::test]
 async fn an_api_that_asks_to_be_left_alone_is_left_alone_by_every_batch() {
-    let world = World::start(BASE).await;
+    let world = World::start(&base_with_api("retry: {attempts: 1}")).await;
     world.peer.on("GET /read/busy", Reply::text(429, "slow down").header("Retry-After", "2"));
     world.peer.on("GET /read/*", Reply::json("{}"));
     let turn = Turn::of([("ok", "read", r#"{"id":"ok"}"#), ("busy", "read", r#"{"id":"busy"}"#)]);

@@ -145,7 +145,13 @@ impl Endpoint {
 impl Backend for Endpoint {
     fn attempt(&self, attempt: Attempt) -> Pending {
         match self.request(attempt.input.as_str()) {
-            Ok(request) => {
+            Ok(mut request) => {
+                // A hash in hexadecimal is always a header's value.
+                let key = attempt.key.and_then(|key| HeaderValue::from_str(&key).ok());
+                if let Some(key) = key {
+                    let name = self.api.settings().idempotency_header.0.clone();
+                    request.headers_mut().insert(name, key);
+                }
                 Box::pin(Arc::clone(&self.api).exchange(request, attempt.deadline, attempt.sent))
             }
             Err(message) => Box::pin(ready(Err(Error::new(FailureCode::InvalidInput, message)))),

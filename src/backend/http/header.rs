@@ -81,6 +81,11 @@ fn secret(what: &str, text: &str) -> Result<Value, Fault> {
 pub struct HeaderName(pub(super) Name);
 
 impl HeaderName {
+    /// `Idempotency-Key`, as the IETF's draft of that name has it.
+    pub fn idempotency_key() -> Self {
+        Self(Name::from_static("idempotency-key"))
+    }
+
     /// Checks the name.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub struct ApiSettings {
     pub connect_timeout: Duration,
     /// Most bytes of a response's body, decompressed.
     pub response_bytes_max: NonZeroUsize,
+    /// Carries the key of a call whose tool is keyed.
+    pub idempotency_header: HeaderName,
 }
 
 impl ApiSettings {
@@ -50,6 +52,7 @@ impl ApiSettings {
             ca: None,
             connect_timeout: Self::CONNECT_TIMEOUT,
             response_bytes_max: Self::RESPONSE_BYTES_MAX,
+            idempotency_header: HeaderName::idempotency_key(),
         }
     }
 }
@@ -59,6 +62,9 @@ impl ApiSettings {
 pub struct RequestSettings {
     /// Its method.
     pub method: Method,
+    /// What running it twice means: as the method says, unless somebody knows
+    /// better.
+    pub effect: Effect,
     /// Its path below the API's URL.
     pub path: PathTemplate,
     /// Its query, in order. A parameter whose slot has no value is left out; a
@@ -73,7 +79,8 @@ pub struct RequestSettings {
 impl RequestSettings {
     /// A request without query, headers and body.
     pub fn new(method: Method, path: PathTemplate) -> Self {
-        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+        let effect = method.effect();
+        Self { method, effect, path, query: Vec::new(), headers: Vec::new(), body: None }
     }
 
     /// Every slot, those of the path first.

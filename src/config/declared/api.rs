@@ -6,6 +6,7 @@ use serde_json::{Value as Schema, json};
 
 use super::{
     rate::Rates,
+    retry::Retry,
     secret::{Secret, file},
     template::accepted,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Api {
     pub(crate) concurrency: Option<Option<Count<100_000>>>,
     pub(crate) rate: Option<Rates>,
     pub(crate) queue: Option<Count<1_000_000>>,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) idempotency_header: Option<HeaderName>,
     pub(crate) response_bytes: Option<ResponseBytes>,
 }
 
@@ -91,6 +94,14 @@ impl Object for Api {
                 Count(DEFAULT_QUEUE),
                 "Calls that may wait for it; one more fails at once as `overloaded`.",
             ),
+            retry: fields.section("retry"),
+            idempotency_header: fields
+                .optional(
+                    "idempotency_header",
+                    "The header that names a call of a `keyed` tool; `Idempotency-Key` where none \
+                     is named.",
+                )
+                .map(|name| name.unwrap_or_else(HeaderName::idempotency_key)),
             response_bytes: fields.or(
                 "response_bytes",
                 Size(ApiSettings::RESPONSE_BYTES_MAX.get()),
@@ -112,6 +123,7 @@ impl Api {
             ca: self.ca.take()?,
             connect_timeout: self.connect_timeout?,
             response_bytes_max: self.response_bytes?.get(),
+            idempotency_header: self.idempotency_header.take()?,
             ..ApiSettings::new(name, self.url.take()?)
         })
     }

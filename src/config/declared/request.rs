@@ -71,7 +71,12 @@ impl Object for Request {
             let (method, path) = path?;
             let (query, headers) = (query??, headers??);
             let query = query.into_iter().map(|(Parameter(name), value)| (name, value)).collect();
-            Some(RequestSettings { method, path, query, headers, body: body? })
+            Some(RequestSettings {
+                query,
+                headers,
+                body: body?,
+                ..RequestSettings::new(method, path)
+            })
         };
         Some(Self { api, settings: settings(), slots: slots.0, path_slots, headers: names })
     }

@@ -12,7 +12,7 @@ use crate::{
         node::Value,
         scalar::{Count, OneOf, Word},
     },
-    model::{Json, ToolName},
+    model::{Effect, Json, ToolName},
     registry,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Tool {
     pub(crate) latency: Option<Option<Duration>>,
     pub(crate) concurrency: Option<Option<Count<100_000>>>,
     pub(crate) cost: Option<Option<Placed<Count<1_000_000>>>>,
+    pub(crate) effect: Option<Option<OneOf<Effect>>>,
+    pub(crate) fallback: Option<Option<Json>>,
     pub(crate) after: Option<Vec<Placed<ToolName>>>,
     pub(crate) references: Option<OneOf<References>>,
     pub(crate) max_bytes: Option<Option<ResultBytes>>,
@@ -60,6 +62,14 @@ impl Object for Tool {
             ),
             cost: fields
                 .optional("cost", "Tokens that a call takes from every `rate` of its API; else 1."),
+            effect: fields.optional(
+                "effect",
+                "What running it twice means. GET and HEAD are `read_only` by themselves, \
+                 everything else `at_most_once`; `keyed` where the API honours an idempotency \
+                 key.",
+            ),
+            fallback: fields
+                .optional("fallback", "What is taken for its result when the API cannot give one."),
             after: fields
                 .optional(
                     "after",
@@ -218,6 +228,16 @@ pub(crate) enum References {
 impl Word for References {
     const WHAT: &'static str = "a setting of `references`";
     const ALL: &'static [(&'static str, Self)] = &[("on", Self::On), ("off", Self::Off)];
+}
+
+impl Word for Effect {
+    const WHAT: &'static str = "an effect";
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("read_only", Self::ReadOnly),
+        ("keyed", Self::Keyed),
+        ("at_most_once", Self::AtMostOnce),
+        ("at_least_once", Self::AtLeastOnce),
+    ];
 }
 
 impl Setting for ToolName {

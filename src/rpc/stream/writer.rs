@@ -74,7 +74,9 @@ impl Writer {
 
     /// Whether there is more to be written than that the batch has begun.
     pub(super) fn has_news(&self) -> bool {
-        let is_news = |last: &Event| matches!(last, Event::Finished(_) | Event::BatchFinished(_));
+        let is_news = |last: &Event| {
+            matches!(last, Event::Finished(_) | Event::Retrying { .. } | Event::BatchFinished(_))
+        };
         self.pending.back().is_some_and(is_news) && !self.is_before_the_end()
     }
 
@@ -94,7 +96,7 @@ impl Writer {
     pub(super) fn take(&mut self, event: Event) {
         match &event {
             Event::Accepted(accepted) => self.calls_open = accepted.calls.len(),
-            Event::Started { .. } => {}
+            Event::Started { .. } | Event::Retrying { .. } => {}
             Event::Finished(_) => self.calls_open = self.calls_open.saturating_sub(1),
             Event::BatchFinished(_) => self.state = State::Ending,
         }
@@ -111,6 +113,10 @@ impl Writer {
                 }
                 Event::Started { index, call_id, attempt, at } => {
                     batch_event::Event::Started(encode::started(index, &call_id, attempt, at))
+                }
+                Event::Retrying { index, call_id, attempt, delay, failure } => {
+                    let retrying = encode::retrying(index, &call_id, attempt, delay, &failure);
+                    batch_event::Event::Retrying(retrying)
                 }
                 Event::Finished(result) => {
                     self.go_on(Parts::Result(ResultParts::new(result, self.bytes_max)))

@@ -29,7 +29,10 @@ fn planned(depends_on: &[&[usize]], ordering: Ordering) -> Arc<Plan> {
 }
 
 fn machine(plan: &Arc<Plan>, is_effectful: bool) -> BatchState {
-    BatchState::new(Arc::clone(plan), vec![Traits { is_effectful }; plan.nodes.len()])
+    BatchState::new(
+        Arc::clone(plan),
+        vec![Traits { is_effectful, has_fallback: false }; plan.nodes.len()],
+    )
 }
 
 /// Applies an event that must be legal.
@@ -166,6 +169,67 @@ fn an_effect_that_may_have_happened_is_never_called_a_plain_failure() {
 }
 
 #[test]
+fn a_failure_for_now_gives_its_rights_back_and_comes_again() {
+    let mut state = machine(&planned(&[&[]], Ordering::Free), false);
+    apply(&mut state, Event::Begun);
+    fly(&mut state, 0);
+    let actions = apply(&mut state, Event::FailedForNow(0, failure(), Sent::Answered));
+    let waits = Action::BackOff { call: 0, attempt: 1, failure: failure().with_attempts(1) };
+    assert_eq!(actions, [waits]);
+    assert_eq!(apply(&mut state, Event::BackedOff(0)), [Action::Enqueue(0)]);
+    let actions = apply(&mut state, Event::Granted(0));
+    assert_eq!(actions, [Action::Run { call: 0, attempt: 2 }]);
+    let actions = apply(&mut state, Event::Failed(0, failure(), Sent::Answered));
+    assert_eq!(actions[0], Action::Finish(0, Ending::Failed(failure().with_attempts(2))));
+}
+
+#[test]
+fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
+    for (then, expected) in [
+        (Event::TimeUp(0, Sent::No), FailureCode::OutcomeUnknown),
+        (Event::Cancelled(0, Sent::No, CancelReason::Requested), FailureCode::OutcomeUnknown),
+    ] {
+        let mut state = machine(&planned(&[&[]], Ordering::Free), true);
+        apply(&mut state, Event::Begun);
+        fly(&mut state, 0);
+        apply(&mut state, Event::FailedForNow(0, failure(), Sent::Maybe));
+        let actions = apply(&mut state, then);
+        let Action::Finish(0, Ending::Failed(failure)) = &actions[1] else { panic!("{actions:?}") };
+        assert_eq!((failure.code, failure.attempts), (expected, 1));
+    }
+    // An answer to the second attempt with the same key settles the first.
+    let mut state = machine(&planned(&[&[]], Ordering::Free), true);
+    apply(&mut state, Event::Begun);
+    fly(&mut state, 0);
+    apply(&mut state, Event::FailedForNow(0, failure(), Sent::Maybe));
+    apply(&mut state, Event::BackedOff(0));
+    apply(&mut state, Event::Granted(0));
+    let actions = apply(&mut state, Event::Failed(0, failure(), Sent::Answered));
+    assert_eq!(actions[0], Action::Finish(0, Ending::Failed(failure().with_attempts(2))));
+}
+
+#[test]
+fn a_fallback_stands_for_what_the_backend_could_not_give_and_for_nothing_else() {
+    let fails = |code| {
+        let plan = planned(&[&[], &[0]], Ordering::Free);
+        let traits = Traits { is_effectful: false, has_fallback: true };
+        let mut state = BatchState::new(plan, vec![traits; 2]);
+        apply(&mut state, Event::Begun);
+        fly(&mut state, 0);
+        apply(&mut state, Event::Failed(0, Failure::new(code, "no"), Sent::Answered))
+    };
+    for code in FailureCode::ALL {
+        let actions = fails(code);
+        if code.is_of_the_backend() {
+            assert!(matches!(&actions[0], Action::Finish(0, Ending::FellBack(_))), "{code}");
+            assert_eq!(actions[1], Action::Prepare(1), "{code}: its child runs");
+        } else {
+            assert!(matches!(&actions[0], Action::Finish(0, Ending::Failed(_))), "{code}");
+        }
+    }
+}
+
+#[test]
 fn when_all_is_cancelled_no_call_is_blamed_on_another() {
     let mut state = machine(&planned(&[&[], &[0], &[1]], Ordering::Free), false);
     apply(&mut state, Event::Begun);
@@ -202,6 +266,7 @@ fn a_chain_of_ten_thousand_skips_without_recursion() {
 enum Fate {
     Succeeds,
     Fails,
+    FailsForNow,
     IsRejected,
     RunsOutOfTime,
     IsCancelled,
@@ -211,6 +276,7 @@ fn turns() -> impl Strategy<Value = (Vec<Vec<usize>>, Vec<Fate>, Vec<usize>)> {
     let fate = prop_oneof![
         6 => Just(Fate::Succeeds),
         1 => Just(Fate::Fails),
+        2 => Just(Fate::FailsForNow),
         1 => Just(Fate::IsRejected),
         1 => Just(Fate::RunsOutOfTime),
         1 => Just(Fate::IsCancelled),
@@ -231,7 +297,7 @@ fn oracle(parents: &[Vec<usize>], fates: &[Fate]) -> Vec<Outcome> {
         let is_needed = parents.iter().all(|parent| outcomes[*parent] == Outcome::Succeeded);
         outcomes.push(match fate {
             _ if !is_needed => Outcome::Skipped,
-            Fate::Succeeds => Outcome::Succeeded,
+            Fate::Succeeds | Fate::FailsForNow => Outcome::Succeeded,
             Fate::Fails | Fate::IsRejected | Fate::RunsOutOfTime => Outcome::Failed,
             Fate::IsCancelled => Outcome::Cancelled,
         });
@@ -267,7 +333,11 @@ proptest! {
                         Fate::RunsOutOfTime if call % 2 == 0 => Event::TimeUp(call, Sent::No),
                         _ => Event::Granted(call),
                     }),
-                    Action::Run { call, .. } => world.push(match fates[call] {
+                    Action::BackOff { call, .. } => world.push(Event::BackedOff(call)),
+                    Action::Run { call, attempt } => world.push(match fates[call] {
+                        Fate::FailsForNow if attempt < 3 =>
+                            Event::FailedForNow(call, failure(), Sent::No),
+                        Fate::FailsForNow => Event::Succeeded(call),
                         Fate::Succeeds | Fate::IsRejected => Event::Succeeded(call),
                         Fate::Fails => Event::Failed(call, failure(), Sent::Answered),
                         Fate::RunsOutOfTime => Event::TimeUp(call, Sent::Maybe),

@@ -13,10 +13,18 @@ pub enum State {
     /// Its input is being made.
     Preparing,
     /// Waits for its rights.
-    Queued,
+    Queued {
+        /// Of which attempt; 1 for the first.
+        attempt: u32,
+    },
     /// An attempt is in flight.
     Running {
         /// 1 for the first.
+        attempt: u32,
+    },
+    /// An attempt failed, and the next one's time has not come.
+    BackingOff {
+        /// The one that failed.
         attempt: u32,
     },
     /// Terminal, for good.
@@ -38,7 +46,12 @@ pub enum Event {
     Refused(usize, Failure),
     /// The attempt was answered.
     Succeeded(usize),
-    /// The attempt failed. `Maybe`: it may have been sent, and had no answer.
+    /// The attempt failed, and another is worth it. As below.
+    FailedForNow(usize, Failure, Sent),
+    /// The wait before the next attempt is over.
+    BackedOff(usize),
+    /// The attempt failed for good. `Maybe`: it may have been sent, and had no
+    /// answer.
     Failed(usize, Failure, Sent),
     /// The call's time is over. `sent` tells of its attempt in flight, if any.
     TimeUp(usize, Sent),
@@ -57,6 +70,8 @@ impl Event {
             | Self::Granted(call)
             | Self::Refused(call, _)
             | Self::Succeeded(call)
+            | Self::FailedForNow(call, ..)
+            | Self::BackedOff(call)
             | Self::Failed(call, ..)
             | Self::TimeUp(call, _)
             | Self::Cancelled(call, ..) => Some(*call),
@@ -83,12 +98,22 @@ pub enum Action {
     /// Ask for the call's rights: answer [`Event::Granted`] or
     /// [`Event::Refused`].
     Enqueue(usize),
-    /// Make an attempt: answer [`Event::Succeeded`] or [`Event::Failed`].
+    /// Make an attempt: answer [`Event::Succeeded`], [`Event::FailedForNow`] or
+    /// [`Event::Failed`].
     Run {
         /// The call.
         call: usize,
         /// 1 for the first.
         attempt: u32,
+    },
+    /// Wait before the next attempt: answer [`Event::BackedOff`].
+    BackOff {
+        /// The call.
+        call: usize,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
     },
     /// Drop whatever is under way for the call.
     Abandon(usize),
@@ -105,6 +130,8 @@ pub enum Ending {
     Succeeded,
     /// It failed.
     Failed(Failure),
+    /// It failed, and its tool's fallback stands for its result.
+    FellBack(Failure),
     /// It was cancelled before anything could have been sent, or its effect
     /// does not matter.
     Cancelled {
@@ -126,7 +153,7 @@ impl Ending {
     /// The outcome that it amounts to.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Succeeded => Outcome::Succeeded,
+            Self::Succeeded | Self::FellBack(_) => Outcome::Succeeded,
             Self::Failed(_) => Outcome::Failed,
             Self::Cancelled { .. } => Outcome::Cancelled,
             Self::Skipped { .. } => Outcome::Skipped,
@@ -152,4 +179,6 @@ pub struct Traits {
     /// Whether an attempt that may have been sent and had no answer leaves
     /// nobody knowing what happened.
     pub is_effectful: bool,
+    /// Whether something stands for its result when it fails for good.
+    pub has_fallback: bool,
 }

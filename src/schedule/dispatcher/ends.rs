@@ -4,7 +4,7 @@ use std::{cmp::Reverse, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::Dispatcher;
+use super::{Dispatcher, Timer};
 use crate::{
     clock,
     model::CallId,
@@ -53,34 +53,42 @@ impl Dispatcher {
         let _ = cancelled.send(ids);
     }
 
-    /// Ends the calls whose time is over. An attempt gets a moment more to say
-    /// itself what it was doing.
+    /// Does what time has brought: the next attempts, and the end of calls whose
+    /// time is over. An attempt gets a moment more to say itself what it was
+    /// doing.
     pub(super) fn expire(&mut self) {
         let now = clock::now();
-        while let Some(Reverse((when, call))) = self.timers.peek().copied() {
+        while let Some(Reverse((when, call, timer))) = self.timers.peek().copied() {
             if when > now {
                 break;
             }
             self.timers.pop();
-            let is_over = match self.state.state(call) {
-                Some(State::Queued) => true,
-                Some(State::Running { .. }) => {
+            match (timer, self.state.state(call)) {
+                (Timer::BackedOff, Some(State::BackingOff { .. })) => {
+                    self.ledger.backed_off(call, now);
+                    self.feed(batch_state::Event::BackedOff(call));
+                }
+                (Timer::Deadline, Some(State::Running { .. })) => {
+                    // The attempt's own deadline may have come before.
                     let last = self.flights[call].deadline.unwrap_or(when) + GRACE;
                     if last > now {
-                        self.timers.push(Reverse((last, call)));
+                        self.timers.push(Reverse((last, call, timer)));
+                    } else {
+                        self.ledger.stopped(call, now);
+                        self.time_up(call);
                     }
-                    last <= now
                 }
-                _ => false,
-            };
-            if is_over {
-                let sent = self.flights[call].sent.get();
-                if matches!(self.state.state(call), Some(State::Running { .. })) {
-                    self.ledger.stopped(call, now);
+                (Timer::Deadline, Some(State::Queued { .. } | State::BackingOff { .. })) => {
+                    self.time_up(call);
                 }
-                self.feed(batch_state::Event::TimeUp(call, sent));
+                _ => {}
             }
         }
+    }
+
+    fn time_up(&mut self, call: usize) {
+        let sent = self.flights[call].sent.get();
+        self.feed(batch_state::Event::TimeUp(call, sent));
     }
 }
 

@@ -185,6 +185,7 @@ pub(super) fn endpoint(settings: ApiSettings, method: Method) -> Endpoint {
 pub(super) fn begin(endpoint: &Endpoint, input: &str, time: Duration) -> (Pending, SentMark) {
     let sent = SentMark::default();
     let attempt = Attempt {
+        key: None,
         input: Json::try_new(input).unwrap(),
         number: std::num::NonZeroU32::MIN,
         deadline: clock::now() + time,

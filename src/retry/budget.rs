@@ -1,0 +1,77 @@
+//! How many retries an API can bear.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::clock::Instant;
+
+/// What is counted.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Retries in a window that cost nothing, so that an API that is called rarely
+/// can be retried at all.
+const RESERVE: u64 = 3;
+
+/// Retries as a part of an API's traffic: those of the last ten seconds never
+/// exceed the given part of the first attempts of the same ten seconds, a small
+/// reserve aside. Without it a failing API gets several times its load exactly
+/// when it can bear it least.
+#[derive(Debug)]
+pub struct Budget {
+    percent: u64,
+    seconds: Mutex<VecDeque<Second>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Second {
+    began: Instant,
+    firsts: u64,
+    retries: u64,
+}
+
+impl Budget {
+    /// Retries of so many percent of the first attempts.
+    pub fn new(percent: u32) -> Self {
+        Self { percent: percent.into(), seconds: Mutex::default() }
+    }
+
+    /// A first attempt is made.
+    pub fn earn(&self, now: Instant) {
+        self.within(now, |seconds| {
+            if let Some(second) = seconds.back_mut() {
+                second.firsts += 1;
+            }
+        });
+    }
+
+    /// Takes a retry, where there is one.
+    pub fn spend(&self, now: Instant) -> bool {
+        self.within(now, |seconds| {
+            let firsts: u64 = seconds.iter().map(|second| second.firsts).sum();
+            let retries: u64 = seconds.iter().map(|second| second.retries).sum();
+            let is_there = retries < RESERVE.max(firsts * self.percent / 100);
+            if is_there && let Some(second) = seconds.back_mut() {
+                second.retries += 1;
+            }
+            is_there
+        })
+    }
+
+    /// Gives the seconds of the window, the present one last.
+    fn within<T>(&self, now: Instant, work: impl FnOnce(&mut VecDeque<Second>) -> T) -> T {
+        let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        while seconds.front().is_some_and(|second| now.duration_since(second.began) >= WINDOW) {
+            seconds.pop_front();
+        }
+        let is_new = seconds
+            .back()
+            .is_none_or(|second| now.duration_since(second.began) >= Duration::from_secs(1));
+        if is_new {
+            seconds.push_back(Second { began: now, firsts: 0, retries: 0 });
+        }
+        work(&mut seconds)
+    }
+}
