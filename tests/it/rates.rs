@@ -7,12 +7,7 @@ use sidecall::proto::v1::{
     FailureCode, FailureOrigin, Outcome, RetryAdvice, ToolResult, batch_event::Event,
 };
 
-use crate::support::{
-    Gate, Reply, Turn, World,
-    events::Ran,
-    peer::Arrival,
-    tools::base_with_api,
-};
+use crate::support::{Gate, Reply, Turn, World, events::Ran, peer::Arrival, tools::base_with_api};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
