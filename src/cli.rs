@@ -19,6 +19,7 @@ pub mod tools;
 mod client;
 mod command;
 mod follow;
+mod rates;
 mod refusal;
 mod terminal;
 mod turn;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::{net::UnixStream, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{AddressArgs, ConfigArgs, Exit, refusal::Refusal};
+use super::{AddressArgs, ConfigArgs, Exit, rates::Rates, refusal::Refusal};
 use crate::{
     app,
     config::{self, Config},
@@ -89,6 +89,9 @@ impl FromArgMatches for Target {
 pub(crate) struct Client {
     /// The connection.
     pub(crate) rpc: SidecallServiceClient<Channel>,
+    /// What its configuration limits, where it is our own; a server that runs
+    /// keeps that to itself.
+    pub(crate) rates: Rates,
     /// The server, where it is our own.
     local: Option<Local>,
 }
@@ -177,7 +180,9 @@ impl Client {
     /// own.
     pub(crate) async fn connect(target: &Target) -> Result<Self, Error> {
         match target {
-            Target::Address(address) => Ok(Self { rpc: connect(address).await?, local: None }),
+            Target::Address(address) => {
+                Ok(Self { rpc: connect(address).await?, rates: Rates::default(), local: None })
+            }
             Target::Config(path) => {
                 let config = config::load(path).map_err(|error| Error::Usage(error.to_string()))?;
                 // Where not even this can be said, the turn still runs.
@@ -201,17 +206,18 @@ impl Client {
             unix: Some(listen::Unix { path: socket, ..listen::Unix::default() }),
             tcp: None,
         };
+        let rates = Rates::of(&config);
         let bound = app::bind(config).map_err(|error| Error::Usage(error.to_string()))?;
         let drain = bound.drain.clone();
         // Not a task of the server's own drain, which it awaits the end of.
         let serving = Drain::new().spawn(bound.run());
         let local = Some(Local { drain, serving, directory });
-        Ok(Self { rpc: connect(&address).await?, local })
+        Ok(Self { rpc: connect(&address).await?, rates, local })
     }
 
     /// Ends the server where it is our own.
     pub(crate) async fn close(self) {
-        let Self { rpc, local } = self;
+        let Self { rpc, local, .. } = self;
         drop(rpc);
         if let Some(Local { drain, serving, directory }) = local {
             drain.kill();

@@ -54,13 +54,14 @@ pub fn run(args: Args) -> Exit {
 async fn plan(args: Args) -> Result<Exit, Error> {
     let request = args.turn.read().map_err(|fault| Error::Usage(fault.to_string()))?;
     let mut client = Client::connect(&args.target).await?;
+    let rates = std::mem::take(&mut client.rates);
     let response = client.rpc.plan_batch(to_plan(request)).await;
     client.close().await;
     let response = response.map_err(|status| Error::from(&status))?.into_inner();
     let plan = response.plan.clone().unwrap_or_default();
     let mut screen = Screen::stdout(&args.draw);
     let text = match args.format {
-        Format::Text => text::text(&plan, &screen.look),
+        Format::Text => text::text(&plan, &rates.spreads(&plan), &screen.look),
         Format::Dot => dot::dot(&plan),
         Format::Json => wire::to_pretty_json("sidecall.v1.PlanBatchResponse", &response)?,
     };

@@ -6,7 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     cli::{
-        terminal::{Ink, Look, fitted, harmless},
+        rates::Spread,
+        terminal::{Ink, Look, fitted, harmless, wrapped},
         waterfall::{
             Waterfall,
             below::{below, chain},
@@ -21,7 +22,7 @@ use crate::{
 const ROWS: usize = 100;
 
 /// The plan as text.
-pub(super) fn text(plan: &v1::Plan, look: &Look) -> String {
+pub(super) fn text(plan: &v1::Plan, spreads: &[Spread], look: &Look) -> String {
     let waterfall = Waterfall::planned(plan);
     let mut lines = vec![look.paint(Ink::Bold, &headline(plan)), String::new()];
     lines.extend(draw::frame(&waterfall, Duration::ZERO, look, ROWS));
@@ -31,6 +32,7 @@ pub(super) fn text(plan: &v1::Plan, look: &Look) -> String {
     }
     lines.push(String::new());
     lines.extend(estimate(plan, &waterfall, look));
+    lines.extend(spreads.iter().flat_map(|spread| rate(spread, look)));
     lines.extend(below(&waterfall, look));
     lines.join("\n")
 }
@@ -99,15 +101,31 @@ fn estimate(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> 
     lines
 }
 
+/// What the estimate leaves out.
+fn rate(spread: &Spread, look: &Look) -> Vec<String> {
+    let Spread { api, rate, calls, time } = spread;
+    let calls = count(*calls, "call");
+    let time = draw::text(*time);
+    let told = format!("the rate of {api}, {rate}, spreads {calls} over {time} at least");
+    let lines = wrapped(&told, look.width.saturating_sub(3));
+    lines.iter().map(|line| format!("  {}", look.paint(Ink::Waiting, line))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::plan::dot::tests::plan;
+    use crate::{cli::plan::dot::tests::plan, model::ApiName};
 
     #[test]
     fn a_plan_says_what_waits_for_what_and_why() {
         let look = Look { width: 80, unicode: true, color: false };
-        let text = text(&plan(), &look);
+        let spread = Spread {
+            api: ApiName::try_new("shop").unwrap(),
+            rate: "2/s".into(),
+            calls: 2,
+            time: Duration::from_millis(500),
+        };
+        let text = text(&plan(), &[spread], &look);
         assert!(text.lines().all(|line| line.width() < 80), "{text}");
         insta::assert_snapshot!(text);
     }
@@ -115,7 +133,7 @@ mod tests {
     #[test]
     fn a_plan_is_drawn_in_ascii_where_nothing_else_can_be() {
         let look = Look { width: 60, unicode: false, color: false };
-        let text = text(&plan(), &look);
+        let text = text(&plan(), &[], &look);
         assert!(text.is_ascii() && text.lines().all(|line| line.len() < 60), "{text}");
     }
 }
