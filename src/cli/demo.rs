@@ -53,6 +53,10 @@ const QUOTES: (&str, &str) = ("quotes.json", include_str!("demo/turns/quotes.jso
 /// with.
 const RATE: &str = "    rate: 20/s burst 2\n";
 
+/// What stands in its place: retries would make some of the refused calls again,
+/// after pauses of chance, and hide what the limit does.
+const NO_RETRIES: &str = "    retry: {attempts: 1}\n";
+
 /// A price as its API writes it: a double would lose the zero.
 const PRICE: &str = "1249.90";
 
@@ -246,9 +250,9 @@ impl Demo<'_> {
         self.head(
             "5. Too fast for an API",
             "The market takes 20 requests a second, 4 at once, and answers more with 429. Eight \
-             calls at once, and nothing in the configuration that says so:",
+             calls at once, from a configuration that neither limits nor retries:",
         )?;
-        let yaml = config_of(origin).replace(RATE, "");
+        let yaml = config_of(origin).replace(RATE, NO_RETRIES);
         let config = config::read("sidecall.yaml", &yaml, &Process)
             .map_err(|faults| Error::Usage(faults.to_string()))?;
         let directory = temporary()?;

@@ -39,6 +39,8 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
     ] {
         assert!(shown.contains(says), "{says} is missing in:\n{shown}");
     }
+    let (_, at_its_rate) = shown.split_once("6. The same").unwrap();
+    assert!(!at_its_rate.contains('╌'), "an attempt was made again:\n{at_its_rate}");
     let socket = shown.lines().find_map(|line| line.trim().strip_prefix("server  unix://"));
     let socket = socket.unwrap().strip_suffix(", asked over gRPC").unwrap();
     assert!(!Path::new(socket).parent().unwrap().exists(), "{socket} is still there");
@@ -51,6 +53,6 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
 #[test]
 fn without_its_rate_the_configuration_is_the_same_but_for_a_line() {
     assert_eq!(CONFIG.matches(RATE).count(), 1);
-    let without = config::read("sidecall.yaml", &CONFIG.replace(RATE, ""), &Process);
+    let without = config::read("sidecall.yaml", &CONFIG.replace(RATE, NO_RETRIES), &Process);
     without.unwrap();
 }
