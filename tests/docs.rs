@@ -90,7 +90,8 @@ fn every_whole_configuration_on_a_page_loads_without_a_warning() {
 fn the_fault_on_the_page_is_told_as_it_stands_there() {
     let text = page("docs/config.md");
     let whole = blocks(&text, "yaml").into_iter().find(|block| block.starts_with("apis:")).unwrap();
-    let faulty = whole.replace("concurrency: 8", "rte: 10/s");
+    let line = whole.lines().find(|line| line.contains(" rate:")).unwrap();
+    let faulty = whole.replace(line, "    rte: 10/s");
     let told = config::read("sidecall.yaml", &faulty, &Set).unwrap_err().to_string();
     let shown = blocks(&text, "console").into_iter().find(|block| block.contains("rte")).unwrap();
     assert!(told.starts_with(shown.trim_end()), "{told}");
