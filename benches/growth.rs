@@ -118,12 +118,10 @@ async fn run(scheduler: &Scheduler, submission: Submission, calls: usize) -> any
     let mut running = scheduler.submit(submission)?;
     let mut succeeded = 0;
     while let Some(event) = running.events.recv().await {
-        match event {
-            Event::Finished(result) if result.outcome == Outcome::Succeeded => succeeded += 1,
-            Event::Accepted(_)
-            | Event::Started { .. }
-            | Event::Finished(_)
-            | Event::BatchFinished(_) => {}
+        if let Event::Finished(result) = event
+            && result.outcome == Outcome::Succeeded
+        {
+            succeeded += 1;
         }
     }
     ensure!(succeeded == calls, "{succeeded} of {calls} calls succeeded");
