@@ -27,10 +27,10 @@ pub(super) struct Task {
 
 enum Stage {
     Waiting(Wait),
-    /// The attempt before its rights: it is dropped first, and they are free
-    /// only when nothing of it is left.
+    /// The attempt and its rights, which are free only when nothing of it is
+    /// left.
     Attempting {
-        pending: backend::Pending,
+        pending: Option<backend::Pending>,
         _permit: Permit,
     },
     /// It was over before it began.
@@ -70,7 +70,7 @@ impl Task {
         permit: Permit,
     ) -> Self {
         let stage = match catch_unwind(AssertUnwindSafe(|| backend.attempt(attempt))) {
-            Ok(pending) => Stage::Attempting { pending, _permit: permit },
+            Ok(pending) => Stage::Attempting { pending: Some(pending), _permit: permit },
             Err(panic) => Stage::Broken(Some(panicked(&*panic))),
         };
         Self { call, stage }
@@ -86,7 +86,8 @@ impl Future for Task {
             Stage::Waiting(wait) => {
                 Pin::new(wait).poll(context).map(|permit| Done::Granted(call, permit))
             }
-            Stage::Attempting { pending, .. } => {
+            Stage::Attempting { pending: None, .. } => Poll::Pending,
+            Stage::Attempting { pending: Some(pending), .. } => {
                 match catch_unwind(AssertUnwindSafe(|| pending.as_mut().poll(context))) {
                     Ok(poll) => poll.map(|answer| Done::Answered(call, answer)),
                     Err(panic) => Poll::Ready(Done::Answered(call, Err(panicked(&*panic)))),
@@ -96,6 +97,22 @@ impl Future for Task {
                 Some(error) => Poll::Ready(Done::Answered(call, Err(error))),
                 None => Poll::Pending,
             },
+        }
+    }
+}
+
+impl Drop for Task {
+    /// A backend that panics while it is dropped must not take the batch along.
+    fn drop(&mut self) {
+        if let Stage::Attempting { pending, .. } = &mut self.stage {
+            let pending = pending.take();
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pending))) {
+                let error = panicked(&*panic);
+                tracing::error!(
+                    cause = error.cause.as_ref().map(tracing::field::display),
+                    "An attempt broke while it was dropped"
+                );
+            }
         }
     }
 }

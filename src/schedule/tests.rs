@@ -52,6 +52,8 @@ enum Script {
     Panics,
     /// Breaks while it works.
     PanicsLater,
+    /// Never answers, and breaks when it is dropped.
+    PanicsWhenDropped,
 }
 
 /// What the tools have seen.
@@ -67,6 +69,15 @@ struct Scripted {
     name: &'static str,
     script: Script,
     seen: Arc<Seen>,
+}
+
+/// Panics when it is dropped.
+struct Breaks;
+
+impl Drop for Breaks {
+    fn drop(&mut self) {
+        panic!("as it was told")
+    }
 }
 
 /// Counts an attempt while it lives.
@@ -142,6 +153,10 @@ impl Backend for Scripted {
                 Script::PanicsLater => {
                     tokio::task::yield_now().await;
                     panic!("as it was told")
+                }
+                Script::PanicsWhenDropped => {
+                    let _breaks = Breaks;
+                    std::future::pending().await
                 }
                 Script::Hangs | Script::Panics => std::future::pending().await,
             }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Per, queue::Queue};
 use crate::{
-    clock::Instant,
+    clock::{self, Instant},
     limits::{Bucket, Rate},
     model::SessionId,
 };
@@ -16,6 +16,9 @@ use crate::{
 /// Sessions that an API keeps buckets for; about 200 bytes each. Those beyond
 /// share one, so that a flood of new sessions cannot pass what one may.
 const SESSION_BUCKETS_MAX: usize = 10_000;
+
+/// How often full buckets are looked for, at most: it takes a look at all.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Api {
     pub(super) cap: Option<Cap>,
@@ -59,6 +62,7 @@ pub(super) struct SessionBuckets {
     rates: Vec<Rate>,
     buckets: HashMap<SessionId, Vec<Bucket>>,
     overflow: Vec<Bucket>,
+    swept_at: Option<Instant>,
 }
 
 impl SessionBuckets {
@@ -68,7 +72,10 @@ impl SessionBuckets {
             return &[];
         }
         if !self.buckets.contains_key(session) {
-            if self.buckets.len() >= SESSION_BUCKETS_MAX {
+            let now = clock::now();
+            let is_due = self.swept_at.is_none_or(|swept| now - swept >= SWEPT_EVERY);
+            if self.buckets.len() >= SESSION_BUCKETS_MAX && is_due {
+                self.swept_at = Some(now);
                 // A full bucket is as good as none.
                 self.buckets
                     .retain(|_, all| all.iter().any(|one| one.level() < one.rate().burst().get()));
@@ -116,6 +123,7 @@ impl Api {
             rates: of(Per::Session).collect(),
             buckets: HashMap::new(),
             overflow: of(Per::Session).map(Bucket::new).collect(),
+            swept_at: None,
         };
         Self {
             cap: concurrency.map(Cap::new),

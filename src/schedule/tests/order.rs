@@ -78,6 +78,16 @@ async fn a_tool_that_panics_is_one_error_result() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tool_that_panics_when_it_is_dropped_takes_nobody_along() {
+    let world = world(&[("bad", Script::PanicsWhenDropped), ("get", Script::Echoes(50))]);
+    let mut submission = turn(&["bad", "get"]);
+    submission.call_timeout = Some(MS(500));
+    let told = world.run(submission).await;
+    assert_eq!(told.outcomes(), [Outcome::Failed, Outcome::Succeeded]);
+    assert_eq!(told.failure(0).0, FailureCode::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ordered_turn_stops_at_the_first_failure() {
     let world = world(&[("get", Script::Echoes(50)), ("no", Script::Fails(10))]);
     let mut submission = turn(&["get", "no", "get", "get"]);
