@@ -110,7 +110,8 @@ impl Scheduler {
         let (events, received) = mpsc::channel(events_max);
         let scope = shared.gate.open(&session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
-        let dispatcher = Dispatcher::new(intake, scope, deadline, now, events);
+        let mut dispatcher = Dispatcher::new(intake, scope, deadline, now, events);
+        dispatcher.begin();
         let killed = shared.drain.killed().clone();
         let commands = entry.begin();
         shared.drain.spawn(dispatcher.run(commands, killed, (admitted, entry)));

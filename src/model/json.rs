@@ -84,6 +84,14 @@ impl Json {
         &self.0.text
     }
 
+    /// Lets the parsed form go where nobody else has it: it is several times the
+    /// text's size, and found again when it is asked for.
+    pub fn forget_value(&mut self) {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.value.take();
+        }
+    }
+
     /// The parsed form, for finding and checking; numbers in it may have lost
     /// digits.
     pub fn value(&self) -> &Value {

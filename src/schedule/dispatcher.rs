@@ -8,15 +8,14 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
-    num::NonZeroU32,
     pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::{
-    StreamExt,
-    future::{AbortHandle, Abortable},
+    FutureExt, StreamExt,
+    future::{AbortHandle, Abortable, Aborted},
     stream::FuturesUnordered,
 };
 use tokio::{sync::mpsc, time::Sleep};
@@ -24,25 +23,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Event,
-    batch_state::{self, Action, BatchState, CancelReason, Ending, State, Traits},
+    batch_state::{self, Action, BatchState, CancelReason, Ending, Traits},
     batches::Command,
     executor::{Done, Task},
     intake::Intake,
     outcome::{self, Ledger},
 };
 use crate::{
-    backend::{self, Attempt, Reply, SentMark},
+    backend::{Reply, SentMark},
     clock::{self, Instant},
     limits::{Asked, Permit, Request, Scope},
-    model::{Content, Effect, Failure, FailureCode, Json, RetryAdvice, Sent},
-    retry,
+    model::{Content, Failure, FailureCode, Json, Sent},
 };
 
+mod attempts;
 mod ends;
-
-/// The longest that an upstream's `Retry-After` is heeded for everyone: one that
-/// asks for more has more wrong with it than its load.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The task of one batch.
 pub(super) struct Dispatcher {
@@ -116,6 +111,14 @@ impl Dispatcher {
         }
     }
 
+    /// Takes the batch's first steps: tells that it was accepted, and asks for the
+    /// rights of the calls that wait for nothing. Whoever submitted it does so
+    /// himself, which saves waking a task for it.
+    pub(super) fn begin(&mut self) {
+        self.ledger.accepted(&self.intake.accepted);
+        self.feed(batch_state::Event::Begun);
+    }
+
     /// Runs the batch to its end. `places` are given back before the last event
     /// leaves, so that whoever has seen it finds them free.
     pub(super) async fn run<P>(
@@ -124,8 +127,6 @@ impl Dispatcher {
         killed: CancellationToken,
         places: P,
     ) {
-        self.ledger.accepted(&self.intake.accepted);
-        self.feed(batch_state::Event::Begun);
         self.drive(commands, killed).await;
 
         let Self { ledger, intake, tasks, flights, scope, .. } = self;
@@ -152,9 +153,13 @@ impl Dispatcher {
                 () = &mut caller_gone => self.cancel_all(CancelReason::CallerGone),
                 Some(command) = ends::next(&mut commands) => self.obey(command),
                 Some(done) = self.tasks.next(), if !self.tasks.is_empty() => {
-                    // Else it was abandoned, and the machine has been told.
-                    if let Ok(done) = done {
-                        self.take(done);
+                    self.take_if_wanted(done);
+                    // What else is done already needs no look at the other arms. This
+                    // polls with no waker; the next turn of the loop polls with ours.
+                    while !self.has_ended
+                        && let Some(Some(done)) = self.tasks.next().now_or_never()
+                    {
+                        self.take_if_wanted(done);
                     }
                 }
                 () = &mut timer => self.expire(),
@@ -259,39 +264,17 @@ impl Dispatcher {
         }
     }
 
-    fn run_attempt(&mut self, call: usize, number: u32) {
-        self.ledger.started(&self.intake, call, number, clock::now());
-        let flight = &mut self.flights[call];
-        let (Some(tool), Some(permit), Some(input), Some(deadline), Some(number)) = (
-            self.intake.tools[call].as_ref(),
-            flight.permit.take(),
-            flight.input.clone(),
-            flight.deadline,
-            NonZeroU32::new(number),
-        ) else {
-            let failure = Failure::new(FailureCode::Internal, "the call was run before its time");
-            self.inbox.push_back(batch_state::Event::Failed(call, failure, Sent::No));
-            return;
-        };
-        let now = clock::now();
-        let policy = tool.retry.as_ref();
-        if let Some(policy) = policy.filter(|_| number == NonZeroU32::MIN) {
-            policy.earn(now);
-        }
-        let own = policy.and_then(|policy| now.checked_add(policy.settings().attempt_timeout?));
-        let deadline = own.map_or(deadline, |own| own.min(deadline));
-        flight.attempt_deadline = Some(deadline);
-        flight.sent = SentMark::default();
-        let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
-        let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone() };
-        let task = Task::attempt(call, &*tool.backend, attempt, permit);
-        self.track(call, task);
-    }
-
     fn track(&mut self, call: usize, task: Task) {
         let (abort, registration) = AbortHandle::new_pair();
         self.flights[call].abort = Some(abort);
         self.tasks.push(Abortable::new(task, registration));
+    }
+
+    /// One that was abandoned is passed over: the machine has been told.
+    fn take_if_wanted(&mut self, done: Result<Done, Aborted>) {
+        if let Ok(done) = done {
+            self.take(done);
+        }
     }
 
     fn take(&mut self, done: Done) {
@@ -317,45 +300,6 @@ impl Dispatcher {
         }
     }
 
-    /// Another attempt, or the end.
-    fn fail(&mut self, call: usize, error: backend::Error) {
-        self.heed(call, &error);
-        let now = clock::now();
-        let sent = error.sent;
-        let failure = self.failure_of(call, error, now);
-        let event = match self.delay(call, &failure, sent, now) {
-            Some(delay) => {
-                self.flights[call].delay = delay;
-                batch_state::Event::FailedForNow(call, failure, sent)
-            }
-            None => batch_state::Event::Failed(call, failure, sent),
-        };
-        self.flights[call].sent = SentMark::default();
-        self.feed(event);
-    }
-
-    /// The wait before another attempt; `None` where there is none.
-    fn delay(&self, call: usize, failure: &Failure, sent: Sent, now: Instant) -> Option<Duration> {
-        let tool = self.intake.tools[call].as_ref()?;
-        let Some(State::Running { attempt }) = self.state.state(call) else {
-            return None;
-        };
-        let retry_after = match failure.retry {
-            RetryAdvice::After(after) => Some(after),
-            _ => None,
-        };
-        let (effect, code, advice) = (tool.effect, failure.code, failure.retry);
-        let failed = retry::Failed { attempt, effect, code, advice, sent, retry_after };
-        let deadline = self.flights[call].deadline?;
-        tool.retry.as_ref()?.decide(failed, now, deadline, fastrand::f64())
-    }
-
-    fn back_off(&mut self, call: usize, attempt: u32, failure: Failure) {
-        let (delay, now) = (self.flights[call].delay, clock::now());
-        self.ledger.retrying(&self.intake, (call, attempt), delay, failure, now);
-        self.timers.push(Reverse((now + delay, call, Timer::BackedOff)));
-    }
-
     fn succeed(&mut self, call: usize, content: Vec<Content>) {
         let max = self.intake.tools[call].as_ref().map_or(usize::MAX, |tool| tool.result_bytes_max);
         let event = match self.ledger.keep(call, content, max) {
@@ -363,34 +307,6 @@ impl Dispatcher {
             Err(failure) => batch_state::Event::Failed(call, failure, Sent::Answered),
         };
         self.feed(event);
-    }
-
-    /// An upstream that asks to be left alone is left alone by everyone.
-    fn heed(&self, call: usize, error: &backend::Error) {
-        if let (Some(after), Some(tool)) = (error.retry_after, &self.intake.tools[call]) {
-            self.scope.pause(&tool.api, clock::now() + after.min(PAUSE_MAX));
-        }
-    }
-
-    /// The cause stays here; the message goes on to the model.
-    fn failure_of(&self, call: usize, error: backend::Error, now: Instant) -> Failure {
-        tracing::debug!(
-            batch.id = %self.intake.accepted.batch_id,
-            call.id = %self.intake.calls[call].id,
-            tool = &*self.intake.calls[call].tool,
-            code = error.code.as_str(),
-            cause = error.cause.as_ref().map(tracing::field::display),
-            "An attempt failed"
-        );
-        let flight = &self.flights[call];
-        let is_attempts_own = flight.attempt_deadline < flight.deadline
-            && flight.attempt_deadline.is_some_and(|deadline| deadline <= now);
-        match error.into_failure() {
-            Failure { code: FailureCode::DeadlineExceeded, message, .. } if is_attempts_own => {
-                Failure::new(FailureCode::AttemptTimeout, message)
-            }
-            failure => failure,
-        }
     }
 
     fn finish(&mut self, call: usize, ending: Ending) {

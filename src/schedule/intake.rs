@@ -88,7 +88,7 @@ pub(super) fn take_in(
     registry: &Registry,
     settings: &Settings,
 ) -> Intake {
-    let calls = submission.calls;
+    let mut calls = submission.calls;
     let tools: Vec<_> = calls.iter().map(|call| registry.get(&call.tool).cloned()).collect();
 
     let mut plan = plan::build(
@@ -114,6 +114,11 @@ pub(super) fn take_in(
         } else if node.fault.is_none() {
             node.fault = misfit(call, tool.as_deref(), node.template.as_ref());
         }
+    }
+
+    // Checked and planned, it is sent as text.
+    for input in calls.iter_mut().filter_map(|call| call.input.as_mut().ok()) {
+        input.forget_value();
     }
 
     let plan = Arc::new(plan);

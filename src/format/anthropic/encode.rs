@@ -17,7 +17,11 @@ const IMAGE_BASE64_MAX: usize = 5 << 20;
 /// remains; files beside an error are named instead.
 pub fn encode(result: &CallResult) -> String {
     let is_error = result.is_error();
-    let mut out = format!(r#"{{"type":"tool_result","tool_use_id":{}"#, quoted(&result.call_id));
+    // Room for the text, its quotes escaped, and what stands around it.
+    let bytes: usize = result.content.iter().map(Content::size_bytes).sum();
+    let mut out = String::with_capacity(bytes + bytes / 4 + 160);
+    out.push_str(r#"{"type":"tool_result","tool_use_id":"#);
+    out.push_str(&quoted(&result.call_id));
     let mut blocks = Blocks { out: &mut out, is_begun: false };
     if let Some(failure) = &result.failure {
         blocks.text(&failure.to_string());
