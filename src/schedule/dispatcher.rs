@@ -52,6 +52,8 @@ pub(super) struct Dispatcher {
     timers: BinaryHeap<Reverse<(Instant, usize, Timer)>>,
     scope: Arc<Scope>,
     deadline: Instant,
+    /// When what is being done began: read once for all that follows from it.
+    now: Instant,
     has_ended: bool,
 }
 
@@ -107,6 +109,7 @@ impl Dispatcher {
             timers: BinaryHeap::new(),
             scope,
             deadline,
+            now,
             has_ended: false,
         }
     }
@@ -220,7 +223,7 @@ impl Dispatcher {
 
     /// The call's own parents are done: its clock starts, its input is made.
     fn prepare(&mut self, call: usize) -> Result<(), Failure> {
-        let now = clock::now();
+        let now = self.now;
         let ready = self.ledger.ready(call, now);
         let Some(tool) = self.intake.tools[call].as_ref() else {
             // Its fault ended it before this could be asked for.
@@ -258,7 +261,7 @@ impl Dispatcher {
             }
             Asked::Waiting(wait) => self.track(call, Task::wait(call, wait)),
             Asked::Refused(refused) => {
-                let failure = outcome::refused(refused, &tool.api, deadline - clock::now());
+                let failure = outcome::refused(refused, &tool.api, deadline - self.now);
                 self.inbox.push_back(batch_state::Event::Refused(call, failure));
             }
         }
@@ -278,6 +281,7 @@ impl Dispatcher {
     }
 
     fn take(&mut self, done: Done) {
+        self.now = clock::now();
         match done {
             Done::Granted(call, permit) => {
                 self.ledger.throttled(call, permit.throttled());
@@ -286,7 +290,7 @@ impl Dispatcher {
             }
             Done::Answered(call, answer) => {
                 self.flights[call].abort = None;
-                let ran = self.ledger.stopped(call, clock::now());
+                let ran = self.ledger.stopped(call, self.now);
                 match answer {
                     Ok(Reply { content }) => {
                         if let Some(tool) = &self.intake.tools[call] {
@@ -311,6 +315,6 @@ impl Dispatcher {
 
     fn finish(&mut self, call: usize, ending: Ending) {
         self.flights[call] = Flight::default();
-        self.ledger.finish(&self.intake, call, ending, clock::now());
+        self.ledger.finish(&self.intake, call, ending, self.now);
     }
 }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, num::NonZeroU32, time::Duration};
 use super::{Dispatcher, Task, Timer};
 use crate::{
     backend::{self, Attempt, SentMark},
-    clock::{self, Instant},
+    clock::Instant,
     model::{Effect, Failure, FailureCode, RetryAdvice, Sent},
     retry,
     schedule::batch_state::{self, State},
@@ -17,7 +17,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 impl Dispatcher {
     pub(super) fn run_attempt(&mut self, call: usize, number: u32) {
-        self.ledger.started(&self.intake, call, number, clock::now());
+        self.ledger.started(&self.intake, call, number, self.now);
         let flight = &mut self.flights[call];
         let (Some(tool), Some(permit), Some(input), Some(deadline), Some(number)) = (
             self.intake.tools[call].as_ref(),
@@ -30,7 +30,7 @@ impl Dispatcher {
             self.inbox.push_back(batch_state::Event::Failed(call, failure, Sent::No));
             return;
         };
-        let now = clock::now();
+        let now = self.now;
         let policy = tool.retry.as_ref();
         if let Some(policy) = policy.filter(|_| number == NonZeroU32::MIN) {
             policy.earn(now);
@@ -48,7 +48,7 @@ impl Dispatcher {
     /// Another attempt, or the end.
     pub(super) fn fail(&mut self, call: usize, error: backend::Error) {
         self.heed(call, &error);
-        let now = clock::now();
+        let now = self.now;
         let sent = error.sent;
         let failure = self.failure_of(call, error, now);
         let event = match self.delay(call, &failure, sent, now) {
@@ -85,7 +85,7 @@ impl Dispatcher {
     }
 
     pub(super) fn back_off(&mut self, call: usize, attempt: u32, failure: Failure) {
-        let (delay, now) = (self.flights[call].delay, clock::now());
+        let (delay, now) = (self.flights[call].delay, self.now);
         self.ledger.retrying(&self.intake, (call, attempt), delay, failure, now);
         self.timers.push(Reverse((now + delay, call, Timer::BackedOff)));
     }
@@ -93,7 +93,7 @@ impl Dispatcher {
     /// An upstream that asks to be left alone is left alone by everyone.
     pub(super) fn heed(&self, call: usize, error: &backend::Error) {
         if let (Some(after), Some(tool)) = (error.retry_after, &self.intake.tools[call]) {
-            self.scope.pause(&tool.api, clock::now() + after.min(PAUSE_MAX));
+            self.scope.pause(&tool.api, self.now + after.min(PAUSE_MAX));
         }
     }
 

@@ -20,6 +20,7 @@ const GRACE: Duration = Duration::from_millis(100);
 
 impl Dispatcher {
     pub(super) fn cancel_all(&mut self, reason: CancelReason) {
+        self.now = clock::now();
         let sent = (0..self.flights.len())
             .filter(|call| matches!(self.state.state(*call), Some(State::Running { .. })))
             .map(|call| (call, self.flights[call].sent.get()))
@@ -28,6 +29,7 @@ impl Dispatcher {
     }
 
     pub(super) fn obey(&mut self, command: Command) {
+        self.now = clock::now();
         let Command::Cancel { call_ids, cancelled } = command;
         let open = |dispatcher: &Self, call: usize| {
             !matches!(dispatcher.state.state(call), Some(State::Done(_)))
@@ -57,7 +59,8 @@ impl Dispatcher {
     /// time is over. An attempt gets a moment more to say itself what it was
     /// doing.
     pub(super) fn expire(&mut self) {
-        let now = clock::now();
+        self.now = clock::now();
+        let now = self.now;
         while let Some(Reverse((when, call, timer))) = self.timers.peek().copied() {
             if when > now {
                 break;
