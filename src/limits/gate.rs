@@ -274,14 +274,6 @@ impl Drop for Permit {
     }
 }
 
-impl Wait {
-    /// How much of the wait so far was for tokens.
-    pub fn throttled(&self) -> Duration {
-        let waiter = self.waiter;
-        waiter.map_or(Duration::ZERO, |key| self.scope.gate.lock().throttled(key, clock::now()))
-    }
-}
-
 impl Future for Wait {
     type Output = Permit;
 

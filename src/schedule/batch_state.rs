@@ -34,6 +34,9 @@ pub struct BatchState {
     /// For a call that did not succeed: the first failure of its chain.
     roots: Vec<usize>,
     plan: Arc<Plan>,
+    /// Calls whose children are to be told, empty between events: kept for its
+    /// room.
+    ended: VecDeque<(usize, Ending)>,
     faults: Vec<Option<Failure>>,
     open: usize,
     begun: bool,
@@ -52,6 +55,7 @@ impl BatchState {
             roots: (0..calls).collect(),
             faults: plan.nodes.iter().map(|node| node.fault.clone()).collect(),
             plan,
+            ended: VecDeque::new(),
             open: calls,
             begun: false,
         }
@@ -209,7 +213,8 @@ impl BatchState {
     /// skipped, and so on down; any other becomes ready when it was the last.
     fn finish(&mut self, call: usize, ending: Ending, actions: &mut Vec<Action>) {
         let plan = Arc::clone(&self.plan);
-        let mut ended = VecDeque::from([(call, ending)]);
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.push_back((call, ending));
         while let Some((parent, ending)) = ended.pop_front() {
             let outcome = ending.outcome();
             if let Ending::Skipped { root, .. } = &ending {
@@ -238,6 +243,7 @@ impl BatchState {
                 }
             }
         }
+        self.ended = ended;
         if self.open == 0 {
             actions.push(Action::EndBatch);
         }

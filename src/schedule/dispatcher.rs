@@ -47,6 +47,8 @@ pub(super) struct Dispatcher {
     flights: Vec<Flight>,
     /// Events of the machine that are to be applied.
     inbox: VecDeque<batch_state::Event>,
+    /// What the machine wants done, empty between events: kept for its room.
+    actions: Vec<Action>,
     tasks: FuturesUnordered<Abortable<Task>>,
     /// What time will bring; stale entries are passed over.
     timers: BinaryHeap<Reverse<(Instant, usize, Timer)>>,
@@ -105,6 +107,7 @@ impl Dispatcher {
             state,
             flights,
             inbox: VecDeque::new(),
+            actions: Vec::new(),
             tasks: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
             scope,
@@ -182,7 +185,7 @@ impl Dispatcher {
     /// Applies an event and all that follows from it.
     fn feed(&mut self, event: batch_state::Event) {
         self.inbox.push_back(event);
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.actions);
         while let Some(event) = self.inbox.pop_front() {
             if let Err(illegal) = self.state.apply(event, &mut actions) {
                 tracing::error!(
@@ -195,6 +198,7 @@ impl Dispatcher {
                 self.perform(action);
             }
         }
+        self.actions = actions;
     }
 
     fn perform(&mut self, action: Action) {

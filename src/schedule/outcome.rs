@@ -37,7 +37,7 @@ pub(super) struct Ledger {
 
 /// One call's part.
 #[derive(Debug, Default)]
-pub(super) struct Slot {
+struct Slot {
     ready_at: Option<Instant>,
     started_at: Option<Instant>,
     ended_at: Option<Instant>,
@@ -209,14 +209,14 @@ impl Ledger {
             return;
         }
         let outcome = ending.outcome();
-        let (content, source, truncation) = match ending {
-            Ending::Succeeded => {
-                (std::mem::take(&mut slot.shown), Some(Source::Executed), slot.truncation)
-            }
-            Ending::FellBack(_) => {
-                (std::mem::take(&mut slot.shown), Some(Source::Fallback), slot.truncation)
-            }
-            _ => (Vec::new(), None, None),
+        let source = match ending {
+            Ending::Succeeded => Some(Source::Executed),
+            Ending::FellBack(_) => Some(Source::Fallback),
+            Ending::Failed(_) | Ending::Cancelled { .. } | Ending::Skipped { .. } => None,
+        };
+        let (content, truncation) = match source {
+            Some(_) => (std::mem::take(&mut slot.shown), slot.truncation),
+            None => (Vec::new(), None),
         };
         let call_id = intake.calls[call].id.clone();
         let result = Arc::new(CallResult {

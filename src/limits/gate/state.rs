@@ -226,15 +226,6 @@ impl State {
         None
     }
 
-    /// How long a waiter has waited for tokens.
-    pub(super) fn throttled(&self, key: usize, now: Instant) -> Duration {
-        let waiter = &self.waiters[key];
-        if waiter.is_granted {
-            return waiter.throttled;
-        }
-        self.apis[waiter.api].throttled.total(now).saturating_sub(waiter.throttled)
-    }
-
     /// A waiter goes, granted or not.
     pub(super) fn give_up(&mut self, key: usize, now: Instant) -> Woken {
         let Waiter { api, place, is_granted, .. } = self.waiters.remove(key);

@@ -5,7 +5,6 @@ use std::{cmp::Reverse, num::NonZeroU32, time::Duration};
 use super::{Dispatcher, Task, Timer};
 use crate::{
     backend::{self, Attempt, SentMark},
-    clock::Instant,
     model::{Effect, Failure, FailureCode, RetryAdvice, Sent},
     retry,
     schedule::batch_state::{self, State},
@@ -48,10 +47,9 @@ impl Dispatcher {
     /// Another attempt, or the end.
     pub(super) fn fail(&mut self, call: usize, error: backend::Error) {
         self.heed(call, &error);
-        let now = self.now;
         let sent = error.sent;
-        let failure = self.failure_of(call, error, now);
-        let event = match self.delay(call, &failure, sent, now) {
+        let failure = self.failure_of(call, error);
+        let event = match self.delay(call, &failure, sent) {
             Some(delay) => {
                 self.flights[call].delay = delay;
                 batch_state::Event::FailedForNow(call, failure, sent)
@@ -63,13 +61,7 @@ impl Dispatcher {
     }
 
     /// The wait before another attempt; `None` where there is none.
-    pub(super) fn delay(
-        &self,
-        call: usize,
-        failure: &Failure,
-        sent: Sent,
-        now: Instant,
-    ) -> Option<Duration> {
+    fn delay(&self, call: usize, failure: &Failure, sent: Sent) -> Option<Duration> {
         let tool = self.intake.tools[call].as_ref()?;
         let Some(State::Running { attempt }) = self.state.state(call) else {
             return None;
@@ -81,7 +73,7 @@ impl Dispatcher {
         let (effect, code, advice) = (tool.effect, failure.code, failure.retry);
         let failed = retry::Failed { attempt, effect, code, advice, sent, retry_after };
         let deadline = self.flights[call].deadline?;
-        tool.retry.as_ref()?.decide(failed, now, deadline, fastrand::f64())
+        tool.retry.as_ref()?.decide(failed, self.now, deadline, fastrand::f64())
     }
 
     pub(super) fn back_off(&mut self, call: usize, attempt: u32, failure: Failure) {
@@ -91,14 +83,14 @@ impl Dispatcher {
     }
 
     /// An upstream that asks to be left alone is left alone by everyone.
-    pub(super) fn heed(&self, call: usize, error: &backend::Error) {
+    fn heed(&self, call: usize, error: &backend::Error) {
         if let (Some(after), Some(tool)) = (error.retry_after, &self.intake.tools[call]) {
             self.scope.pause(&tool.api, self.now + after.min(PAUSE_MAX));
         }
     }
 
     /// The cause stays here; the message goes on to the model.
-    pub(super) fn failure_of(&self, call: usize, error: backend::Error, now: Instant) -> Failure {
+    fn failure_of(&self, call: usize, error: backend::Error) -> Failure {
         tracing::debug!(
             batch.id = %self.intake.accepted.batch_id,
             call.id = %self.intake.calls[call].id,
@@ -109,7 +101,7 @@ impl Dispatcher {
         );
         let flight = &self.flights[call];
         let is_attempts_own = flight.attempt_deadline < flight.deadline
-            && flight.attempt_deadline.is_some_and(|deadline| deadline <= now);
+            && flight.attempt_deadline.is_some_and(|deadline| deadline <= self.now);
         match error.into_failure() {
             Failure { code: FailureCode::DeadlineExceeded, message, .. } if is_attempts_own => {
                 Failure::new(FailureCode::AttemptTimeout, message)
