@@ -17,7 +17,9 @@ use nix::time::{ClockId, clock_gettime};
 use sidecall::{
     backend::{Attempt, Backend, Pending, Reply},
     drain::Drain,
-    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Outcome, Owner, ToolName},
+    model::{
+        ApiName, Call, CallId, Content, Effect, Json, Ordering, Outcome, Owner, Tenant, ToolName,
+    },
     plan,
     registry::{Registry, Schema, Tool, tool},
     schedule::{Event, Scheduler, Settings, Submission},
@@ -179,6 +181,7 @@ fn submission(calls: usize) -> anyhow::Result<Submission> {
         .collect::<anyhow::Result<_>>()?;
     Ok(Submission {
         owner: Owner::local(),
+        tenant: Tenant::local(),
         batch_id: None,
         session_id: None,
         references: false,

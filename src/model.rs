@@ -13,6 +13,6 @@ pub mod result;
 pub use call::{Call, Ordering};
 pub use effect::{Effect, Sent};
 pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
-pub use id::{ApiName, BatchId, CallId, Owner, SessionId, ToolName};
+pub use id::{ApiName, BatchId, CallId, Owner, SessionId, Tenant, ToolName};
 pub use json::Json;
 pub use result::{CallResult, Content, Outcome, Source, Timings, Truncation};

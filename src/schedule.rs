@@ -102,13 +102,14 @@ impl Scheduler {
         let mut entry =
             shared.batches.enter(&submission.owner, &batch_id, submission.fingerprint)?;
         intake::check_size(&submission, &shared.settings)?;
-        let admitted = shared.admission.admit(&session_id, submission.calls.len())?;
+        let admitted =
+            shared.admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
 
         let intake =
             intake::take_in(submission, batch_id.clone(), &shared.registry, &shared.settings);
         let events_max = event::most_of(intake.calls.len(), intake.attempts_max());
         let (events, received) = mpsc::channel(events_max);
-        let scope = shared.gate.open(&session_id);
+        let scope = shared.gate.open(&intake.tenant, &session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
         let mut dispatcher = Dispatcher::new(intake, scope, deadline, now, events);
         dispatcher.begin();

@@ -27,7 +27,7 @@ use super::Rate;
 use crate::{
     clock::{self, Instant},
     drain::Drain,
-    model::{ApiName, SessionId, ToolName},
+    model::{ApiName, SessionId, Tenant, ToolName},
 };
 
 mod api;
@@ -188,9 +188,9 @@ impl Gate {
         }
     }
 
-    /// Lets a batch of that session in.
-    pub fn open(&self, session: &SessionId) -> Arc<Scope> {
-        let (session, batch) = self.lock().open(session);
+    /// Lets a batch of that tenant's session in.
+    pub fn open(&self, tenant: &Tenant, session: &SessionId) -> Arc<Scope> {
+        let (session, batch) = self.lock().open((tenant.clone(), session.clone()));
         Arc::new(Scope { gate: self.clone(), session, batch })
     }
 

@@ -129,6 +129,25 @@ id! {
     Owner, "the owner", max 256, extra ['_', '-', '.', ':', '/', '@'], "letters, digits and `_-.:/@`"
 }
 
+id! {
+    /// Whose limits a batch counts against. It comes from the policy that the caller
+    /// is under, never from a request.
+    Tenant, "the tenant", max 128, extra ['_', '-', '.', ':'], "letters, digits, `_`, `-`, `.` and `:`"
+}
+
+impl Tenant {
+    /// Everyone, where no policy names one.
+    pub fn local() -> Self {
+        Self(Arc::from("local"))
+    }
+}
+
+impl Default for Tenant {
+    fn default() -> Self {
+        Self::local()
+    }
+}
+
 impl Owner {
     /// Everyone, where no authentication is configured.
     pub fn local() -> Self {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     clock::Instant,
     format,
-    model::{BatchId, Call, CallId, Json, Ordering, Owner, SessionId},
+    model::{BatchId, Call, CallId, Json, Ordering, Owner, SessionId, Tenant},
     proto::v1,
     schedule::{Refusal, Submission, Violation},
 };
@@ -53,6 +53,7 @@ pub(super) fn execute(
     let time = [allowed, timeout].into_iter().flatten().min();
     Ok(Submission {
         owner: Owner::local(),
+        tenant: Tenant::local(),
         batch_id,
         session_id,
         references,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Refusal, Settings};
-use crate::model::SessionId;
+use crate::model::{SessionId, Tenant};
 
 /// When a refused turn is worth trying again. Turns end within seconds; nothing
 /// better is known.
@@ -26,14 +26,15 @@ pub(super) struct Admission {
 struct Counts {
     batches: usize,
     calls: usize,
-    session_calls: HashMap<SessionId, usize>,
+    /// By tenant: sessions of two may have one name.
+    session_calls: HashMap<(Tenant, SessionId), usize>,
 }
 
 /// The place of an open batch. Dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Admission,
-    session: SessionId,
+    session: (Tenant, SessionId),
     calls: usize,
 }
 
@@ -48,9 +49,15 @@ impl Admission {
     }
 
     /// Takes the place of a batch of so many calls.
-    pub(super) fn admit(&self, session: &SessionId, calls: usize) -> Result<Admitted, Refusal> {
+    pub(super) fn admit(
+        &self,
+        tenant: &Tenant,
+        session: &SessionId,
+        calls: usize,
+    ) -> Result<Admitted, Refusal> {
+        let session = (tenant.clone(), session.clone());
         let mut counts = self.lock();
-        let of_session = counts.session_calls.get(session).copied().unwrap_or(0);
+        let of_session = counts.session_calls.get(&session).copied().unwrap_or(0);
         let bounds = [
             ("bounds.batches", "open batches", counts.batches, 1, self.batches_max),
             ("bounds.calls", "open calls", counts.calls, calls, self.calls_max),
@@ -78,7 +85,7 @@ impl Admission {
         counts.batches += 1;
         counts.calls += calls;
         *counts.session_calls.entry(session.clone()).or_default() += calls;
-        Ok(Admitted { admission: self.clone(), session: session.clone(), calls })
+        Ok(Admitted { admission: self.clone(), session, calls })
     }
 
     pub(super) fn batches_open(&self) -> usize {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Accepted, Refusal, Settings, Submission};
 use crate::{
     clock::Instant,
-    model::{BatchId, Call, Failure, FailureCode, Owner},
+    model::{BatchId, Call, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
     registry::{Latency, Registry, Tool},
 };
@@ -20,6 +20,8 @@ const ECHO_CHARS_MAX: usize = 400;
 #[derive(Debug)]
 pub(super) struct Intake {
     pub(super) owner: Owner,
+    /// Whose limits it counts against.
+    pub(super) tenant: Tenant,
     pub(super) accepted: Arc<Accepted>,
     pub(super) calls: Vec<Call>,
     /// `None` where the name is no tool's.
@@ -133,9 +135,20 @@ pub(super) fn take_in(
         plan: Arc::clone(&plan),
         latencies,
     });
-    let Submission { owner, deadline, call_timeout, .. } = submission;
+    let Submission { owner, tenant, deadline, call_timeout, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();
-    Intake { owner, accepted, calls, tools, plan, paths, deadline, call_timeout, input_bytes_max }
+    Intake {
+        owner,
+        tenant,
+        accepted,
+        calls,
+        tools,
+        plan,
+        paths,
+        deadline,
+        call_timeout,
+        input_bytes_max,
+    }
 }
 
 /// What is wrong with a call whatever else the turn holds.

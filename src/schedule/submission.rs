@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock::Instant,
-    model::{BatchId, Call, Ordering, Owner, SessionId},
+    model::{BatchId, Call, Ordering, Owner, SessionId, Tenant},
 };
 
 /// A turn to run.
@@ -12,6 +12,8 @@ use crate::{
 pub struct Submission {
     /// Whose it is.
     pub owner: Owner,
+    /// Whose limits it counts against.
+    pub tenant: Tenant,
     /// Its id; made here where the caller fixed none.
     pub batch_id: Option<BatchId>,
     /// The conversation that it belongs to; the batch itself where none is named.

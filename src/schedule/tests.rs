@@ -15,7 +15,8 @@ use crate::{
     backend::{self, Attempt, Backend, Reply},
     limits::{Rate, gate},
     model::{
-        ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, ToolName,
+        ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, Tenant,
+        ToolName,
     },
     registry::{Schema, Tool, tool},
 };
@@ -264,6 +265,7 @@ fn turn(tools: &[&str]) -> Submission {
 fn submission(calls: Vec<Call>) -> Submission {
     Submission {
         owner: Owner::local(),
+        tenant: Tenant::local(),
         batch_id: None,
         session_id: None,
         references: true,

@@ -12,7 +12,7 @@ use serde_json::Map;
 use sidecall::{
     backend::{Attempt, Backend, Pending, Reply as Answer},
     drain::Drain,
-    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Owner, ToolName},
+    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Owner, Tenant, ToolName},
     proto::v1::{Outcome, execute_batch_request},
     registry::{Registry, Schema, Tool, tool},
     schedule::{BatchFinished, Event, Scheduler, Settings, Submission},
@@ -141,6 +141,7 @@ fn submission(task: &Task) -> Submission {
     });
     Submission {
         owner: Owner::local(),
+        tenant: Tenant::local(),
         batch_id: None,
         session_id: None,
         references: true,

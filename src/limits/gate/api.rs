@@ -10,7 +10,7 @@ use super::{Per, queue::Queue};
 use crate::{
     clock::{self, Instant},
     limits::{Bucket, Rate},
-    model::SessionId,
+    model::{SessionId, Tenant},
 };
 
 /// Sessions that an API keeps buckets for; about 200 bytes each. Those beyond
@@ -60,14 +60,14 @@ impl Throttled {
 #[derive(Default)]
 pub(super) struct SessionBuckets {
     rates: Vec<Rate>,
-    buckets: HashMap<SessionId, Vec<Bucket>>,
+    buckets: HashMap<(Tenant, SessionId), Vec<Bucket>>,
     overflow: Vec<Bucket>,
     swept_at: Option<Instant>,
 }
 
 impl SessionBuckets {
     /// The session's buckets, made full where there are none.
-    pub(super) fn of(&mut self, session: &SessionId) -> &[Bucket] {
+    pub(super) fn of(&mut self, session: &(Tenant, SessionId)) -> &[Bucket] {
         if self.rates.is_empty() {
             return &[];
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Instant,
     limits::Bucket,
-    model::{ApiName, SessionId, ToolName},
+    model::{ApiName, SessionId, Tenant, ToolName},
 };
 
 mod grants;
@@ -31,7 +31,8 @@ pub(super) struct State {
     tools: Vec<Option<Cap>>,
     tool_keys: HashMap<ToolName, usize>,
     sessions: Slab<Session>,
-    session_keys: HashMap<SessionId, usize>,
+    /// By tenant: those of two may have one name.
+    session_keys: HashMap<(Tenant, SessionId), usize>,
     batches: Slab<Batch>,
     waiters: Slab<Waiter>,
     /// Where the next look for a waiter begins, so that no API is always first.
@@ -54,7 +55,7 @@ pub(super) struct Waiter {
 
 struct Session {
     cap: Cap,
-    id: SessionId,
+    id: (Tenant, SessionId),
     batches: usize,
 }
 
@@ -124,13 +125,13 @@ impl State {
     }
 
     /// A batch comes; gives its session's key and its own.
-    pub(super) fn open(&mut self, id: &SessionId) -> (usize, usize) {
-        let session = match self.session_keys.get(id) {
+    pub(super) fn open(&mut self, id: (Tenant, SessionId)) -> (usize, usize) {
+        let session = match self.session_keys.get(&id) {
             Some(&key) => key,
             None => {
                 let cap = Cap::new(self.session_max);
                 let key = self.sessions.insert(Session { cap, id: id.clone(), batches: 0 });
-                self.session_keys.insert(id.clone(), key);
+                self.session_keys.insert(id, key);
                 key
             }
         };

@@ -17,6 +17,11 @@ fn session(name: &str) -> SessionId {
     SessionId::try_new(name).unwrap()
 }
 
+/// A batch of that session of everyone's.
+fn open(gate: &Gate, of: &str) -> Arc<Scope> {
+    gate.open(&Tenant::local(), &session(of))
+}
+
 /// An API without limits.
 fn api(api: &str) -> Api {
     Api { name: name(api), concurrency: None, rates: Vec::new(), queue_max: nz(100_000) }

@@ -136,7 +136,7 @@ fn what_is_left_out_gets_its_default() {
     assert_eq!(submission.call_timeout, None);
     assert_eq!(submission.ordering, Ordering::Free);
     assert!(!submission.references);
-    assert_eq!(submission.owner, Owner::local());
+    assert_eq!((submission.owner, submission.tenant), (Owner::local(), Tenant::local()));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn the_smallest_cap_holds_and_a_returned_permit_goes_to_the_next() {
         (gate(9, 9, 2, &[]), 2),
         (gate(9, 9, 9, &[("crm", 2)]), 2),
     ] {
-        let batch = gate.open(&session("s"));
+        let batch = open(&gate, "s");
         let mut held: Vec<_> = (0..cap).map(|_| ask(&batch, "crm").granted()).collect();
         let mut wait = ask(&batch, "crm").waiting();
         assert!(poll(&mut wait).is_none());
@@ -40,7 +40,7 @@ fn the_smallest_cap_holds_and_a_returned_permit_goes_to_the_next() {
 #[test]
 fn a_full_api_holds_nothing_of_the_process() {
     let gate = gate(2, 9, 9, &[("slow", 1)]);
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     let _held = ask(&batch, "slow").granted();
     let _waits: Vec<_> = (0..5).map(|_| ask(&batch, "slow").waiting()).collect();
     drop(ask(&batch, "other").granted());
@@ -49,7 +49,7 @@ fn a_full_api_holds_nothing_of_the_process() {
 #[test]
 fn a_batch_at_its_cap_steps_aside_for_another() {
     let gate = gate(9, 9, 1, &[("crm", 2)]);
-    let (greedy, modest) = (gate.open(&session("a")), gate.open(&session("b")));
+    let (greedy, modest) = (open(&gate, "a"), open(&gate, "b"));
     let _held = ask(&greedy, "crm").granted();
     let _wait = ask(&greedy, "crm").waiting();
     let mut wait = ask(&modest, "crm").waiting();
@@ -59,7 +59,7 @@ fn a_batch_at_its_cap_steps_aside_for_another() {
 #[test]
 fn batches_take_turns_at_a_full_api() {
     let gate = gate(9, 99, 99, &[("crm", 1)]);
-    let (first, second) = (gate.open(&session("a")), gate.open(&session("b")));
+    let (first, second) = (open(&gate, "a"), open(&gate, "b"));
     let mut held = Some(ask(&first, "crm").granted());
     let mut waits: Vec<_> = (0..3)
         .map(|_| ("first", ask(&first, "crm").waiting()))
@@ -80,7 +80,7 @@ fn batches_take_turns_at_a_full_api() {
 #[test]
 fn giving_up_a_place_that_was_granted_passes_it_on() {
     let gate = gate(1, 9, 9, &[]);
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     let held = ask(&batch, "a").granted();
     let granted = ask(&batch, "a").waiting();
     let mut next = ask(&batch, "b").waiting();
@@ -93,7 +93,7 @@ fn giving_up_a_place_that_was_granted_passes_it_on() {
 #[test]
 fn a_session_is_forgotten_with_its_last_batch() {
     let gate = gate(9, 1, 9, &[]);
-    let (one, two) = (gate.open(&session("s")), gate.open(&session("s")));
+    let (one, two) = (open(&gate, "s"), open(&gate, "s"));
     let held = ask(&one, "a").granted();
     drop(ask(&two, "a").waiting());
     drop((one, two));
@@ -102,13 +102,23 @@ fn a_session_is_forgotten_with_its_last_batch() {
     assert_eq!(gate.lock().open_sessions(), 0);
 }
 
+#[test]
+fn sessions_of_two_tenants_are_two_whatever_their_names() {
+    let gate = gate(9, 1, 9, &[]);
+    let [one, other] =
+        ["one", "other"].map(|tenant| gate.open(&Tenant::try_new(tenant).unwrap(), &session("s")));
+    let _held = ask(&one, "a").granted();
+    drop(ask(&one, "a").waiting());
+    drop(ask(&other, "a").granted());
+}
+
 proptest! {
     /// Random arrivals, grants taken, permits returned and places given up: no
     /// cap is ever exceeded, and nobody waits who could run.
     #[test]
     fn caps_hold_and_no_wake_up_is_lost(steps in proptest::collection::vec((0u8..4, 0usize..3, 0usize..3), 1..200)) {
         let gate = gate(4, 3, 2, &[("a", 1), ("b", 3)]);
-        let batches = [session("x"), session("x"), session("y")].map(|id| gate.open(&id));
+        let batches = ["x", "x", "y"].map(|id| open(&gate, id));
         let mut held: Vec<Permit> = Vec::new();
         let mut waits: Vec<Wait> = Vec::new();
         for (step, batch, api) in steps {

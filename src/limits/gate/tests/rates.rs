@@ -32,7 +32,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 #[tokio::test(start_paused = true)]
 async fn a_rate_spaces_its_calls_and_wakes_one_for_each_token() {
     let gate = gate(rated("crm", "10/s", Per::Api));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop(ask(&batch, "crm").granted());
     let waits = (0..5).map(|n| (n, ask(&batch, "crm").waiting())).collect();
     let granted = drain(waits, S(2)).await;
@@ -45,7 +45,7 @@ async fn every_bucket_of_an_api_holds_and_none_is_charged_for_anothers_refusal()
     let mut api = rated("crm", "100/s burst 10", Per::Api);
     api.rates.push((Rate::try_new("1/s burst 2").unwrap(), Per::Api));
     let gate = gate(api);
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop((ask(&batch, "crm").granted(), ask(&batch, "crm").granted()));
     let waits = (0..3).map(|n| (n, ask(&batch, "crm").waiting())).collect();
     let granted = drain(waits, S(5)).await;
@@ -55,7 +55,7 @@ async fn every_bucket_of_an_api_holds_and_none_is_charged_for_anothers_refusal()
 #[tokio::test(start_paused = true)]
 async fn a_call_that_cannot_be_in_time_is_told_at_once_and_when_it_could() {
     let gate = gate(rated("crm", "1/s", Per::Api));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop(ask(&batch, "crm").granted());
     let by = |at: Duration| move |request: &mut Request<'_>| request.deadline = clock::now() + at;
     let refused = ask_for(&batch, "crm", by(MS(900))).refused();
@@ -64,7 +64,7 @@ async fn a_call_that_cannot_be_in_time_is_told_at_once_and_when_it_could() {
     let _second = ask_for(&batch, "crm", by(S(2))).waiting();
     assert_eq!(ask_for(&batch, "crm", by(MS(2900))).refused(), Refused::TooLate(S(3)));
     // Another session is served in turn with the first, so it need not wait for both.
-    let other = gate.open(&session("other"));
+    let other = open(&gate, "other");
     drop(ask_for(&other, "crm", by(MS(2900))).waiting());
     // A longer path goes first in its batch.
     let urgent = |request: &mut Request<'_>| {
@@ -77,7 +77,7 @@ async fn a_call_that_cannot_be_in_time_is_told_at_once_and_when_it_could() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_lets_nobody_in() {
     let gate = gate(Api { queue_max: nz(2), ..rated("crm", "1/s", Per::Api) });
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop(ask(&batch, "crm").granted());
     let _waits = [ask(&batch, "crm").waiting(), ask(&batch, "crm").waiting()];
     assert_eq!(ask(&batch, "crm").refused(), Refused::QueueFull(2));
@@ -86,7 +86,7 @@ async fn a_full_queue_lets_nobody_in() {
 #[tokio::test(start_paused = true)]
 async fn the_longest_path_goes_first_within_a_batch() {
     let gate = gate(rated("crm", "1/s", Per::Api));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop(ask(&batch, "crm").granted());
     let waits = [1, 5, 3, 5]
         .into_iter()
@@ -100,7 +100,7 @@ async fn the_longest_path_goes_first_within_a_batch() {
 #[tokio::test(start_paused = true)]
 async fn a_session_that_asks_one_at_a_time_does_not_starve_one_that_asks_for_many() {
     let gate = gate(rated("crm", "10/s", Per::Api));
-    let (many, one) = (gate.open(&session("many")), gate.open(&session("one")));
+    let (many, one) = (open(&gate, "many"), open(&gate, "one"));
     drop(ask(&many, "crm").granted());
     let mut many: Vec<_> = (0..20).map(|_| ask(&many, "crm").waiting()).collect();
     let mut single = ask(&one, "crm").waiting();
@@ -121,7 +121,7 @@ async fn a_session_that_asks_one_at_a_time_does_not_starve_one_that_asks_for_man
 #[tokio::test(start_paused = true)]
 async fn twenty_unequal_sessions_get_equal_shares() {
     let gate = gate(rated("crm", "100/s", Per::Api));
-    let scopes: Vec<_> = (0..20).map(|n| gate.open(&session(&format!("s{n}")))).collect();
+    let scopes: Vec<_> = (0..20).map(|n| open(&gate, &format!("s{n}"))).collect();
     drop(ask(&scopes[0], "crm").granted());
     // From 50 to 1,000 calls each, in one burst.
     let waits: Vec<_> = scopes
@@ -143,7 +143,7 @@ async fn twenty_unequal_sessions_get_equal_shares() {
 #[tokio::test(start_paused = true)]
 async fn a_costly_call_keeps_its_place_at_the_head() {
     let gate = gate(rated("crm", "1/s burst 5", Per::Api));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     let cost =
         |cost: u32| move |request: &mut Request<'_>| request.cost = NonZeroU32::new(cost).unwrap();
     drop(ask_for(&batch, "crm", cost(5)).granted());
@@ -157,7 +157,7 @@ async fn a_costly_call_keeps_its_place_at_the_head() {
 #[tokio::test(start_paused = true)]
 async fn a_session_short_of_its_own_tokens_steps_aside() {
     let gate = gate(rated("crm", "1/s", Per::Session));
-    let (a, b) = (gate.open(&session("a")), gate.open(&session("b")));
+    let (a, b) = (open(&gate, "a"), open(&gate, "b"));
     drop(ask(&a, "crm").granted());
     let wait = ask(&a, "crm").waiting();
     let other = ask(&b, "crm").waiting();
@@ -167,8 +167,8 @@ async fn a_session_short_of_its_own_tokens_steps_aside() {
 #[tokio::test(start_paused = true)]
 async fn a_sessions_tokens_outlive_its_batches() {
     let gate = gate(rated("crm", "1/s", Per::Session));
-    drop(ask(&gate.open(&session("a")), "crm").granted());
-    drop(ask(&gate.open(&session("a")), "crm").waiting());
+    drop(ask(&open(&gate, "a"), "crm").granted());
+    drop(ask(&open(&gate, "a"), "crm").waiting());
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_throttled_api_eats_no_place_of_the_process() {
     let mut settings = settings(vec![rated("slow", "1/s", Per::Api), api("fast")]);
     settings.process = nz(2);
     let gate = Gate::new(settings, Drain::new());
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop(ask(&batch, "slow").granted());
     let _waits: Vec<_> = (0..5).map(|_| ask(&batch, "slow").waiting()).collect();
     drop((ask(&batch, "fast").granted(), ask(&batch, "fast").granted()));
@@ -185,7 +185,7 @@ async fn a_throttled_api_eats_no_place_of_the_process() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_everyone_and_is_never_made_shorter() {
     let gate = gate(api("crm"));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     batch.pause(&name("crm"), clock::now() + S(5));
     batch.pause(&name("crm"), clock::now() + S(2));
     let waits = vec![(0, ask(&batch, "crm").waiting())];
@@ -197,7 +197,7 @@ async fn a_pause_holds_everyone_and_is_never_made_shorter() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_is_over_already_loses_no_wake_up() {
     let mut state = State::new(settings(vec![rated("crm", "1/s", Per::Api)]));
-    let (session, batch) = state.open(&session("s"));
+    let (session, batch) = state.open((Tenant::local(), session("s")));
     let tool = 0;
     let (path, cost, now) = (S(0), NonZeroU32::MIN, clock::now());
     let place = |number| Place { session, batch, tool, cost, path, number };
@@ -219,7 +219,7 @@ async fn time_for_tokens_and_time_for_places_are_told_apart() {
     let mut api = rated("crm", "1/s", Per::Api);
     api.concurrency = Some(nz(1));
     let gate = gate(api);
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     let held = ask(&batch, "crm").granted();
     let mut wait = ask(&batch, "crm").waiting();
     tokio::time::sleep(MS(400)).await;
@@ -232,7 +232,7 @@ async fn time_for_tokens_and_time_for_places_are_told_apart() {
 async fn nobody_keeps_time_when_nobody_waits_for_it() {
     let drain = Drain::new();
     let gate = Gate::new(settings(vec![rated("crm", "1/h", Per::Api)]), drain.clone());
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     drop(ask(&batch, "crm").granted());
     assert_eq!(drain.tasks_open(), 0);
     let waits = [ask(&batch, "crm").waiting(), ask(&batch, "crm").waiting()];
@@ -246,7 +246,7 @@ async fn nobody_keeps_time_when_nobody_waits_for_it() {
 #[tokio::test(start_paused = true)]
 async fn giving_up_at_the_head_lets_the_next_one_run() {
     let gate = gate(rated("crm", "1/s burst 4", Per::Api));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     let cost =
         |cost: u32| move |request: &mut Request<'_>| request.cost = NonZeroU32::new(cost).unwrap();
     drop(ask_for(&batch, "crm", cost(3)).granted());
@@ -260,7 +260,7 @@ async fn giving_up_at_the_head_lets_the_next_one_run() {
 #[tokio::test(start_paused = true)]
 async fn a_minute_of_saturation_uses_what_is_allowed_and_no_more() {
     let gate = gate(rated("crm", "50/s burst 5", Per::Api));
-    let batch = gate.open(&session("s"));
+    let batch = open(&gate, "s");
     let waits: Vec<_> = (0..3500)
         .filter_map(|n| match ask(&batch, "crm") {
             Asked::Waiting(wait) => Some((n, wait)),
