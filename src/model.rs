@@ -14,5 +14,5 @@ pub use call::{Call, Ordering};
 pub use effect::{Effect, Sent};
 pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
 pub use id::{ApiName, BatchId, CallId, Owner, SessionId, Tenant, ToolName};
-pub use json::Json;
+pub use json::{Digest, Json};
 pub use result::{CallResult, Content, Outcome, Source, Timings, Truncation};

@@ -18,6 +18,10 @@ use serde_json::{
     value::{Map, Number, RawValue},
 };
 
+mod digest;
+
+pub use digest::Digest;
+
 /// One JSON value: its text, shared, and its parsed form when somebody asked.
 #[derive(Clone)]
 pub struct Json(Arc<Inner>);
