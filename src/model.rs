@@ -9,6 +9,7 @@ pub mod failure;
 pub mod id;
 pub mod json;
 pub mod result;
+pub mod slot;
 
 pub use call::{Call, Ordering};
 pub use effect::{Effect, Sent};

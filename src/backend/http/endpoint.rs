@@ -11,13 +11,10 @@ use http::{
 use http_body_util::Full;
 use percent_encoding::utf8_percent_encode;
 
-use super::{
-    Api, Body, PathTemplate, RequestSettings, TextTemplate,
-    template::{Input, path::ENCODED},
-};
+use super::{Api, Body, PathTemplate, RequestSettings, TextTemplate, template::path::ENCODED};
 use crate::{
     backend::{Attempt, Backend, Error, Pending},
-    model::FailureCode,
+    model::{FailureCode, slot::Input},
 };
 
 /// One tool's way to its API. What does not depend on the input is made once.

@@ -9,9 +9,9 @@ use http::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{
-    Fault,
+    Fault, Slot,
     header::{Auth, HeaderName, HeaderValue},
-    template::{JsonTemplate, PathTemplate, Slot, TextTemplate, path},
+    template::{JsonTemplate, PathTemplate, TextTemplate, path},
 };
 use crate::model::{ApiName, Effect};
 

@@ -46,8 +46,7 @@ impl JsonTemplate {
         if text.slots().next().is_some() {
             return Ok(Self(Node::Text(text)));
         }
-        let nothing = Input { members: Vec::new() };
-        Ok(Self(Node::Fixed(quoted(&text.render(&nothing).unwrap_or_default()))))
+        Ok(Self(Node::Fixed(quoted(&text.render(&Input::empty()).unwrap_or_default()))))
     }
 
     /// An array.
