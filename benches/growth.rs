@@ -5,12 +5,7 @@
 //! batches: inputs that fit a processor's cache at one size and not at another
 //! would say more of the cache than of the program.
 
-use std::{
-    future,
-    num::{NonZeroU32, NonZeroUsize},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use nix::time::{ClockId, clock_gettime};
@@ -132,18 +127,9 @@ async fn run(scheduler: &Scheduler, submission: Submission, calls: usize) -> any
 
 fn echo() -> anyhow::Result<Tool> {
     let schema = r#"{"type":"object","properties":{"key":{"type":"string"}},"required":["key"]}"#;
-    let settings = tool::Settings {
-        name: ToolName::try_new("echo")?,
-        description: "Its input.".to_owned(),
-        schema: Schema::try_new(Json::try_new(schema)?)?,
-        api: ApiName::try_new("echo")?,
-        timeout: Duration::from_secs(30),
-        latency: None,
-        after: Vec::new(),
-        references: true,
-        result_bytes_max: 100 << 10,
-        cost: NonZeroU32::MIN,
-    };
+    let schema = Schema::try_new(Json::try_new(schema)?)?;
+    let settings =
+        tool::Settings::new(ToolName::try_new("echo")?, schema, ApiName::try_new("echo")?);
     Ok(Tool::new(settings, Effect::ReadOnly, Arc::new(Echo)))
 }
 

@@ -18,7 +18,7 @@ use crate::{
     backend::http,
     config::Config,
     drain::Drain,
-    model::{ApiName, Json, ToolName},
+    model::{ApiName, ToolName},
     registry::{self, Registry, Tool},
     retry,
     rpc::{self, layers::Server, listen, service::Service},
@@ -87,15 +87,14 @@ pub enum Error {
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
-    let Config { listen, rpc, apis, tools, retries, fallbacks, bounds, drain_timeout, .. } = config;
-    let mut tools = self::tools(apis, tools)?;
-    make_resilient(&mut tools, retries, fallbacks);
-    let tools = Registry::new(tools);
+    let Config { listen, rpc, apis, tools, retries, bounds, drain_timeout, .. } = config;
+    let tools = Registry::new(self::tools(apis, retries, tools)?);
     Bound::try_new(tools, bounds, &rpc, &listen, drain_timeout)
 }
 
 fn tools(
     apis: Vec<http::ApiSettings>,
+    retries: Vec<(ApiName, retry::Settings)>,
     tools: Vec<(registry::tool::Settings, http::RequestSettings)>,
 ) -> Result<Vec<Tool>, Error> {
     let mut by_name = HashMap::with_capacity(apis.len());
@@ -105,34 +104,21 @@ fn tools(
             .map_err(|cause| Error::Api { api: name.clone(), cause })?;
         by_name.insert(name, api);
     }
+    let policy = |(api, settings)| (api, Arc::new(retry::Policy::new(settings)));
+    let policies: HashMap<ApiName, _> = retries.into_iter().map(policy).collect();
     tools
         .into_iter()
-        .map(|(settings, request)| {
+        .map(|(mut settings, request)| {
             let api = by_name.get(&settings.api).ok_or_else(|| Error::NoSuchApi {
                 tool: settings.name.clone(),
                 api: settings.api.clone(),
             })?;
+            settings.retry = policies.get(&settings.api).cloned();
             let effect = request.effect;
             let endpoint = http::Endpoint::new(Arc::clone(api), request);
             Ok(Tool::new(settings, effect, Arc::new(endpoint)))
         })
         .collect()
-}
-
-/// Gives each tool its API's way to try again, with one budget for all of the
-/// API's tools, and its own fallback.
-fn make_resilient(
-    tools: &mut [Tool],
-    retries: Vec<(ApiName, retry::Settings)>,
-    fallbacks: Vec<(ToolName, Json)>,
-) {
-    let policy = |(api, settings)| (api, Arc::new(retry::Policy::new(settings)));
-    let policies: HashMap<ApiName, _> = retries.into_iter().map(policy).collect();
-    let mut fallbacks: HashMap<ToolName, Json> = fallbacks.into_iter().collect();
-    for tool in tools {
-        tool.retry = policies.get(&tool.api).cloned();
-        tool.fallback = fallbacks.remove(&tool.name);
-    }
 }
 
 impl Bound {

@@ -18,7 +18,7 @@ use std::{
 
 use crate::{
     backend::http::{ApiSettings, RequestSettings},
-    model::{ApiName, Json, ToolName},
+    model::ApiName,
     registry, retry, rpc, schedule, telemetry,
 };
 
@@ -41,10 +41,9 @@ pub struct Config {
     pub apis: Vec<ApiSettings>,
     /// The tools, each with its request; its API is one of `apis`.
     pub tools: Vec<(registry::tool::Settings, RequestSettings)>,
-    /// How each API's failed attempts are made again.
+    /// How each API's failed attempts are made again, all of its tools sharing one
+    /// budget.
     pub retries: Vec<(ApiName, retry::Settings)>,
-    /// What is taken for a tool's result when it fails for good.
-    pub fallbacks: Vec<(ToolName, Json)>,
     /// What is admitted and what runs at once.
     pub bounds: schedule::Settings,
     /// How the process logs.

@@ -53,8 +53,6 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use std::{num::NonZeroUsize, time::Duration};
-
     use super::*;
     use crate::{
         backend::{Attempt, Backend, Pending},
@@ -72,18 +70,11 @@ mod tests {
 
     fn registry(names: &[&str]) -> Registry {
         Registry::new(names.iter().map(|&name| {
-            let settings = tool::Settings {
-                name: ToolName::try_new(name).unwrap(),
-                description: String::new(),
-                schema: Schema::try_new(Json::try_new("{}").unwrap()).unwrap(),
-                api: ApiName::try_new("crm").unwrap(),
-                timeout: Duration::from_secs(1),
-                latency: None,
-                cost: std::num::NonZeroU32::MIN,
-                after: Vec::new(),
-                references: true,
-                result_bytes_max: NonZeroUsize::MAX.get(),
-            };
+            let settings = tool::Settings::new(
+                ToolName::try_new(name).unwrap(),
+                Schema::try_new(Json::try_new("{}").unwrap()).unwrap(),
+                ApiName::try_new("crm").unwrap(),
+            );
             Tool::new(settings, Effect::ReadOnly, Arc::new(Silent))
         }))
     }

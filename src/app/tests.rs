@@ -56,17 +56,12 @@ impl Backend for Gate {
 }
 
 fn registry(gate: &Gate) -> Registry {
+    let name = ToolName::try_new("pass").unwrap();
+    let schema = Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap();
+    let api = ApiName::try_new("gate").unwrap();
     let settings = registry::tool::Settings {
-        name: ToolName::try_new("pass").unwrap(),
-        description: "Passes the gate.".to_owned(),
-        schema: Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap(),
-        api: ApiName::try_new("gate").unwrap(),
         timeout: LONG,
-        latency: None,
-        cost: std::num::NonZeroU32::MIN,
-        after: Vec::new(),
-        references: true,
-        result_bytes_max: 1 << 10,
+        ..registry::tool::Settings::new(name, schema, api)
     };
     Registry::new([Tool::new(settings, Effect::ReadOnly, Arc::new(gate.clone()))])
 }

@@ -46,11 +46,6 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         .iter_mut()
         .filter_map(|entry| Some((entry.name.clone()?, entry.value.as_mut()?.retry.take()?.0)));
     let retries = retries.collect();
-    let fallbacks = tools
-        .0
-        .iter()
-        .filter_map(|entry| Some((entry.name.clone()?, entry.value.as_ref()?.fallback.clone()??)));
-    let fallbacks = fallbacks.collect();
     let tools = tools.0.into_iter().map(|entry| tool(entry, &defaults, &timeouts));
     let settings =
         |entry: &mut Entry<ApiName, Api>| entry.value.as_mut()?.settings(entry.name.clone()?);
@@ -60,7 +55,6 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,
         tools: tools.collect::<Option<_>>()?,
         retries,
-        fallbacks,
         bounds,
         log: telemetry?.log,
         drain_timeout: drain?.timeout,
@@ -196,7 +190,7 @@ fn tool(
         concurrency: _,
         cost,
         effect,
-        fallback: _,
+        fallback,
         after,
         references,
         max_bytes,
@@ -206,16 +200,15 @@ fn tool(
     let timeout = timeout?.or_else(|| timeouts.get(&api).copied()).unwrap_or(defaults.timeout);
     let OneOf(references) = references?;
     let tool = registry::tool::Settings {
-        name: entry.name?,
         description: description?.0,
-        schema: input?.schema?,
-        api,
         timeout,
         latency: latency?,
         cost: cost::tokens(cost?.as_ref()),
         after: after?.into_iter().map(|tool| tool.value).collect(),
         references: references == References::On,
         result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),
+        fallback: fallback?,
+        ..registry::tool::Settings::new(entry.name?, input?.schema?, api)
     };
     let mut settings = settings?;
     if let Some(OneOf(effect)) = effect? {

@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroU32,
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +17,7 @@ use crate::{
     retry,
 };
 
-/// What the configuration says of a tool, whatever its backend.
+/// What is declared of a tool, whatever its backend.
 #[derive(Debug)]
 pub struct Settings {
     /// Its name.
@@ -40,37 +41,48 @@ pub struct Settings {
     pub references: bool,
     /// Most bytes of a result that the model sees.
     pub result_bytes_max: usize,
-}
-
-/// A tool: what a model may call, and how it is run.
-#[derive(Debug)]
-pub struct Tool {
-    /// Its name.
-    pub name: ToolName,
-    /// What it is for, for the model.
-    pub description: String,
-    /// What its input must be.
-    pub schema: Schema,
-    /// What running it twice means.
-    pub effect: Effect,
-    /// The API that it shares with others.
-    pub api: ApiName,
-    /// Time for a call that names none itself, waits included.
-    pub timeout: Duration,
-    /// How long it usually runs.
-    pub latency: Latency,
-    /// Tokens that a call takes from every bucket of its API.
-    pub cost: NonZeroU32,
-    /// Tools whose calls in the same turn end before it starts.
-    pub after: Vec<ToolName>,
-    /// Whether references in its input are resolved where the turn asks for it.
-    pub references: bool,
-    /// Most bytes of a result that the model sees.
-    pub result_bytes_max: usize,
-    /// How its failed attempts are made again; `None` where they are not.
+    /// How its failed attempts are made again, by one policy for all tools of its
+    /// API; `None` where they are not.
     pub retry: Option<Arc<retry::Policy>>,
     /// What is taken for its result when it fails for good.
     pub fallback: Option<Json>,
+}
+
+impl Settings {
+    /// Time for a call where nothing names one.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+    /// Bytes of a result where nothing names a bound: 100 KiB, about 25,000
+    /// tokens.
+    pub const RESULT_BYTES_MAX: usize = 100 << 10;
+
+    /// A tool of which nothing more is declared.
+    pub fn new(name: ToolName, schema: Schema, api: ApiName) -> Self {
+        Self {
+            name,
+            description: String::new(),
+            schema,
+            api,
+            timeout: Self::TIMEOUT,
+            latency: None,
+            cost: NonZeroU32::MIN,
+            after: Vec::new(),
+            references: true,
+            result_bytes_max: Self::RESULT_BYTES_MAX,
+            retry: None,
+            fallback: None,
+        }
+    }
+}
+
+/// A tool: what a model may call, and how it is run. What was declared of it is
+/// read as its own.
+#[derive(Debug)]
+pub struct Tool {
+    settings: Settings,
+    /// What running it twice means.
+    pub effect: Effect,
+    /// How long it usually runs.
+    pub latency: Latency,
     /// How an attempt is made.
     pub backend: Arc<dyn Backend>,
 }
@@ -78,46 +90,16 @@ pub struct Tool {
 impl Tool {
     /// A tool of these settings on this backend.
     pub fn new(settings: Settings, effect: Effect, backend: Arc<dyn Backend>) -> Self {
-        let Settings {
-            name,
-            description,
-            schema,
-            api,
-            timeout,
-            latency,
-            cost,
-            after,
-            references,
-            result_bytes_max,
-        } = settings;
-        Self {
-            name,
-            description,
-            schema,
-            effect,
-            api,
-            timeout,
-            latency: Latency::new(latency),
-            cost,
-            after,
-            references,
-            result_bytes_max,
-            retry: None,
-            fallback: None,
-            backend,
-        }
+        let latency = Latency::new(settings.latency);
+        Self { settings, effect, latency, backend }
     }
+}
 
-    /// The same, with its failed attempts made again by `policy`.
-    #[must_use]
-    pub fn with_retry(self, policy: Arc<retry::Policy>) -> Self {
-        Self { retry: Some(policy), ..self }
-    }
+impl Deref for Tool {
+    type Target = Settings;
 
-    /// The same, with something to take for its result when it fails for good.
-    #[must_use]
-    pub fn with_fallback(self, fallback: Json) -> Self {
-        Self { fallback: Some(fallback), ..self }
+    fn deref(&self) -> &Settings {
+        &self.settings
     }
 }
 

@@ -153,8 +153,6 @@ fn typed(tool: &Tool) -> v1::ToolDefinition {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         backend::{Attempt, Backend, Pending},
@@ -172,18 +170,11 @@ mod tests {
     }
 
     fn tool(index: usize) -> Tool {
-        let settings = Settings {
-            name: ToolName::try_new(format!("tool_{index:02}")).unwrap(),
-            description: "x".repeat(index * 10),
-            schema: Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap(),
-            api: ApiName::try_new("api").unwrap(),
-            timeout: Duration::from_secs(1),
-            latency: None,
-            cost: std::num::NonZeroU32::MIN,
-            after: Vec::new(),
-            references: true,
-            result_bytes_max: 1 << 10,
-        };
+        let name = ToolName::try_new(format!("tool_{index:02}")).unwrap();
+        let schema = Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap();
+        let api = ApiName::try_new("api").unwrap();
+        let description = "x".repeat(index * 10);
+        let settings = Settings { description, ..Settings::new(name, schema, api) };
         Tool::new(settings, Effect::ReadOnly, Arc::new(NeverRun))
     }
 

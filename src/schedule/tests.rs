@@ -207,13 +207,13 @@ fn world(tools: &[(&'static str, Script)]) -> World {
 }
 
 fn world_with(settings: Settings, tools: &[(&'static str, Script)]) -> World {
-    world_of(settings, tools, |tool| tool)
+    world_of(settings, tools, |_| {})
 }
 
 fn world_of(
     settings: Settings,
     tools: &[(&'static str, Script)],
-    change: impl Fn(Tool) -> Tool,
+    declare: impl Fn(&mut tool::Settings),
 ) -> World {
     let seen = Arc::new(Seen::default());
     let registry = Registry::new(tools.iter().map(|(name, script)| {
@@ -223,7 +223,9 @@ fn world_of(
             Some(("key", _)) => Effect::Keyed,
             _ => Effect::ReadOnly,
         };
-        change(Tool::new(tool_settings(name), effect, Arc::new(backend)))
+        let mut settings = tool_settings(name);
+        declare(&mut settings);
+        Tool::new(settings, effect, Arc::new(backend))
     }));
     let drain = Drain::new();
     let scheduler = Scheduler::new(Arc::new(registry), settings, drain.clone());
@@ -231,18 +233,10 @@ fn world_of(
 }
 
 fn tool_settings(name: &str) -> tool::Settings {
-    tool::Settings {
-        name: ToolName::try_new(name).unwrap(),
-        description: String::new(),
-        schema: Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap(),
-        api: ApiName::try_new("api").unwrap(),
-        timeout: Duration::from_secs(30),
-        latency: None,
-        cost: std::num::NonZeroU32::MIN,
-        after: Vec::new(),
-        references: true,
-        result_bytes_max: 1000,
-    }
+    let name = ToolName::try_new(name).unwrap();
+    let schema = Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap();
+    let api = ApiName::try_new("api").unwrap();
+    tool::Settings { result_bytes_max: 1000, ..tool::Settings::new(name, schema, api) }
 }
 
 fn call(tool: &str, input: &str) -> Call {

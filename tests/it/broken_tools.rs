@@ -41,18 +41,11 @@ impl Backend for Broken {
 }
 
 fn tool(name: &str, backend: Broken) -> Tool {
-    let settings = tool::Settings {
-        name: ToolName::try_new(name).unwrap(),
-        description: "Breaks, perhaps.".to_owned(),
-        schema: Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap(),
-        api: ApiName::try_new("none").unwrap(),
-        timeout: Duration::from_secs(5),
-        latency: None,
-        cost: std::num::NonZeroU32::MIN,
-        after: Vec::new(),
-        references: true,
-        result_bytes_max: 1 << 20,
-    };
+    let name = ToolName::try_new(name).unwrap();
+    let schema = Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap();
+    let api = ApiName::try_new("none").unwrap();
+    let timeout = Duration::from_secs(5);
+    let settings = tool::Settings { timeout, ..tool::Settings::new(name, schema, api) };
     Tool::new(settings, Effect::ReadOnly, Arc::new(backend))
 }
 

@@ -112,16 +112,13 @@ fn timed_tool(task: &Task, name: &str, came: &Arc<Mutex<Vec<(String, String)>>>)
     task.tools(&mut declared);
     let schema = Json::from_value(&declared[&task.tool_name(name)]["input"]);
     let settings = tool::Settings {
-        name: ToolName::try_new(task.tool_name(name)).unwrap(),
-        description: "Timed.".to_owned(),
-        schema: Schema::try_new(schema).unwrap(),
-        api: ApiName::try_new("world").unwrap(),
         timeout: Duration::from_secs(60),
-        latency: None,
-        cost: std::num::NonZeroU32::MIN,
-        after: Vec::new(),
-        references: true,
         result_bytes_max: 1 << 20,
+        ..tool::Settings::new(
+            ToolName::try_new(task.tool_name(name)).unwrap(),
+            Schema::try_new(schema).unwrap(),
+            ApiName::try_new("world").unwrap(),
+        )
     };
     let (api, latency) = (task.apis[name].clone(), latency(&path));
     let backend = Timed { api, path, latency, came: Arc::clone(came) };

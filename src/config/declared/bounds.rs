@@ -7,6 +7,7 @@ use crate::{
         Fields, Object,
         scalar::{Count, Size},
     },
+    registry::tool,
     schedule,
 };
 
@@ -109,9 +110,9 @@ pub(crate) struct Defaults {
 
 impl Defaults {
     /// Time for a call.
-    pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
-    /// Bytes of a result: 100 KiB, about 25,000 tokens.
-    pub(crate) const MAX_BYTES: usize = 100 << 10;
+    pub(crate) const TIMEOUT: Duration = tool::Settings::TIMEOUT;
+    /// Bytes of a result.
+    pub(crate) const MAX_BYTES: usize = tool::Settings::RESULT_BYTES_MAX;
 }
 
 impl Object for Defaults {

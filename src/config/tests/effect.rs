@@ -101,7 +101,7 @@ fn apis_and_tools() -> Vec<Row> {
         tool("tools.*.concurrency", "concurrency: 777", "tools: [(\"t\", 777)]"),
         tool("tools.*.cost", "cost: 7", "cost: 7"),
         tool("tools.*.effect", "effect: at_least_once", "effect: AtLeastOnce"),
-        tool("tools.*.fallback", "fallback: {tier: 7}", "fallbacks: [(\"t\", {\"tier\":7})]"),
+        tool("tools.*.fallback", "fallback: {tier: 7}", "fallback: Some({\"tier\":7})"),
         tool("tools.*.after", "after: [u]", "after: [\"u\"]"),
         tool("tools.*.references", "references: off", "references: false"),
         tool("tools.*.max_bytes", "max_bytes: 777", "result_bytes_max: 777"),

@@ -12,7 +12,7 @@ fn resilient(
     let mut policy = retry::Settings::default();
     change(&mut policy);
     let policy = Arc::new(retry::Policy::new(policy));
-    world_of(settings, tools, |tool| tool.with_retry(Arc::clone(&policy)))
+    world_of(settings, tools, |tool| tool.retry = Some(Arc::clone(&policy)))
 }
 
 fn retries(told: &Told) -> Vec<(u32, FailureCode)> {
@@ -171,7 +171,7 @@ async fn a_fallback_stands_for_the_result_and_says_so() {
     let world = world_of(
         settings(),
         &[("tier", Script::Recovers(9, 5)), ("get", Script::Echoes(5))],
-        |tool| if tool.name.as_str() == "tier" { tool.with_fallback(fallback()) } else { tool },
+        |tool| tool.fallback = (tool.name.as_str() == "tier").then(fallback),
     );
     let told = world
         .run(submission(vec![call("tier", "{}"), call("get", r#"{"v":"${tier.tier}"}"#)]))
