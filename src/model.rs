@@ -4,6 +4,7 @@
 //! run. JSON is carried as its source text throughout.
 
 pub mod call;
+pub mod claim;
 pub mod effect;
 pub mod failure;
 pub mod id;
@@ -12,6 +13,7 @@ pub mod result;
 pub mod slot;
 
 pub use call::{Call, Ordering};
+pub use claim::{Access, Claim, ClaimKey};
 pub use effect::{Effect, Sent};
 pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
 pub use id::{ApiName, BatchId, CallId, Owner, SessionId, Tenant, ToolName};

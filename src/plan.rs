@@ -98,6 +98,8 @@ pub enum EdgeKind {
     Reference,
     /// `after` on the tool.
     After,
+    /// What the two read and write.
+    Resource,
     /// Block order of an ordered batch.
     BlockOrder,
 }
@@ -111,6 +113,9 @@ pub enum Strength {
     Optional,
     /// The child only waits for the parent's end.
     Order,
+    /// The child waits until it is known what the parent reads and writes, and
+    /// for its end only where that stands against what the child does.
+    Keys,
 }
 
 /// Plans a turn.

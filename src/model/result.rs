@@ -24,6 +24,10 @@ pub enum Outcome {
 pub enum Source {
     /// This call ran.
     Executed,
+    /// An identical call of the batch ran.
+    Shared,
+    /// An earlier result was still valid.
+    Cached,
     /// It failed for good, and its tool declares what is taken then.
     Fallback,
 }

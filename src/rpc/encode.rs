@@ -119,12 +119,14 @@ fn edge(edge: &plan::Edge) -> v1::Edge {
         EdgeKind::Explicit => v1::EdgeKind::Explicit,
         EdgeKind::Reference => v1::EdgeKind::Reference,
         EdgeKind::After => v1::EdgeKind::After,
+        EdgeKind::Resource => v1::EdgeKind::Resource,
         EdgeKind::BlockOrder => v1::EdgeKind::BlockOrder,
     };
     let strength = match edge.strength {
         Strength::Need => v1::EdgeStrength::Need,
         Strength::Optional => v1::EdgeStrength::Optional,
         Strength::Order => v1::EdgeStrength::Order,
+        Strength::Keys => v1::EdgeStrength::Keys,
     };
     v1::Edge {
         from: count(edge.from),
@@ -178,6 +180,8 @@ pub(super) fn result(result: &CallResult, is_in_parts: impl Fn(usize) -> bool) -
     let source = match result.source {
         None => v1::Source::Unspecified,
         Some(Source::Executed) => v1::Source::Executed,
+        Some(Source::Shared) => v1::Source::Shared,
+        Some(Source::Cached) => v1::Source::Cached,
         Some(Source::Fallback) => v1::Source::Fallback,
     };
     let blocks = result.content.iter().enumerate();

@@ -6,20 +6,27 @@
 //! into events and actions into the world.
 //!
 //! ```text
-//!            parents met       input made        rights granted
-//!  Blocked ──────────────► Preparing ──────► Queued ──────► Running
-//!     │                        │               │  ▲            │  │
-//!     │                        │               │  └─ BackingOff ◄─┘ failed for now
-//!     └── skip, cancel ────────┴── reject ─────┴── time up ────┴──► Done
+//!           parents met      input made       locks held     rights granted
+//!  Blocked ───────────► Preparing ──► Locking ────► Queued ──────────► Running
+//!     │                   │    ▲         │          │  ▲               │   │
+//!     │         identical ▼    │         │          │  └─ BackingOff ◄─┘ failed
+//!     │                 Sharing┘ leader  │          │         │      for now
+//!     │                   │  gave up     │          │         │            │
+//!     └─ skip, cancel ────┴─ reject ─────┴─ refuse ─┴─ time up ────────────┴─► Done
 //! ```
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use crate::{
-    model::{Failure, FailureCode, Outcome, Sent},
+    model::{Failure, Outcome, Sent},
     plan::{Plan, Strength},
 };
 
+mod endings;
+mod sharing;
 mod words;
 
 pub use words::{Action, CancelReason, Ending, Event, Illegal, State, Traits};
@@ -29,10 +36,13 @@ pub use words::{Action, CancelReason, Ending, Event, Illegal, State, Traits};
 pub struct BatchState {
     states: Vec<State>,
     traits: Vec<Traits>,
-    /// Whether an attempt of the call may have been sent and had no answer.
-    maybe_done: Vec<bool>,
+    marks: Vec<Marks>,
     /// For a call that did not succeed: the first failure of its chain.
     roots: Vec<usize>,
+    /// Those that share the run of a call, in the order in which they came.
+    followers: BTreeMap<usize, Vec<usize>>,
+    /// Who runs for the followers of a call that gave up.
+    heirs: BTreeMap<usize, usize>,
     plan: Arc<Plan>,
     /// Calls whose children are to be told, empty between events: kept for its
     /// room.
@@ -40,6 +50,17 @@ pub struct BatchState {
     faults: Vec<Option<Failure>>,
     open: usize,
     begun: bool,
+}
+
+/// What is remembered of a call beside its state.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    /// An attempt may have been sent and had no answer.
+    maybe_done: bool,
+    /// Those that wait to know what it reads and writes were told.
+    is_known: bool,
+    /// It has an answer that others may share.
+    has_answer: bool,
 }
 
 impl BatchState {
@@ -51,8 +72,10 @@ impl BatchState {
                 .map(|call| State::Blocked { parents: plan.parents(call).len() })
                 .collect(),
             traits,
-            maybe_done: vec![false; calls],
+            marks: vec![Marks::default(); calls],
             roots: (0..calls).collect(),
+            followers: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             faults: plan.nodes.iter().map(|node| node.fault.clone()).collect(),
             plan,
             ended: VecDeque::new(),
@@ -90,26 +113,93 @@ impl BatchState {
             return Err(self.illegal(call, &event));
         };
         match (state, event) {
-            // Preparing → Queued: ask for the rights.
-            (State::Preparing, Event::Prepared(_)) => {
+            // Any but Done → Done, dropping what is under way.
+            (
+                State::Sharing { .. }
+                | State::Queued { .. }
+                | State::Running { .. }
+                | State::BackingOff { .. },
+                Event::TimeUp(_, sent),
+            ) => {
+                actions.push(Action::Abandon(call));
+                let ending = self.timed_out(call, state, sent);
+                self.finish(call, ending, actions);
+                Ok(())
+            }
+            (
+                State::Blocked { .. }
+                | State::Preparing
+                | State::Sharing { .. }
+                | State::Locking
+                | State::Queued { .. }
+                | State::Running { .. }
+                | State::BackingOff { .. },
+                Event::Cancelled(_, sent, reason),
+            ) => {
+                actions.push(Action::Abandon(call));
+                let ending = self.cancelled(call, state, sent, reason);
+                self.finish(call, ending, actions);
+                Ok(())
+            }
+            (State::Running { .. } | State::BackingOff { .. }, event) => {
+                self.apply_to_running(call, state, event, actions)
+            }
+            (_, event) => self.apply_to_waiting(call, state, event, actions),
+        }
+    }
+
+    /// What brings a call to an attempt, or tells that there will be none.
+    fn apply_to_waiting(
+        &mut self,
+        call: usize,
+        state: State,
+        event: Event,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Illegal> {
+        match (state, event) {
+            // Preparing → Locking or Queued: ask for the locks, or for the rights.
+            (State::Preparing, Event::Prepared(_)) => self.proceed(call, actions),
+            // Preparing → Sharing, or Done where the other call is.
+            (State::Preparing, Event::Shares(_, leader)) => self.share(call, leader, actions)?,
+            // Preparing → Done: there is a result already, or there will be none.
+            (State::Preparing, Event::Cached(_)) => self.finish(call, Ending::Cached, actions),
+            (State::Preparing, Event::Rejected(_, failure)) => {
+                self.finish(call, Ending::Failed(failure), actions);
+            }
+            // Locking → Queued: ask for the rights.
+            (State::Locking, Event::Locked(_)) => {
                 self.states[call] = State::Queued { attempt: 1 };
                 actions.push(Action::Enqueue(call));
             }
-            // Preparing or Queued → Done: it never ran.
-            (State::Preparing, Event::Rejected(_, failure))
-            | (State::Queued { attempt: 1 }, Event::Refused(_, failure)) => {
+            // Locking → Done: it never ran.
+            (State::Locking, Event::Refused(_, failure)) => {
+                actions.push(Action::Abandon(call));
                 self.finish(call, Ending::Failed(failure), actions);
-            }
-            // Queued → Done: there is no time for another attempt.
-            (State::Queued { attempt }, Event::Refused(_, failure)) => {
-                let ending = self.failed(call, failure.with_attempts(attempt - 1), Sent::No);
-                self.finish(call, ending, actions);
             }
             // Queued → Running.
             (State::Queued { attempt }, Event::Granted(_)) => {
                 self.states[call] = State::Running { attempt };
                 actions.push(Action::Run { call, attempt });
             }
+            // Queued → Done: there will be no attempt, or no other.
+            (State::Queued { attempt }, Event::Refused(_, failure)) => {
+                let ending = self.failed(call, failure.with_attempts(attempt - 1), Sent::No);
+                self.finish(call, ending, actions);
+            }
+            (_, event) => return Err(self.illegal(call, &event)),
+        }
+        Ok(())
+    }
+
+    /// What comes of an attempt.
+    fn apply_to_running(
+        &mut self,
+        call: usize,
+        state: State,
+        event: Event,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Illegal> {
+        match (state, event) {
             // Running → BackingOff: it gives its rights back.
             (State::Running { attempt }, Event::FailedForNow(_, failure, sent)) => {
                 self.learn(call, sent);
@@ -128,27 +218,6 @@ impl BatchState {
             }
             (State::Running { attempt }, Event::Failed(_, failure, sent)) => {
                 let ending = self.failed(call, failure.with_attempts(attempt), sent);
-                self.finish(call, ending, actions);
-            }
-            // Any but Done → Done, dropping what is under way.
-            (
-                State::Queued { .. } | State::Running { .. } | State::BackingOff { .. },
-                Event::TimeUp(_, sent),
-            ) => {
-                actions.push(Action::Abandon(call));
-                let ending = self.timed_out(call, state, sent);
-                self.finish(call, ending, actions);
-            }
-            (
-                State::Blocked { .. }
-                | State::Preparing
-                | State::Queued { .. }
-                | State::Running { .. }
-                | State::BackingOff { .. },
-                Event::Cancelled(_, sent, reason),
-            ) => {
-                actions.push(Action::Abandon(call));
-                let ending = self.cancelled(call, state, sent, reason);
                 self.finish(call, ending, actions);
             }
             (_, event) => return Err(self.illegal(call, &event)),
@@ -178,6 +247,43 @@ impl BatchState {
         Ok(())
     }
 
+    /// The call's input is made and nobody else answers it: on to its locks, or
+    /// its rights.
+    fn proceed(&mut self, call: usize, actions: &mut Vec<Action>) {
+        if self.traits[call].has_claims {
+            self.states[call] = State::Locking;
+            actions.push(Action::Lock(call));
+        } else {
+            self.states[call] = State::Queued { attempt: 1 };
+            actions.push(Action::Enqueue(call));
+        }
+        self.become_known(call, actions);
+    }
+
+    /// The call has taken its place among those that wait for the same locks, or
+    /// will take none: those behind it may take theirs.
+    fn become_known(&mut self, call: usize, actions: &mut Vec<Action>) {
+        if std::mem::replace(&mut self.marks[call].is_known, true) {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        for edge in plan.children(call).filter(|edge| edge.strength == Strength::Keys) {
+            self.release(edge.to, actions);
+        }
+    }
+
+    /// One parent less to wait for.
+    fn release(&mut self, child: usize, actions: &mut Vec<Action>) {
+        let State::Blocked { parents } = self.states[child] else {
+            return;
+        };
+        self.states[child] = State::Blocked { parents: parents - 1 };
+        if parents == 1 && self.begun && self.faults[child].is_none() {
+            self.states[child] = State::Preparing;
+            actions.push(Action::Prepare(child));
+        }
+    }
+
     /// Ends every open call as cancelled: none is skipped for another's sake, and
     /// none starts.
     fn cancel_all(
@@ -205,6 +311,7 @@ impl BatchState {
             actions.push(Action::Abandon(call));
             actions.push(Action::Finish(call, ending));
         }
+        self.followers.clear();
         self.open = 0;
         actions.push(Action::EndBatch);
     }
@@ -221,27 +328,30 @@ impl BatchState {
                 self.roots[parent] = *root;
             }
             self.states[parent] = State::Done(outcome);
+            self.marks[parent].has_answer =
+                matches!(ending, Ending::Succeeded | Ending::Shared { .. } | Ending::Cached);
             self.open -= 1;
+            let shared = (!self.followers.is_empty()).then(|| ending.clone());
             actions.push(Action::Finish(parent, ending));
+            if let Some(ending) = shared {
+                self.answer_followers(parent, &ending, &mut ended, actions);
+            }
 
             for edge in plan.children(parent) {
                 let (child, strength) = (edge.to, edge.strength);
-                let State::Blocked { parents } = self.states[child] else {
+                if !matches!(self.states[child], State::Blocked { .. }) {
                     continue;
-                };
+                }
                 if outcome != Outcome::Succeeded && strength == Strength::Need {
                     // Done from here on, so that no second parent skips it again.
                     self.states[child] = State::Done(Outcome::Skipped);
                     let root = self.roots[parent];
                     ended.push_back((child, self.skipped(child, parent, root)));
-                } else {
-                    self.states[child] = State::Blocked { parents: parents - 1 };
-                    if parents == 1 && self.begun && self.faults[child].is_none() {
-                        self.states[child] = State::Preparing;
-                        actions.push(Action::Prepare(child));
-                    }
+                } else if strength != Strength::Keys || !self.marks[parent].is_known {
+                    self.release(child, actions);
                 }
             }
+            self.marks[parent].is_known = true;
         }
         self.ended = ended;
         if self.open == 0 {
@@ -257,49 +367,6 @@ impl BatchState {
         }
     }
 
-    /// Takes in what an attempt's end says of its effect.
-    fn learn(&mut self, call: usize, sent: Sent) {
-        match sent {
-            Sent::No => {}
-            Sent::Maybe => self.maybe_done[call] = true,
-            Sent::Answered => self.maybe_done[call] = false,
-        }
-    }
-
-    /// Whether nobody knows what an attempt of the call, the last or one before,
-    /// has done, and somebody must.
-    fn is_unknown(&mut self, call: usize, sent: Sent) -> bool {
-        self.learn(call, sent);
-        self.maybe_done[call] && self.traits[call].is_effectful
-    }
-
-    fn failed(&mut self, call: usize, failure: Failure, sent: Sent) -> Ending {
-        if self.is_unknown(call, sent) {
-            return Ending::Failed(unknown(&failure.message, failure.attempts));
-        }
-        if self.traits[call].has_fallback && failure.code.is_of_the_backend() {
-            return Ending::FellBack(failure);
-        }
-        Ending::Failed(failure)
-    }
-
-    fn timed_out(&mut self, call: usize, state: State, sent: Sent) -> Ending {
-        let (attempts, message) = match attempts(state) {
-            0 => (0, "the call's time was over before its turn came; it was not sent"),
-            attempts => (attempts, "the call's time was over before the tool answered"),
-        };
-        let failure = Failure::new(FailureCode::DeadlineExceeded, message);
-        self.failed(call, failure.with_attempts(attempts), sent)
-    }
-
-    fn cancelled(&mut self, call: usize, state: State, sent: Sent, reason: CancelReason) -> Ending {
-        let attempts = attempts(state);
-        if self.is_unknown(call, sent) {
-            return Ending::Failed(unknown("the call was cancelled while it ran", attempts));
-        }
-        Ending::Cancelled { reason, attempts }
-    }
-
     fn illegal(&self, call: usize, event: &Event) -> Illegal {
         Illegal {
             call,
@@ -307,26 +374,6 @@ impl BatchState {
             event: format!("{event:?}"),
         }
     }
-}
-
-/// Attempts that were begun.
-fn attempts(state: State) -> u32 {
-    match state {
-        State::Running { attempt } | State::BackingOff { attempt } => attempt,
-        State::Queued { attempt } => attempt - 1,
-        State::Blocked { .. } | State::Preparing | State::Done(_) => 0,
-    }
-}
-
-fn unknown(what: &str, attempts: u32) -> Failure {
-    Failure::new(
-        FailureCode::OutcomeUnknown,
-        format!(
-            "{what}; it may or may not have taken effect. Find out before trying again: a second \
-             call could do it twice."
-        ),
-    )
-    .with_attempts(attempts)
 }
 
 #[cfg(test)]

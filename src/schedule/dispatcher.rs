@@ -33,11 +33,12 @@ use crate::{
     backend::{Reply, SentMark},
     clock::{self, Instant},
     limits::{Asked, Permit, Request, Scope},
-    model::{Content, Failure, FailureCode, Json, Sent},
+    model::{Content, Json, Sent},
 };
 
 mod attempts;
 mod ends;
+mod prepare;
 
 /// The task of one batch.
 pub(super) struct Dispatcher {
@@ -94,6 +95,7 @@ impl Dispatcher {
             .tools
             .iter()
             .map(|tool| Traits {
+                has_claims: false,
                 is_effectful: tool.as_ref().is_none_or(|tool| tool.effect.must_be_known()),
                 has_fallback: tool.as_ref().is_some_and(|tool| tool.fallback.is_some()),
             })
@@ -204,12 +206,13 @@ impl Dispatcher {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Prepare(call) => {
-                let event = match self.prepare(call) {
-                    Ok(()) => batch_state::Event::Prepared(call),
-                    Err(failure) => batch_state::Event::Rejected(call, failure),
-                };
+                let event = self
+                    .prepare(call)
+                    .unwrap_or_else(|failure| batch_state::Event::Rejected(call, failure));
                 self.inbox.push_back(event);
             }
+            // No tool declares what it reads and writes yet.
+            Action::Lock(call) => self.inbox.push_back(batch_state::Event::Locked(call)),
             Action::Enqueue(call) => self.enqueue(call),
             Action::Run { call, attempt } => self.run_attempt(call, attempt),
             Action::BackOff { call, attempt, failure } => self.back_off(call, attempt, failure),
@@ -223,32 +226,6 @@ impl Dispatcher {
             Action::Finish(call, ending) => self.finish(call, ending),
             Action::EndBatch => self.has_ended = true,
         }
-    }
-
-    /// The call's own parents are done: its clock starts, its input is made.
-    fn prepare(&mut self, call: usize) -> Result<(), Failure> {
-        let now = self.now;
-        let ready = self.ledger.ready(call, now);
-        let Some(tool) = self.intake.tools[call].as_ref() else {
-            // Its fault ended it before this could be asked for.
-            return Err(Failure::new(FailureCode::Internal, "the call has no tool"));
-        };
-        let timeout =
-            self.intake.calls[call].timeout.or(self.intake.call_timeout).unwrap_or(tool.timeout);
-        let deadline =
-            ready.checked_add(timeout).map_or(self.deadline, |own| own.min(self.deadline));
-        if deadline <= now {
-            return Err(Failure::new(
-                FailureCode::DeadlineExceeded,
-                "the batch's time was over before the call could start; it was not sent",
-            ));
-        }
-        let input = self.ledger.input(&self.intake, call)?;
-        let flight = &mut self.flights[call];
-        flight.input = Some(input);
-        flight.deadline = Some(deadline);
-        self.timers.push(Reverse((deadline, call, Timer::Deadline)));
-        Ok(())
     }
 
     fn enqueue(&mut self, call: usize) {

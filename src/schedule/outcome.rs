@@ -211,6 +211,8 @@ impl Ledger {
         let outcome = ending.outcome();
         let source = match ending {
             Ending::Succeeded => Some(Source::Executed),
+            Ending::Shared { .. } => Some(Source::Shared),
+            Ending::Cached => Some(Source::Cached),
             Ending::FellBack(_) => Some(Source::Fallback),
             Ending::Failed(_) | Ending::Cancelled { .. } | Ending::Skipped { .. } => None,
         };
@@ -302,7 +304,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
     let name = |call: usize| format!("{} ({})", intake.calls[call].tool, intake.calls[call].id);
     match ending {
-        Ending::Succeeded | Ending::FellBack(_) => None,
+        Ending::Succeeded | Ending::Shared { .. } | Ending::Cached | Ending::FellBack(_) => None,
         Ending::Failed(failure) => Some(failure),
         Ending::Cancelled { reason, attempts } => {
             let message = match reason {

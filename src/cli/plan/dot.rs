@@ -34,7 +34,7 @@ pub(super) fn dot(plan: &v1::Plan) -> String {
         let style = match edge.strength() {
             v1::EdgeStrength::Need | v1::EdgeStrength::Unspecified => "",
             v1::EdgeStrength::Optional => ", style=dashed",
-            v1::EdgeStrength::Order => ", style=dotted",
+            v1::EdgeStrength::Order | v1::EdgeStrength::Keys => ", style=dotted",
         };
         let reason = escaped(&edge.reason);
         let _ = writeln!(graph, "  c{} -> c{} [label=\"{reason}\"{style}];", edge.from, edge.to);

@@ -56,6 +56,7 @@ fn edges(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> {
         v1::EdgeStrength::Need | v1::EdgeStrength::Unspecified => "needs",
         v1::EdgeStrength::Optional => "may use",
         v1::EdgeStrength::Order => "follows",
+        v1::EdgeStrength::Keys => "may follow",
     };
     let parent = |edge: &v1::Edge| format!("{} {}", verb(edge), label(edge.from));
     let widest =

@@ -2,9 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{CallId, Ordering},
+    model::{CallId, FailureCode, Ordering},
     plan,
 };
+
+mod locking;
+mod sharing;
 
 fn planned(depends_on: &[&[usize]], ordering: Ordering) -> Arc<Plan> {
     let ids: Vec<_> = (1..=depends_on.len()).map(CallId::positional).collect();
@@ -28,11 +31,11 @@ fn planned(depends_on: &[&[usize]], ordering: Ordering) -> Arc<Plan> {
     Arc::new(plan::build(&calls, ordering))
 }
 
+const PLAIN: Traits = Traits { has_claims: false, is_effectful: false, has_fallback: false };
+
 fn machine(plan: &Arc<Plan>, is_effectful: bool) -> BatchState {
-    BatchState::new(
-        Arc::clone(plan),
-        vec![Traits { is_effectful, has_fallback: false }; plan.nodes.len()],
-    )
+    let traits = Traits { is_effectful, ..PLAIN };
+    BatchState::new(Arc::clone(plan), vec![traits; plan.nodes.len()])
 }
 
 /// Applies an event that must be legal.
@@ -212,7 +215,7 @@ fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
 fn a_fallback_stands_for_what_the_backend_could_not_give_and_for_nothing_else() {
     let fails = |code| {
         let plan = planned(&[&[], &[0]], Ordering::Free);
-        let traits = Traits { is_effectful: false, has_fallback: true };
+        let traits = Traits { has_fallback: true, ..PLAIN };
         let mut state = BatchState::new(plan, vec![traits; 2]);
         apply(&mut state, Event::Begun);
         fly(&mut state, 0);
@@ -310,7 +313,9 @@ proptest! {
     #[test]
     fn every_call_ends_once_as_the_oracle_says((parents, fates, choices) in turns()) {
         let plan = planned(&parents.iter().map(Vec::as_slice).collect::<Vec<_>>(), Ordering::Free);
-        let mut state = machine(&plan, false);
+        // Every third call takes locks.
+        let traits = (0..parents.len()).map(|call| Traits { has_claims: call % 3 == 0, ..PLAIN });
+        let mut state = BatchState::new(Arc::clone(&plan), traits.collect());
         let mut choices = choices.into_iter().cycle();
         let mut world = vec![Event::Begun];
         let mut ended: Vec<Option<Outcome>> = vec![None; parents.len()];
@@ -329,6 +334,10 @@ proptest! {
                             _ => Event::Prepared(call),
                         });
                     }
+                    Action::Lock(call) => world.push(match fates[call] {
+                        Fate::RunsOutOfTime if call % 2 == 1 => Event::Refused(call, failure()),
+                        _ => Event::Locked(call),
+                    }),
                     Action::Enqueue(call) => world.push(match fates[call] {
                         Fate::RunsOutOfTime if call % 2 == 0 => Event::TimeUp(call, Sent::No),
                         _ => Event::Granted(call),

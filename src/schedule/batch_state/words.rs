@@ -12,6 +12,13 @@ pub enum State {
     },
     /// Its input is being made.
     Preparing,
+    /// An identical call runs for it, too.
+    Sharing {
+        /// Which one.
+        leader: usize,
+    },
+    /// Waits for its locks.
+    Locking,
     /// Waits for its rights.
     Queued {
         /// Of which attempt; 1 for the first.
@@ -40,9 +47,15 @@ pub enum Event {
     Prepared(usize),
     /// It is not, or does not.
     Rejected(usize, Failure),
+    /// An earlier result still holds for it.
+    Cached(usize),
+    /// The first call is identical to the second, which runs or has succeeded.
+    Shares(usize, usize),
+    /// All locks that the call needs are held, until it is terminal.
+    Locked(usize),
     /// All rights that an attempt needs are held.
     Granted(usize),
-    /// They are not to be had: the call need not wait for them.
+    /// Its locks or rights are not to be had: the call need not wait for them.
     Refused(usize, Failure),
     /// The attempt was answered.
     Succeeded(usize),
@@ -67,6 +80,9 @@ impl Event {
             Self::Begun | Self::AllCancelled(..) => None,
             Self::Prepared(call)
             | Self::Rejected(call, _)
+            | Self::Cached(call)
+            | Self::Shares(call, _)
+            | Self::Locked(call)
             | Self::Granted(call)
             | Self::Refused(call, _)
             | Self::Succeeded(call)
@@ -93,8 +109,11 @@ pub enum CancelReason {
 /// What the machine wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Make the call's input: answer [`Event::Prepared`] or [`Event::Rejected`].
+    /// Make the call's input: answer [`Event::Prepared`], [`Event::Rejected`],
+    /// [`Event::Cached`] or [`Event::Shares`].
     Prepare(usize),
+    /// Ask for the call's locks: answer [`Event::Locked`] or [`Event::Refused`].
+    Lock(usize),
     /// Ask for the call's rights: answer [`Event::Granted`] or
     /// [`Event::Refused`].
     Enqueue(usize),
@@ -128,6 +147,13 @@ pub enum Action {
 pub enum Ending {
     /// Its attempt was answered.
     Succeeded,
+    /// The attempt of an identical call was.
+    Shared {
+        /// That call.
+        leader: usize,
+    },
+    /// An earlier result still held.
+    Cached,
     /// It failed.
     Failed(Failure),
     /// It failed, and its tool's fallback stands for its result.
@@ -153,7 +179,9 @@ impl Ending {
     /// The outcome that it amounts to.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Succeeded | Self::FellBack(_) => Outcome::Succeeded,
+            Self::Succeeded | Self::Shared { .. } | Self::Cached | Self::FellBack(_) => {
+                Outcome::Succeeded
+            }
             Self::Failed(_) => Outcome::Failed,
             Self::Cancelled { .. } => Outcome::Cancelled,
             Self::Skipped { .. } => Outcome::Skipped,
@@ -176,6 +204,8 @@ pub struct Illegal {
 /// What the machine must know of a call besides the plan.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Traits {
+    /// Whether it takes locks.
+    pub has_claims: bool,
     /// Whether an attempt that may have been sent and had no answer leaves
     /// nobody knowing what happened.
     pub is_effectful: bool,

@@ -81,7 +81,10 @@ impl Dispatcher {
                         self.time_up(call);
                     }
                 }
-                (Timer::Deadline, Some(State::Queued { .. } | State::BackingOff { .. })) => {
+                (
+                    Timer::Deadline,
+                    Some(State::Sharing { .. } | State::Queued { .. } | State::BackingOff { .. }),
+                ) => {
                     self.time_up(call);
                 }
                 _ => {}

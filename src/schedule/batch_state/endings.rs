@@ -1,0 +1,79 @@
+//! How a call ends, by what is known of what its attempts did.
+
+use super::{BatchState, CancelReason, Ending, State};
+use crate::model::{Failure, FailureCode, Sent};
+
+impl BatchState {
+    /// Takes in what an attempt's end says of its effect.
+    pub(super) fn learn(&mut self, call: usize, sent: Sent) {
+        match sent {
+            Sent::No => {}
+            Sent::Maybe => self.marks[call].maybe_done = true,
+            Sent::Answered => self.marks[call].maybe_done = false,
+        }
+    }
+
+    /// Whether nobody knows what an attempt of the call, the last or one before,
+    /// has done, and somebody must.
+    fn is_unknown(&mut self, call: usize, sent: Sent) -> bool {
+        self.learn(call, sent);
+        self.marks[call].maybe_done && self.traits[call].is_effectful
+    }
+
+    pub(super) fn failed(&mut self, call: usize, failure: Failure, sent: Sent) -> Ending {
+        if self.is_unknown(call, sent) {
+            return Ending::Failed(unknown(&failure.message, failure.attempts));
+        }
+        if self.traits[call].has_fallback && failure.code.is_of_the_backend() {
+            return Ending::FellBack(failure);
+        }
+        Ending::Failed(failure)
+    }
+
+    pub(super) fn timed_out(&mut self, call: usize, state: State, sent: Sent) -> Ending {
+        let (attempts, message) = match attempts(state) {
+            0 => (0, "the call's time was over before its turn came; it was not sent"),
+            attempts => (attempts, "the call's time was over before the tool answered"),
+        };
+        let failure = Failure::new(FailureCode::DeadlineExceeded, message);
+        self.failed(call, failure.with_attempts(attempts), sent)
+    }
+
+    pub(super) fn cancelled(
+        &mut self,
+        call: usize,
+        state: State,
+        sent: Sent,
+        reason: CancelReason,
+    ) -> Ending {
+        let attempts = attempts(state);
+        if self.is_unknown(call, sent) {
+            return Ending::Failed(unknown("the call was cancelled while it ran", attempts));
+        }
+        Ending::Cancelled { reason, attempts }
+    }
+}
+
+/// Attempts that were begun.
+fn attempts(state: State) -> u32 {
+    match state {
+        State::Running { attempt } | State::BackingOff { attempt } => attempt,
+        State::Queued { attempt } => attempt - 1,
+        State::Blocked { .. }
+        | State::Preparing
+        | State::Sharing { .. }
+        | State::Locking
+        | State::Done(_) => 0,
+    }
+}
+
+fn unknown(what: &str, attempts: u32) -> Failure {
+    Failure::new(
+        FailureCode::OutcomeUnknown,
+        format!(
+            "{what}; it may or may not have taken effect. Find out before trying again: a second \
+             call could do it twice."
+        ),
+    )
+    .with_attempts(attempts)
+}
