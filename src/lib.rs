@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | 0 | [`model`], [`clock`], [`drain`], [`proto`] | the words; the time; the process's tasks and end; the wire's types |
 //! | 1 | [`telemetry`] | how the process speaks of itself |
-//! | 2 | [`plan`], [`limits`], [`retry`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; what is tried again; what a model can take; what providers write |
+//! | 2 | [`plan`], [`limits`], [`retry`], [`cache`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; what is tried again; what still holds; what a model can take; what providers write |
 //! | 3 | [`backend`] | how one attempt is made |
 //! | 4 | [`registry`] | which tools there are |
 //! | 5 | [`schedule`] | from a turn to its results |
@@ -44,6 +44,7 @@
 
 pub mod app;
 pub mod backend;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

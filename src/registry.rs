@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::model::{Failure, FailureCode, ToolName};
+use crate::{
+    cache::Writes,
+    model::{ApiName, Failure, FailureCode, ToolName},
+};
 
 pub(crate) mod nearest;
 pub mod schema;
@@ -18,9 +21,14 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry of these tools.
+    /// A registry of these tools. Those of one API know of each other's writes.
     pub fn new(tools: impl IntoIterator<Item = Tool>) -> Self {
-        Self { tools: tools.into_iter().map(|tool| (tool.name.clone(), Arc::new(tool))).collect() }
+        let mut writes: BTreeMap<ApiName, Arc<Writes>> = BTreeMap::new();
+        let tools = tools.into_iter().map(|tool| {
+            let writes = writes.entry(tool.api.clone()).or_default();
+            (tool.name.clone(), Arc::new(tool.sharing(writes)))
+        });
+        Self { tools: tools.collect() }
     }
 
     /// The tool of that name.

@@ -88,6 +88,19 @@ impl Json {
         &self.0.text
     }
 
+    /// The same text without the parsed form, and with nobody to bring it back: for
+    /// those who keep it for long.
+    #[must_use]
+    pub fn to_unparsed(&self) -> Self {
+        Self(Arc::new(Inner { text: self.0.text.clone(), value: OnceLock::new() }))
+    }
+
+    /// Whether the parsed form is held.
+    #[cfg(test)]
+    pub(crate) fn is_parsed(&self) -> bool {
+        self.0.value.get().is_some()
+    }
+
     /// Lets the parsed form go where nobody else has it: it is several times the
     /// text's size, and found again when it is asked for.
     pub fn forget_value(&mut self) {

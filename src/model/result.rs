@@ -72,6 +72,17 @@ impl Content {
             Self::Link { uri, name } => uri.len() + name.len(),
         }
     }
+
+    /// The same block for those who keep it for long: see [`Json::to_unparsed`].
+    #[must_use]
+    pub fn to_unparsed(&self) -> Self {
+        match self {
+            Self::Json(json) => Self::Json(json.to_unparsed()),
+            Self::Text(_) | Self::Image { .. } | Self::Document { .. } | Self::Link { .. } => {
+                self.clone()
+            }
+        }
+    }
 }
 
 /// What was cut from a result.

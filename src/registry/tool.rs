@@ -13,6 +13,7 @@ use std::{
 use super::Schema;
 use crate::{
     backend::Backend,
+    cache::{self, Cache, Writes},
     model::{ApiName, Effect, Json, ToolName},
     retry,
 };
@@ -46,6 +47,8 @@ pub struct Settings {
     pub retry: Option<Arc<retry::Policy>>,
     /// What is taken for its result when it fails for good.
     pub fallback: Option<Json>,
+    /// How long its answers hold; `None` where each call asks anew.
+    pub cache: Option<cache::Settings>,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ impl Settings {
             result_bytes_max: Self::RESULT_BYTES_MAX,
             retry: None,
             fallback: None,
+            cache: None,
         }
     }
 }
@@ -83,6 +87,10 @@ pub struct Tool {
     pub effect: Effect,
     /// How long it usually runs.
     pub latency: Latency,
+    /// The writes to its API, shared with the API's other tools.
+    pub writes: Arc<Writes>,
+    /// Its answers that still hold, where it keeps any.
+    pub cache: Option<Cache>,
     /// How an attempt is made.
     pub backend: Arc<dyn Backend>,
 }
@@ -91,7 +99,16 @@ impl Tool {
     /// A tool of these settings on this backend.
     pub fn new(settings: Settings, effect: Effect, backend: Arc<dyn Backend>) -> Self {
         let latency = Latency::new(settings.latency);
-        Self { settings, effect, latency, backend }
+        Self { settings, effect, latency, writes: Arc::default(), cache: None, backend }
+    }
+
+    /// The same among the tools that share `writes`.
+    #[must_use]
+    pub(super) fn sharing(self, writes: &Arc<Writes>) -> Self {
+        // What may change something is never answered from memory.
+        let settings = self.settings.cache.filter(|_| self.effect == Effect::ReadOnly);
+        let cache = settings.map(|settings| Cache::new(settings, Arc::clone(writes)));
+        Self { writes: Arc::clone(writes), cache, ..self }
     }
 }
 
