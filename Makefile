@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt tools bench fuzz
+.PHONY: help demo test shuttle lint fmt tools bench fuzz
 
 CARGO := cargo
 # Seconds for each fuzz target.
@@ -24,6 +24,9 @@ demo: ## Builds the program and runs real turns against a small world of APIs.
 test: ## Installs what the tests need and runs them all.
 	$(WITH_TOOLS) $(CARGO) test --locked --no-fail-fast
 	$(WITH_TOOLS) $(BUF_LINT)
+
+shuttle: ## What threads meet over, in many thousands of interleavings.
+	$(CARGO) test --locked --features shuttle --lib interleavings
 
 lint: ## Format, clippy and docs without a warning, the wire's rules.
 	$(CARGO) fmt --check

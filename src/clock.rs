@@ -6,7 +6,42 @@
 pub use tokio::time::Instant;
 
 /// The present moment on tokio's clock.
+#[cfg(not(feature = "shuttle"))]
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(not(feature = "shuttle"))]
+pub use tokio::time::sleep_until;
+
+#[cfg(feature = "shuttle")]
+pub use modelled::{now, sleep_until};
+
+/// Time as the tests of interleavings have it: it passes only while somebody
+/// sleeps, and whoever else can run may do so before.
+#[cfg(feature = "shuttle")]
+mod modelled {
+    use std::cell::Cell;
+
+    use super::Instant;
+
+    thread_local! {
+        /// All tasks of a test are on one thread of the system.
+        static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    /// The present moment.
+    #[expect(clippy::disallowed_methods, reason = "where the modelled time begins")]
+    pub fn now() -> Instant {
+        let now = NOW.get().unwrap_or_else(Instant::now);
+        NOW.set(Some(now));
+        now
+    }
+
+    /// Ready once it is that late: after the others had a chance to run.
+    pub async fn sleep_until(until: Instant) {
+        shuttle::future::yield_now().await;
+        NOW.set(Some(now().max(until)));
+    }
 }

@@ -6,8 +6,16 @@
 
 use std::future::Future;
 
-use tokio::task::JoinHandle;
+#[cfg(feature = "shuttle")]
+use shuttle::future::spawn;
+#[cfg(not(feature = "shuttle"))]
+use tokio::spawn;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+#[cfg(feature = "shuttle")]
+pub use shuttle::future::JoinHandle;
+#[cfg(not(feature = "shuttle"))]
+pub use tokio::task::JoinHandle;
 
 /// Owner of the process's tasks and of its end.
 #[derive(Clone, Debug, Default)]
@@ -25,12 +33,15 @@ impl Drain {
 
     /// Runs `task` as one of the process's tasks. It must end by itself, or
     /// when [`killed`](Self::killed) says so.
-    #[expect(clippy::disallowed_methods, reason = "this is the owner")]
+    #[cfg_attr(
+        not(feature = "shuttle"),
+        expect(clippy::disallowed_methods, reason = "this is the owner")
+    )]
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        tokio::spawn(self.tasks.track_future(task))
+        spawn(self.tasks.track_future(task))
     }
 
     /// Stops admission. Running work goes on.

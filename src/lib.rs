@@ -12,7 +12,7 @@
 //!
 //! | floor | rooms | what they know |
 //! |---|---|---|
-//! | 0 | [`model`], [`clock`], [`drain`], [`proto`] | the words; the time; the process's tasks and end; the wire's types |
+//! | 0 | [`model`], [`clock`], [`drain`], [`sync`], [`proto`] | the words; the time; the process's tasks and end; what threads meet over; the wire's types |
 //! | 1 | [`telemetry`] | how the process speaks of itself |
 //! | 2 | [`plan`], [`limits`], [`retry`], [`cache`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; what is tried again; what still holds; what a model can take; what providers write |
 //! | 3 | [`backend`] | how one attempt is made |
@@ -59,4 +59,5 @@ pub mod retry;
 pub mod rpc;
 pub mod schedule;
 pub mod shape;
+pub mod sync;
 pub mod telemetry;

@@ -48,7 +48,7 @@ const FLOORS: &[(u8, &[&str])] = &[
         ],
     ),
     (1, &["telemetry"]),
-    (0, &["model", "clock", "drain"]),
+    (0, &["model", "clock", "drain", "sync"]),
 ];
 
 /// The one pair of a floor that may meet: the program runs its command line.

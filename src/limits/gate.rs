@@ -16,7 +16,7 @@ use std::{
     future::Future,
     num::{NonZeroU32, NonZeroUsize},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -28,6 +28,7 @@ use crate::{
     clock::{self, Instant},
     drain::Drain,
     model::{ApiName, SessionId, Tenant, ToolName},
+    sync::{Mutex, MutexGuard},
 };
 
 mod api;
@@ -166,7 +167,7 @@ impl Gate {
             tokio::select! {
                 () = self.drain.killed().cancelled() => return,
                 () = self.alarm.notified() => {}
-                () = tokio::time::sleep_until(next) => {
+                () = clock::sleep_until(next) => {
                     let woken = self.lock().ring(clock::now());
                     wake(woken);
                 }

@@ -3,6 +3,8 @@ use std::{future::Future, task::Waker};
 use super::*;
 
 mod caps;
+#[cfg(feature = "shuttle")]
+mod interleavings;
 mod rates;
 
 fn nz(n: usize) -> NonZeroUsize {
