@@ -18,6 +18,7 @@ use sidecall::{
     plan,
     registry::{Registry, Schema, Tool, tool},
     schedule::{Event, Scheduler, Settings, Submission},
+    telemetry::propagate,
 };
 
 use crate::{
@@ -176,6 +177,7 @@ fn submission(calls: usize) -> anyhow::Result<Submission> {
         call_timeout: None,
         calls,
         fingerprint: [0; 32],
+        context: propagate::Context::default(),
     })
 }
 

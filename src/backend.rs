@@ -20,6 +20,7 @@ use std::{
 use crate::{
     clock::Instant,
     model::{Content, Failure, FailureCode, FailureOrigin, Json, RetryAdvice, Sent},
+    telemetry::outgoing::Outgoing,
 };
 
 pub mod http;
@@ -48,6 +49,8 @@ pub struct Attempt {
     pub key: Option<Arc<str>>,
     /// To be set before the first byte may leave.
     pub sent: SentMark,
+    /// What it carries on of its caller's trace, where there is one.
+    pub trace: Option<Arc<Outgoing>>,
 }
 
 /// What a backend answers.

@@ -64,6 +64,16 @@ pub enum Piece {
     Slot(Slot),
 }
 
+/// Text as it is, a slot in its braces: for people, not to be read again.
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(literal) => f.write_str(literal),
+            Self::Slot(slot) => write!(f, "{{{slot}}}"),
+        }
+    }
+}
+
 /// Cuts a template into its pieces; each with its offset.
 ///
 /// # Errors

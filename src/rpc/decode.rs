@@ -15,6 +15,7 @@ use crate::{
     model::{BatchId, Call, CallId, Json, Ordering, Owner, SessionId, Tenant},
     proto::v1,
     schedule::{Refusal, Submission, Violation},
+    telemetry::propagate,
 };
 
 /// Most bytes of a tool's name as a model wrote it, known or not.
@@ -29,6 +30,7 @@ pub(super) fn execute(
     mut request: v1::ExecuteBatchRequest,
     allowed: Option<Duration>,
     now: Instant,
+    context: propagate::Context,
 ) -> Result<Submission, Refusal> {
     let mut faults = Faults::default();
     let batch_id = faults.id("batch_id", std::mem::take(&mut request.batch_id), BatchId::try_new);
@@ -63,6 +65,7 @@ pub(super) fn execute(
         call_timeout,
         calls,
         fingerprint,
+        context,
     })
 }
 
@@ -84,7 +87,7 @@ pub(super) fn plan(request: v1::PlanBatchRequest) -> Result<Submission, Refusal>
         turn,
         ..v1::ExecuteBatchRequest::default()
     };
-    execute(request, None, crate::clock::now())
+    execute(request, None, crate::clock::now(), propagate::Context::default())
 }
 
 /// What to cancel.

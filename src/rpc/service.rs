@@ -15,6 +15,7 @@ use crate::{
     proto::v1::{self, sidecall_service_server::SidecallService},
     registry::{Registry, Tool},
     schedule::{Refusal, Scheduler},
+    telemetry::propagate,
 };
 
 /// Answers RPCs. Cheap to clone.
@@ -55,7 +56,8 @@ impl SidecallService for Service {
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
         // Before the turn is let in: a drain that begins meanwhile waits for it.
         let open = self.streams.token();
-        let running = decode::execute(request.into_inner(), allowed, clock::now())
+        let context = propagate::Context::of(request.metadata().as_ref());
+        let running = decode::execute(request.into_inner(), allowed, clock::now(), context)
             .and_then(|submission| self.scheduler.submit(submission))
             .map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();

@@ -11,6 +11,7 @@ use crate::{
     model::{BatchId, Call, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
     registry::{Latency, Registry, Tool},
+    telemetry::outgoing::Outgoing,
 };
 
 /// Most characters of an unreadable input that its failure quotes.
@@ -33,6 +34,8 @@ pub(super) struct Intake {
     pub(super) call_timeout: Option<Duration>,
     /// Most bytes of an input that references were put into.
     pub(super) input_bytes_max: usize,
+    /// What every attempt carries on of the caller's trace.
+    pub(super) passed_on: Option<Arc<Outgoing>>,
 }
 
 impl Intake {
@@ -135,7 +138,8 @@ pub(super) fn take_in(
         plan: Arc::clone(&plan),
         latencies,
     });
-    let Submission { owner, tenant, deadline, call_timeout, .. } = submission;
+    let Submission { owner, tenant, deadline, call_timeout, context, .. } = submission;
+    let passed_on = context.carried(None).map(|carried| Arc::new(Outgoing::new(Some(carried))));
     let input_bytes_max = settings.batch_bytes_max.get();
     Intake {
         owner,
@@ -148,6 +152,7 @@ pub(super) fn take_in(
         deadline,
         call_timeout,
         input_bytes_max,
+        passed_on,
     }
 }
 

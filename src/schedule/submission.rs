@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     clock::Instant,
     model::{BatchId, Call, Ordering, Owner, SessionId, Tenant},
+    telemetry::propagate,
 };
 
 /// A turn to run.
@@ -31,6 +32,8 @@ pub struct Submission {
     pub calls: Vec<Call>,
     /// Hash of the content, to know a resent turn from another with its id.
     pub fingerprint: [u8; 32],
+    /// The trace that its caller is in.
+    pub context: propagate::Context,
 }
 
 /// Why a turn is not run. Nothing has happened.

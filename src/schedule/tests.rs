@@ -19,6 +19,7 @@ use crate::{
         ToolName,
     },
     registry::{Schema, Tool, tool},
+    telemetry::propagate,
 };
 
 mod bounds;
@@ -268,6 +269,7 @@ fn submission(calls: Vec<Call>) -> Submission {
         call_timeout: None,
         calls,
         fingerprint: [0; 32],
+        context: propagate::Context::default(),
     }
 }
 

@@ -28,4 +28,5 @@ mod results;
 mod retries;
 mod support;
 mod the_peer;
+mod tracing;
 mod wire;

@@ -16,6 +16,7 @@ use sidecall::{
     proto::v1::{Outcome, execute_batch_request},
     registry::{Registry, Schema, Tool, tool},
     schedule::{BatchFinished, Event, Scheduler, Settings, Submission},
+    telemetry::propagate,
 };
 
 use crate::support::{
@@ -147,6 +148,7 @@ fn submission(task: &Task) -> Submission {
         call_timeout: None,
         calls: calls.collect(),
         fingerprint: [0; 32],
+        context: propagate::Context::default(),
     }
 }
 

@@ -30,6 +30,7 @@ use crate::{
     backend::{Error as AttemptError, Reply, SentMark},
     clock::{self, Instant},
     model::{FailureCode, RetryAdvice},
+    telemetry::outgoing::Outgoing,
 };
 
 /// Idle connections are given up before the minute at which common proxies
@@ -95,6 +96,7 @@ impl Api {
         request: Request<Full<Bytes>>,
         deadline: Instant,
         sent: SentMark,
+        trace: Option<Arc<Outgoing>>,
     ) -> impl Future<Output = Result<Reply, AttemptError>> + Send {
         let method = request.method().clone();
         let mut answer = self.answer(request, sent.clone());
@@ -108,6 +110,9 @@ impl Api {
                 None => return Err(out_of_time(&sent)),
             };
             let code = head.status;
+            if let Some(trace) = &trace {
+                trace.was_answered(code.as_u16());
+            }
             if code.is_success() {
                 let bytes_max = self.settings.response_bytes_max.get();
                 let whole = pin!(reply::read(&method, &head, &mut body, bytes_max));

@@ -1,6 +1,6 @@
 //! One tool's requests.
 
-use std::{future::ready, sync::Arc};
+use std::{fmt::Write, future::ready, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -15,6 +15,7 @@ use super::{Api, Body, PathTemplate, RequestSettings, TextTemplate, template::pa
 use crate::{
     backend::{Attempt, Backend, Error, Pending},
     model::{FailureCode, slot::Input},
+    telemetry::outgoing::{self as traced, Target},
 };
 
 /// One tool's way to its API. What does not depend on the input is made once.
@@ -33,12 +34,15 @@ pub struct Endpoint {
     body: Option<Body>,
     /// For a body, unless a header says otherwise.
     content_type: Option<HeaderValue>,
+    /// What is traced of its requests.
+    target: Arc<Target>,
 }
 
 impl Endpoint {
     /// The tool's requests to `api`. Of two headers with one name the tool's
     /// replaces the API's; credentials replace both.
     pub fn new(api: Arc<Api>, request: RequestSettings) -> Self {
+        let target = Arc::new(Target::Http(target(&api, &request)));
         let mut fixed = HeaderMap::new();
         fixed.insert(ACCEPT, HeaderValue::from_static("*/*"));
         let agent = concat!("sidecall/", env!("CARGO_PKG_VERSION"));
@@ -69,6 +73,7 @@ impl Endpoint {
         };
         Self {
             api,
+            target,
             method: request.method.into(),
             path: request.path,
             query: encoded(request.query),
@@ -149,10 +154,39 @@ impl Backend for Endpoint {
                     let name = self.api.settings().idempotency_header.0.clone();
                     request.headers_mut().insert(name, key);
                 }
-                Box::pin(Arc::clone(&self.api).exchange(request, attempt.deadline, attempt.sent))
+                let Attempt { deadline, sent, trace, .. } = attempt;
+                if let Some(trace) = &trace {
+                    trace.inject(request.headers_mut());
+                    trace.goes_to(&self.target);
+                }
+                Box::pin(Arc::clone(&self.api).exchange(request, deadline, sent, trace))
             }
             Err(message) => Box::pin(ready(Err(Error::new(FailureCode::InvalidInput, message)))),
         }
+    }
+}
+
+/// What is traced of a tool's requests: where they go, with slots in the place of
+/// all that comes from an input.
+fn target(api: &Api, request: &RequestSettings) -> traced::Http {
+    let base = &api.settings().url;
+    let mut template = format!("{}{}", base.path, request.path);
+    if template.is_empty() {
+        template.push('/');
+    }
+    let mut url = format!("{}://{}{template}", base.scheme, base.authority);
+    let mut separator = '?';
+    for (name, value) in &request.query {
+        let _ = write!(url, "{separator}{name}={value}");
+        separator = '&';
+    }
+    let usual = if base.scheme == uri::Scheme::HTTPS { 443 } else { 80 };
+    traced::Http {
+        method: Method::from(request.method).to_string(),
+        template,
+        url,
+        address: base.authority.host().to_owned(),
+        port: base.authority.port_u16().unwrap_or(usual),
     }
 }
 

@@ -9,6 +9,7 @@ mod connections;
 mod http2;
 mod peer;
 mod requests;
+mod traced;
 
 /// More time than any test takes.
 const LONG: Duration = Duration::from_secs(20);

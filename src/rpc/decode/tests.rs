@@ -22,11 +22,11 @@ fn valid() -> v1::ExecuteBatchRequest {
 }
 
 fn decoded(request: v1::ExecuteBatchRequest) -> Submission {
-    execute(request, None, clock::now()).unwrap()
+    execute(request, None, clock::now(), propagate::Context::default()).unwrap()
 }
 
 fn faults(request: v1::ExecuteBatchRequest) -> Vec<(String, String)> {
-    match execute(request, None, clock::now()) {
+    match execute(request, None, clock::now(), propagate::Context::default()) {
         Err(Refusal::Invalid(violations)) => {
             violations.into_iter().map(|fault| (fault.field, fault.description)).collect()
         }
@@ -177,7 +177,8 @@ async fn the_deadline_is_the_earlier_of_the_rpcs_and_the_requests() {
     ];
     for (allowed, timeout, expected) in table {
         let request = v1::ExecuteBatchRequest { timeout, ..valid() };
-        let deadline = execute(request, allowed, now).unwrap().deadline;
+        let deadline =
+            execute(request, allowed, now, propagate::Context::default()).unwrap().deadline;
         assert_eq!(deadline.map(|deadline| deadline - now), expected, "{allowed:?} {timeout:?}");
     }
 }

@@ -39,7 +39,8 @@ impl Dispatcher {
         flight.attempt_deadline = Some(deadline);
         flight.sent = SentMark::default();
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
-        let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone() };
+        let trace = self.intake.passed_on.clone();
+        let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone(), trace };
         let task = Task::attempt(call, &*tool.backend, attempt, permit);
         self.track(call, task);
     }

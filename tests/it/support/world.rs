@@ -107,6 +107,19 @@ impl World {
         self.request(request).await
     }
 
+    /// The same with metadata of the caller's.
+    pub(crate) async fn send_with(
+        &self,
+        turn: &Turn,
+        metadata: &[(&'static str, &str)],
+    ) -> Result<Running, Status> {
+        let mut request = Request::new(turn.0.clone());
+        for (name, value) in metadata {
+            request.metadata_mut().append(*name, value.parse().unwrap());
+        }
+        self.request(request).await
+    }
+
     async fn request(
         &self,
         request: Request<sidecall::proto::v1::ExecuteBatchRequest>,

@@ -4,7 +4,7 @@
 //! many ways. A value is therefore percent-encoded whole, and one that any of
 //! them could read as a separator or as `..` is refused.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -80,16 +80,14 @@ impl PathTemplate {
 
     /// Its slots, in order.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.0
-            .iter()
-            .flat_map(|part| match part {
-                Part::Fixed(_) => &[],
-                Part::Segment(pieces) => pieces.as_slice(),
-            })
-            .filter_map(|piece| match piece {
-                Piece::Slot(slot) => Some(slot),
-                Piece::Literal(_) => None,
-            })
+        let pieces = self.0.iter().flat_map(|part| match part {
+            Part::Fixed(_) => &[],
+            Part::Segment(pieces) => pieces.as_slice(),
+        });
+        pieces.filter_map(|piece| match piece {
+            Piece::Slot(slot) => Some(slot),
+            Piece::Literal(_) => None,
+        })
     }
 
     /// Appends the path for `input`.
@@ -109,6 +107,15 @@ impl PathTemplate {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Fixed(fixed) => f.write_str(fixed),
+            Part::Segment(pieces) => pieces.iter().try_for_each(|piece| piece.fmt(f)),
+        })
     }
 }
 
@@ -140,12 +147,10 @@ fn segment(pieces: &[Piece], input: &Input<'_>, out: &mut String) -> Result<(), 
         }
     }
     // Two harmless values can make `..` together.
-    match pieces.len() > 1 && is_dots(&decoded(&out[start..])) {
-        true => {
-            Err("the fields of a path make `.` or `..` together; give plain identifiers".into())
-        }
-        false => Ok(()),
+    if pieces.len() > 1 && is_dots(&decoded(&out[start..])) {
+        return Err("the fields of a path make `.` or `..` together; give plain identifiers".into());
     }
+    Ok(())
 }
 
 fn scalar<'a>(slot: &Slot, input: &Input<'a>) -> Result<Cow<'a, str>, String> {

@@ -1,6 +1,6 @@
 //! Text with slots, for queries, headers, forms and text bodies.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::{Fault, Input, Piece, Slot, as_text, pieces};
 use crate::model::json;
@@ -74,6 +74,13 @@ impl TextTemplate {
                 }
             }
         }
+    }
+}
+
+/// With its slots, for people.
+impl fmt::Display for TextTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| piece.fmt(f))
     }
 }
 

@@ -190,6 +190,7 @@ pub(super) fn begin(endpoint: &Endpoint, input: &str, time: Duration) -> (Pendin
         number: std::num::NonZeroU32::MIN,
         deadline: clock::now() + time,
         sent: sent.clone(),
+        trace: None,
     };
     (endpoint.attempt(attempt), sent)
 }
