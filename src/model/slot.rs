@@ -145,11 +145,25 @@ impl<'a> Input<'a> {
         json::members(text).map(|members| Self { members })
     }
 
+    /// Whether it has a field of that name.
+    pub fn has(&self, name: &str) -> bool {
+        find(&self.members, name).is_some()
+    }
+
     /// The source text of the field; `None` where the input has none.
     pub fn get(&self, slot: &Slot) -> Option<&'a str> {
+        self.get_until(slot, |_| false)
+    }
+
+    /// The same, or the source text of the first value on the way to it that
+    /// `is_end` takes.
+    pub fn get_until(&self, slot: &Slot, is_end: impl Fn(&str) -> bool) -> Option<&'a str> {
         let (first, rest) = slot.0.split_first()?;
         let mut value = find(&self.members, first)?;
         for name in rest {
+            if is_end(value) {
+                break;
+            }
             value = find(&json::members(value)?, name)?;
         }
         Some(value)
