@@ -130,6 +130,7 @@ fn parse(place: &str, text: &str) -> Result<v1::ExecuteBatchRequest, Fault> {
                 None => Err(unknown(place, "holds no message")),
             }
         }
+        Shape::Foreign(whose) => Err(foreign(place, whose)),
         Shape::Unknown(what) => Err(unknown(place, &what)),
     }
 }
@@ -142,6 +143,8 @@ enum Shape {
     Anthropic,
     /// An object whose `message` is an Anthropic message: a line of a transcript.
     Answer,
+    /// A turn as another provider writes it, and whose.
+    Foreign(&'static str),
     /// None of them; what was seen instead.
     Unknown(String),
 }
@@ -154,8 +157,8 @@ fn shape(turn: &Value) -> Shape {
             let is_field = |key: &String| {
                 known.contains(key) || key.contains('_') && known.contains(&camel(key))
             };
-            if members.contains_key("tool_calls") || members.contains_key("choices") {
-                return Shape::Unknown("looks like OpenAI Chat Completions".to_owned());
+            if let Some(whose) = provider(members) {
+                return Shape::Foreign(whose);
             }
             match members.get("content") {
                 Some(Value::Array(blocks)) => return blocks_shape(blocks),
@@ -185,19 +188,36 @@ fn shape(turn: &Value) -> Shape {
     }
 }
 
+/// Whose answer an object is, or whose message, where it is not Anthropic's.
+fn provider(members: &serde_json::Map<String, Value>) -> Option<&'static str> {
+    let has = |key: &str| members.contains_key(key);
+    match members.get("output") {
+        Some(Value::Array(_)) => return Some("OpenAI Responses"),
+        Some(output) if output.get("message").is_some() => return Some("Bedrock Converse"),
+        _ => {}
+    }
+    if has("tool_calls") || has("choices") {
+        Some("OpenAI Chat Completions")
+    } else if has("candidates") || has("parts") {
+        Some("Gemini")
+    } else {
+        None
+    }
+}
+
 fn blocks_shape(blocks: &[Value]) -> Shape {
     let of = |key: &str| blocks.iter().any(|block| block.get(key).is_some());
     let has_type = |name: &str| blocks.iter().any(|b| b.get("type") == Some(&Value::from(name)));
     if blocks.is_empty() {
         Shape::Unknown("is an empty array: it calls no tool".to_owned())
     } else if has_type("function_call") || has_type("custom_tool_call") {
-        Shape::Unknown("looks like OpenAI Responses items".to_owned())
+        Shape::Foreign("OpenAI Responses")
     } else if of("function") {
-        Shape::Unknown("looks like OpenAI `tool_calls`".to_owned())
+        Shape::Foreign("OpenAI Chat Completions")
     } else if of("functionCall") || of("function_call") {
-        Shape::Unknown("looks like Gemini parts".to_owned())
+        Shape::Foreign("Gemini")
     } else if of("toolUse") {
-        Shape::Unknown("looks like Bedrock Converse content".to_owned())
+        Shape::Foreign("Bedrock Converse")
     } else if of("type") {
         Shape::Anthropic
     } else {
@@ -269,6 +289,17 @@ fn not_json(place: &str, error: &json::Error) -> Fault {
         place: placed(place, line, column),
         what: format!("not JSON: {what}"),
         fix: fix.to_owned(),
+    }
+}
+
+fn foreign(place: &str, whose: &str) -> Fault {
+    Fault {
+        place: place.to_owned(),
+        what: format!("is a turn of {whose}, which is recognised and not yet supported"),
+        fix: "Send its calls as an ExecuteBatchRequest until it is: {\"typed\": {\"toolUses\": \
+              [{\"id\": …, \"name\": …, \"inputJson\": …}]}}. The bundle then has the shape of \
+              Anthropic `tool_result` blocks."
+            .to_owned(),
     }
 }
 
