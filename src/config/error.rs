@@ -44,10 +44,7 @@ pub struct Warnings {
 impl fmt::Display for Warnings {
     /// As [`Faults`], without the last line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.warnings.iter().try_for_each(|warning| {
-            warning.write(f, &self.name)?;
-            writeln!(f)
-        })
+        write_all(f, &self.name, &self.warnings, "warning")
     }
 }
 
@@ -81,6 +78,10 @@ pub(super) struct Finding {
     /// What to write instead.
     pub(super) fix: String,
 }
+
+/// Faults or warnings that are shown: nobody mends more at a time, and a file
+/// of another kind has one on every line.
+const SHOWN: usize = 50;
 
 /// Longest part of a line that is shown, in characters.
 const EXCERPT: usize = 100;
@@ -162,13 +163,23 @@ impl fmt::Display for Faults {
     ///    = write `concurrency`
     /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for fault in &self.faults {
-            fault.write(f, &self.name)?;
-            writeln!(f)?;
-        }
+        write_all(f, &self.name, &self.faults, "fault")?;
         let count = self.faults.len();
         let plural = if count == 1 { "fault" } else { "faults" };
         write!(f, "{}: {count} {plural}; nothing was loaded", self.name)
+    }
+}
+
+/// The first of them, and how many more there are.
+fn write_all(f: &mut fmt::Formatter<'_>, name: &str, all: &[Fault], what: &str) -> fmt::Result {
+    for fault in all.iter().take(SHOWN) {
+        fault.write(f, name)?;
+        writeln!(f)?;
+    }
+    match all.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        1 => writeln!(f, "and 1 more {what}\n"),
+        more => writeln!(f, "and {more} more {what}s\n"),
     }
 }
 

@@ -181,6 +181,20 @@ fn a_file_that_cannot_be_read_says_what_to_do() {
 }
 
 #[test]
+fn of_very_many_faults_the_first_are_told_and_the_rest_counted() {
+    let faulty = |faults: usize| (0..faults).map(|n| format!("key_{n}: 1\n")).collect::<String>();
+    let told = bad(&faulty(50));
+    assert!(told.contains("key_49") && !told.contains("more fault"), "{told}");
+    let told = bad(&faulty(51));
+    assert!(told.contains("key_49") && !told.contains("key_50"), "{told}");
+    assert!(
+        told.ends_with("\nand 1 more fault\n\nx.yaml: 51 faults; nothing was loaded"),
+        "{told}"
+    );
+    assert!(bad(&faulty(1000)).contains("\nand 950 more faults\n"));
+}
+
+#[test]
 fn a_secret_is_fetched_and_never_shown() {
     use secrecy::ExposeSecret;
 
