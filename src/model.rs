@@ -18,4 +18,4 @@ pub use effect::{Effect, Sent};
 pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
 pub use id::{ApiName, BatchId, CallId, Owner, SessionId, Tenant, ToolName};
 pub use json::{Digest, Json};
-pub use result::{CallResult, Content, Outcome, Source, Timings, Truncation};
+pub use result::{AttemptTimings, CallResult, Content, Outcome, Source, Timings, Truncation};

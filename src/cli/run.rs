@@ -27,6 +27,9 @@ pub struct Args {
     /// Prints each event as proto3 JSON on a line of its own, and nothing else.
     #[arg(long)]
     json: bool,
+    /// Says at the end where each call's time went, attempt by attempt.
+    #[arg(short, long, conflicts_with = "json")]
+    verbose: bool,
     #[command(flatten)]
     draw: DrawArgs,
 }
@@ -66,7 +69,8 @@ async fn turn(args: Args) -> Result<Exit, Error> {
         if args.bundle { Screen::stderr(&args.draw) } else { Screen::stdout(&args.draw) };
     let mode = if args.json { Mode::Json } else { Mode::Lines };
     let mut client = Client::connect(&args.target).await?;
-    let ran = follow(&mut client, request, &mut Show::new(&mut screen, mode)).await;
+    let mut show = Show::new(&mut screen, mode).with_figures(args.verbose);
+    let ran = follow(&mut client, request, &mut show).await;
     client.close().await;
     let ran = ran?;
     if args.bundle {

@@ -9,10 +9,13 @@ pub(crate) mod below;
 pub(crate) mod draw;
 pub(crate) mod line;
 mod model;
+mod row;
 #[cfg(test)]
 pub(crate) mod script;
 mod show;
+pub(crate) mod table;
 
-use model::{Row, Span, SpanKind, State};
+use model::State;
 pub(crate) use model::{Waterfall, time};
+use row::{Row, Span, SpanKind};
 pub(crate) use show::{Mode, Show};

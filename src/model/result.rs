@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{CallId, Failure, Json};
+use super::{CallId, Failure, FailureCode, Json};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -109,6 +109,23 @@ pub struct Timings {
     pub running: Duration,
 }
 
+/// One attempt of a call, and the waits before it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AttemptTimings {
+    /// When it began, since the batch was accepted.
+    pub at: Duration,
+    /// Waiting since the attempt before.
+    pub backing_off: Duration,
+    /// Waiting for a free place.
+    pub queued: Duration,
+    /// Waiting for tokens.
+    pub throttled: Duration,
+    /// In the attempt.
+    pub running: Duration,
+    /// What went wrong, if anything did.
+    pub code: Option<FailureCode>,
+}
+
 /// What a call came to. Every accepted call comes to exactly one.
 #[derive(Clone, Debug)]
 pub struct CallResult {
@@ -128,6 +145,8 @@ pub struct CallResult {
     pub failure: Option<Failure>,
     /// Where its time went.
     pub timings: Timings,
+    /// Each attempt in order; empty where there was no second one.
+    pub attempts: Vec<AttemptTimings>,
     /// Set when `content` was cut.
     pub truncation: Option<Truncation>,
 }

@@ -11,8 +11,8 @@ use prost::Message;
 use super::cut;
 use crate::{
     model::{
-        CallId, CallResult, Content, Failure, FailureCode, FailureOrigin, Outcome, RetryAdvice,
-        Source, Timings,
+        AttemptTimings, CallId, CallResult, Content, Failure, FailureCode, FailureOrigin, Outcome,
+        RetryAdvice, Source, Timings,
     },
     plan::{self, EdgeKind, Strength},
     proto::v1,
@@ -143,12 +143,22 @@ pub(super) fn started(
     call_id: &CallId,
     attempt: u32,
     at: Duration,
+    timings: Timings,
 ) -> v1::CallStarted {
+    let some = |time: Duration| (!time.is_zero()).then(|| duration(time));
     v1::CallStarted {
         call_id: call_id.to_string(),
         index: count(index),
         attempt,
         at: Some(duration(at)),
+        timings: Some(v1::Timings {
+            blocked: some(timings.blocked),
+            queued: some(timings.queued),
+            throttled: some(timings.throttled),
+            backing_off: some(timings.backing_off),
+            running: some(timings.running),
+            ..v1::Timings::default()
+        }),
     }
 }
 
@@ -195,6 +205,7 @@ pub(super) fn result(result: &CallResult, is_in_parts: impl Fn(usize) -> bool) -
         content: blocks.map(|(place, block)| content(block, is_in_parts(place))).collect(),
         failure: result.failure.as_ref().map(failure),
         timings: Some(timings(result.timings)),
+        attempts: result.attempts.iter().map(attempt).collect(),
         truncation: result.truncation.map(|truncation| v1::Truncation {
             whole_bytes: truncation.whole_bytes as u64,
             kept_bytes: truncation.kept_bytes as u64,
@@ -229,6 +240,17 @@ fn timings(timings: Timings) -> v1::Timings {
         backing_off: Some(duration(timings.backing_off)),
         running: Some(duration(timings.running)),
         ..v1::Timings::default()
+    }
+}
+
+fn attempt(attempt: &AttemptTimings) -> v1::Attempt {
+    v1::Attempt {
+        at: Some(duration(attempt.at)),
+        backing_off: Some(duration(attempt.backing_off)),
+        queued: Some(duration(attempt.queued)),
+        throttled: Some(duration(attempt.throttled)),
+        running: Some(duration(attempt.running)),
+        code: attempt.code.map_or(v1::FailureCode::Unspecified, code).into(),
     }
 }
 

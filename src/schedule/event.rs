@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    model::{BatchId, CallId, CallResult, Failure},
+    model::{BatchId, CallId, CallResult, Failure, Timings},
     plan::Plan,
 };
 
@@ -23,6 +23,8 @@ pub enum Event {
         attempt: u32,
         /// Since the batch was accepted.
         at: Duration,
+        /// Where its time went until now.
+        timings: Timings,
     },
     /// An attempt failed, and another follows.
     Retrying {

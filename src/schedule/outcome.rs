@@ -18,8 +18,8 @@ use crate::{
     clock::Instant,
     limits::Refused,
     model::{
-        ApiName, CallResult, Content, Failure, FailureCode, Json, RetryAdvice, Source, Timings,
-        Truncation,
+        ApiName, AttemptTimings, CallResult, Content, Failure, FailureCode, Json, RetryAdvice,
+        Source, Timings, Truncation,
     },
     plan::{Plan, Template, Whole},
     shape,
@@ -45,6 +45,10 @@ struct Slot {
     throttled: Duration,
     backing_off: Duration,
     backing_off_since: Option<Instant>,
+    /// Attempts that began.
+    begun: usize,
+    /// Those that ended, once one of them has to be made again.
+    attempts: Vec<AttemptTimings>,
     /// Whether it will read no more of other calls' results.
     has_read: bool,
     /// Calls that have yet to read the whole result.
@@ -86,11 +90,14 @@ impl Ledger {
     pub(super) fn started(&mut self, intake: &Intake, call: usize, attempt: u32, now: Instant) {
         let slot = &mut self.slots[call];
         slot.started_at = Some(now);
+        slot.begun += 1;
+        let timings = slot.timings(self.accepted_at, now);
         self.tell(Event::Started {
             index: call,
             call_id: intake.calls[call].id.clone(),
             attempt,
             at: now - self.accepted_at,
+            timings,
         });
     }
 
@@ -103,6 +110,7 @@ impl Ledger {
         failure: Failure,
         now: Instant,
     ) {
+        self.slots[call].attempted(Some(failure.code), self.accepted_at, now);
         self.slots[call].backing_off_since = Some(now);
         let call_id = intake.calls[call].id.clone();
         self.tell(Event::Retrying { index: call, call_id, attempt, delay, failure });
@@ -208,6 +216,9 @@ impl Ledger {
             tracing::error!(batch.id = %intake.accepted.batch_id, "A call ended twice");
             return;
         }
+        if slot.begun > slot.attempts.len() && !slot.attempts.is_empty() {
+            slot.attempted(ending.code(), self.accepted_at, now);
+        }
         let outcome = ending.outcome();
         let source = match ending {
             Ending::Succeeded => Some(Source::Executed),
@@ -230,6 +241,7 @@ impl Ledger {
             content,
             failure: failure(intake, ending),
             timings: slot.timings(self.accepted_at, now),
+            attempts: std::mem::take(&mut slot.attempts),
             truncation,
         });
         slot.ended_at = Some(now);
@@ -279,6 +291,24 @@ fn tell(events: &mpsc::Sender<Event>, event: Event) {
 }
 
 impl Slot {
+    /// An attempt is over: what it adds to the sums so far is its own.
+    fn attempted(&mut self, code: Option<FailureCode>, accepted: Instant, now: Instant) {
+        let sums = self.timings(accepted, now);
+        let own = |sum: Duration, of: fn(&AttemptTimings) -> Duration| {
+            sum.saturating_sub(self.attempts.iter().map(of).sum())
+        };
+        let running = own(sums.running, |attempt| attempt.running);
+        let attempt = AttemptTimings {
+            at: (now - accepted).saturating_sub(running),
+            backing_off: own(sums.backing_off, |attempt| attempt.backing_off),
+            queued: own(sums.queued, |attempt| attempt.queued),
+            throttled: own(sums.throttled, |attempt| attempt.throttled),
+            running,
+            code,
+        };
+        self.attempts.push(attempt);
+    }
+
     fn timings(&self, accepted: Instant, now: Instant) -> Timings {
         let ready = self.ready_at.unwrap_or(now);
         let known = self.running + self.throttled + self.backing_off;

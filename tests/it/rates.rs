@@ -37,6 +37,16 @@ fn jitter(ran: &Ran, log: &[Arrival]) -> Duration {
     waited + started
 }
 
+/// What the start of each attempt tells of the wait for it.
+fn told_at_start(ran: &Ran, id: &str) -> Duration {
+    let starts = ran.events.iter().filter_map(|event| match event.event.as_ref().unwrap() {
+        Event::Started(started) if started.call_id == id => started.timings,
+        _ => None,
+    });
+    let throttled = starts.last().unwrap().throttled;
+    throttled.map_or(Duration::ZERO, |time| time.try_into().unwrap())
+}
+
 fn started(ran: &Ran, id: &str) -> Duration {
     let starts = ran.events.iter().filter_map(|event| match event.event.as_ref().unwrap() {
         Event::Started(started) if started.call_id == id => started.at,
@@ -77,6 +87,10 @@ async fn in_no_window_does_an_api_see_more_than_its_rate_allows() {
         assert_eq!(ran.count(Outcome::Succeeded), calls, "none is lost");
         let log = world.peer.log();
         assert_eq!(log.len(), calls, "none comes twice");
+        for result in &ran.finished {
+            let at_start = told_at_start(&ran, &result.call_id);
+            assert_eq!(at_start, throttled(result), "known before the call ends");
+        }
         assert_within(&log, burst, rate, jitter(&ran, &log));
         let spread = log.last().unwrap().at - log[0].at;
         assert!(

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sidecall::proto::v1::{BatchEvent, FailureCode, Outcome, Source, batch_event::Event};
+use sidecall::proto::v1::{Attempt, BatchEvent, FailureCode, Outcome, Source, batch_event::Event};
 
 use crate::support::{
     Reply, Turn, World,
@@ -35,6 +35,10 @@ fn retried(events: &[BatchEvent]) -> Vec<(u32, FailureCode)> {
     events.iter().filter_map(retrying).collect()
 }
 
+fn nanos(time: Option<prost_types::Duration>) -> u128 {
+    time.map_or(0, |time| Duration::try_from(time).unwrap().as_nanos())
+}
+
 #[tokio::test]
 async fn a_read_that_fails_for_a_moment_succeeds_and_says_what_it_took() {
     let world = World::start(&base_with_api(SOON)).await;
@@ -44,6 +48,15 @@ async fn a_read_that_fails_for_a_moment_succeeds_and_says_what_it_took() {
     let unavailable = FailureCode::Unavailable;
     assert_eq!(retried(&ran.events), [(1, unavailable), (2, unavailable)]);
     assert!(ran.result("a").timings.unwrap().backing_off.is_some());
+    let attempts = &ran.result("a").attempts;
+    let codes: Vec<_> = attempts.iter().map(|attempt| attempt.code()).collect();
+    assert_eq!(codes, [unavailable, unavailable, FailureCode::Unspecified]);
+    let times = |attempt: &Attempt| [attempt.at, attempt.backing_off, attempt.running].map(nanos);
+    let times: Vec<_> = attempts.iter().map(times).collect();
+    for pair in times.windows(2) {
+        let ([at, _, ran], [next, backing_off, _]) = (pair[0], pair[1]);
+        assert!(next >= at + ran + backing_off, "{attempts:?}");
+    }
     assert_eq!(world.peer.lines().len(), 3);
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Row, State, Waterfall,
+    Row, SpanKind, State, Waterfall,
     draw::{code, count, faster, mark, text},
     model::time,
 };
@@ -18,7 +18,7 @@ pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(summary) = &waterfall.summary {
         lines.extend(totals(summary, look));
-        lines.extend(throttled(&waterfall.rows, look));
+        lines.extend(waits(&waterfall.rows, look));
         // A chain of all calls is seen without being told.
         if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {
             let names = summary.critical_path.iter();
@@ -66,20 +66,35 @@ fn totals(summary: &v1::BatchSummary, look: &Look) -> Vec<String> {
     vec![first, format!("  {}", ended.collect::<Vec<_>>().join(", "))]
 }
 
-/// How many calls waited for their API's rate, and what such a wait looks like.
-fn throttled(rows: &[Row], look: &Look) -> Option<String> {
-    let waits = rows.iter().map(Row::throttled).filter(|wait| !wait.is_zero());
-    let (calls, longest) =
-        waits.fold((0, Duration::ZERO), |(n, most), wait| (n + 1, wait.max(most)));
-    let mark = look.paint(Ink::Waiting, look.pick("▒", ":"));
-    let told = || {
-        let (calls, whose) = (count(calls, "call"), if calls == 1 { "its" } else { "their" });
-        format!(
-            "  {mark} throttled: {calls} waited for {whose} API's rate, up to {}",
-            text(longest)
-        )
+/// How many calls waited for keys and for their API's rate, and what such a
+/// wait looks like.
+fn waits(rows: &[Row], look: &Look) -> Vec<String> {
+    let told = |kind: SpanKind, mark: &str, what: &str, for_what: [&str; 2]| {
+        let waits = rows.iter().map(|row| row.spent(kind)).filter(|wait| !wait.is_zero());
+        let (calls, longest) =
+            waits.fold((0, Duration::ZERO), |(n, most), wait| (n + 1, wait.max(most)));
+        let [of_one, of_more] = for_what;
+        let for_what = if calls == 1 { of_one } else { of_more };
+        let mark = look.paint(Ink::Waiting, mark);
+        let told = || {
+            let calls = count(calls, "call");
+            format!("  {mark} {what}: {calls} waited for {for_what}, up to {}", text(longest))
+        };
+        (calls > 0).then(told)
     };
-    (calls > 0).then(told)
+    let locked = told(
+        SpanKind::Locked,
+        look.pick("▓", "%"),
+        "locked",
+        ["a key that another held", "keys that others held"],
+    );
+    let throttled = told(
+        SpanKind::Throttled,
+        look.pick("▒", ":"),
+        "throttled",
+        ["its API's rate", "their API's rate"],
+    );
+    locked.into_iter().chain(throttled).collect()
 }
 
 /// Each failure with its message; those that say the same stand together.

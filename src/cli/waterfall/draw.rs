@@ -86,7 +86,12 @@ pub(crate) fn count(n: usize, what: &str) -> String {
 
 /// The failure's code as the model reads it: `invalid_input`.
 pub(crate) fn code(failure: &v1::Failure) -> String {
-    let name = failure.code().as_str_name();
+    name(failure.code())
+}
+
+/// A code as the model reads it.
+pub(crate) fn name(code: v1::FailureCode) -> String {
+    let name = code.as_str_name();
     name.strip_prefix("FAILURE_CODE_").unwrap_or(name).to_ascii_lowercase()
 }
 
@@ -200,6 +205,7 @@ impl Scale {
     fn paint_wait(&self, cells: &mut [(char, Ink)], span: &Span, now: Duration, look: &Look) {
         let (unicode, ascii, ink) = match span.kind {
             SpanKind::Blocked => ('┄', '.', Ink::Dim),
+            SpanKind::Locked => ('▓', '%', Ink::Waiting),
             SpanKind::Waiting => ('░', '-', Ink::Waiting),
             SpanKind::Throttled => ('▒', ':', Ink::Waiting),
             SpanKind::BackingOff | SpanKind::Running => ('╌', '~', Ink::Waiting),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Waterfall,
+    SpanKind, Waterfall,
     draw::{self, code, count, mark, text},
     model::time,
 };
@@ -82,9 +82,11 @@ fn ended(
     let (_, ink) = mark(row.state, look);
     let running = row.running(at);
     let mut took = if running.is_zero() { String::new() } else { format!("  {}", text(running)) };
-    let throttled = row.throttled();
-    if !throttled.is_zero() {
-        took.push_str(&format!("  throttled {}", text(throttled)));
+    for (kind, word) in [(SpanKind::Locked, "locked"), (SpanKind::Throttled, "throttled")] {
+        let waited = row.spent(kind);
+        if !waited.is_zero() {
+            took.push_str(&format!("  {word} {}", text(waited)));
+        }
     }
     let why = result.failure.as_ref().map(why).unwrap_or_default();
     let name = name(waterfall, &result.call_id);

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use super::row::{Row, Span, SpanKind};
 use crate::{
     cli::terminal::harmless,
     proto::v1::{self, batch_event::Event},
@@ -18,23 +19,6 @@ pub(crate) struct Waterfall {
     pub(crate) expected: Duration,
     /// Children of each row.
     children: Vec<Vec<usize>>,
-}
-
-/// A call.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    /// Its tool, with `#n` where it is called more than once in the turn.
-    pub(crate) label: String,
-    /// Its id.
-    pub(crate) call_id: String,
-    /// Where it is.
-    pub(crate) state: State,
-    /// Where its time went, from the batch's acceptance on.
-    pub(crate) spans: Vec<Span>,
-    /// Why it did not succeed.
-    pub(crate) failure: Option<v1::Failure>,
-    /// Parents that have not ended.
-    open_parents: usize,
 }
 
 /// Where a call is.
@@ -60,33 +44,6 @@ pub(crate) enum State {
     Skipped,
 }
 
-/// A piece of a call's time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Span {
-    /// Spent on what.
-    pub(crate) kind: SpanKind,
-    /// From when.
-    pub(crate) from: Duration,
-    /// Until when; none while it lasts.
-    pub(crate) to: Option<Duration>,
-}
-
-/// What a piece of time was spent on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum SpanKind {
-    /// Waiting for other calls.
-    Blocked,
-    /// Waiting for a place or a lock; while it lasts, for a token, too: only the
-    /// result tells them apart.
-    Waiting,
-    /// Waiting for a token of its API's rate.
-    Throttled,
-    /// An attempt.
-    Running,
-    /// Waiting between attempts.
-    BackingOff,
-}
-
 impl State {
     /// The word for it.
     pub(crate) fn word(self) -> &'static str {
@@ -106,67 +63,6 @@ impl State {
     /// Whether nothing more will happen to the call.
     pub(crate) fn is_terminal(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Skipped)
-    }
-}
-
-impl Row {
-    /// Time in attempts; those that last are counted until `now`.
-    pub(crate) fn running(&self, now: Duration) -> Duration {
-        let running = self.spans.iter().filter(|span| span.kind == SpanKind::Running);
-        running.map(|span| span.to.unwrap_or(now).saturating_sub(span.from)).sum()
-    }
-
-    /// Time for which it waited for tokens before it ran.
-    pub(crate) fn throttled(&self) -> Duration {
-        let throttled = self.spans.iter().filter(|span| span.kind == SpanKind::Throttled);
-        throttled.filter_map(|span| Some(span.to?.saturating_sub(span.from))).sum()
-    }
-
-    fn close(&mut self, at: Duration) {
-        if let Some(last) = self.spans.last_mut() {
-            last.to.get_or_insert(at.max(last.from));
-        }
-    }
-
-    fn enter(&mut self, state: State, kind: SpanKind, at: Duration) {
-        self.close(at);
-        self.state = state;
-        self.spans.push(Span { kind, from: at, to: None });
-    }
-
-    /// Puts what the server measured in the place of what was seen from here.
-    fn end(&mut self, result: &v1::ToolResult, seen: Duration) {
-        let timings = result.timings.unwrap_or_default();
-        let blocked = time(timings.blocked);
-        let spent = [
-            timings.locked,
-            timings.queued,
-            timings.throttled,
-            timings.backing_off,
-            timings.running,
-        ];
-        let end = blocked + spent.into_iter().map(time).sum::<Duration>();
-        self.close(if end.is_zero() { seen } else { end });
-        let ran = |span: &Span| matches!(span.kind, SpanKind::Running | SpanKind::BackingOff);
-        self.spans.retain(ran);
-        let first = self.spans.first().map_or(end, |span| span.from);
-        let ready = blocked.min(first);
-        // Whatever the turns they took: a token is what the last wait is for.
-        let starved = first.saturating_sub(time(timings.throttled)).max(ready);
-        let waits = [
-            Span { kind: SpanKind::Blocked, from: Duration::ZERO, to: Some(ready) },
-            Span { kind: SpanKind::Waiting, from: ready, to: Some(starved) },
-            Span { kind: SpanKind::Throttled, from: starved, to: Some(first) },
-        ];
-        let waits = waits.into_iter().filter(|span| span.to > Some(span.from));
-        self.spans.splice(0..0, waits.collect::<Vec<_>>());
-        self.state = match result.outcome() {
-            v1::Outcome::Succeeded => State::Done,
-            v1::Outcome::Cancelled => State::Cancelled,
-            v1::Outcome::Skipped => State::Skipped,
-            v1::Outcome::Failed | v1::Outcome::Unspecified => State::Failed,
-        };
-        self.failure = result.failure.clone();
     }
 }
 
@@ -213,7 +109,7 @@ impl Waterfall {
             }
             Some(Event::Started(started)) => {
                 if let Some(row) = self.row(started.index) {
-                    row.enter(State::Running, SpanKind::Running, time(started.at));
+                    row.begin(started);
                 }
             }
             Some(Event::Retrying(retrying)) => {
@@ -294,6 +190,8 @@ fn waiting(call: &v1::PlannedCall, label: String, open_parents: usize) -> Row {
         call_id: call.call_id.clone(),
         state,
         spans: vec![Span { kind, from: Duration::ZERO, to: None }],
+        timings: v1::Timings::default(),
+        attempts: Vec::new(),
         failure: None,
         open_parents,
     }

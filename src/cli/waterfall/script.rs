@@ -46,7 +46,8 @@ fn accepted(plan: v1::Plan) -> (u64, v1::BatchEvent) {
 
 fn started(index: u32, attempt: u32, at: u64) -> (u64, v1::BatchEvent) {
     let call_id = format!("toolu_{:02}", index + 1);
-    (at, event(Event::Started(v1::CallStarted { call_id, index, attempt, at: ms(at) })))
+    let started = v1::CallStarted { call_id, index, attempt, at: ms(at), timings: None };
+    (at, event(Event::Started(started)))
 }
 
 /// `[blocked, queued, backing off, running]`, in milliseconds.
@@ -100,7 +101,11 @@ fn waited(
     {
         result.timings = Some(timings);
     }
-    [started(index, 1, start), (end, event)]
+    let (_, mut begun) = started(index, 1, start);
+    if let Some(Event::Started(started)) = &mut begun.event {
+        started.timings = Some(v1::Timings { running: None, ..timings });
+    }
+    [(start, begun), (end, event)]
 }
 
 fn over(at: u64, summary: v1::BatchSummary) -> (u64, v1::BatchEvent) {
@@ -159,6 +164,23 @@ pub(crate) fn gather() -> Seen {
     ]
 }
 
+/// The same result of two attempts, the second 50 ms after the first.
+fn tried_again((at, mut event): (u64, v1::BatchEvent)) -> (u64, v1::BatchEvent) {
+    let attempt = |at, backing_off| v1::Attempt {
+        at: ms(at),
+        backing_off: ms(backing_off),
+        running: ms(60),
+        code: v1::FailureCode::Unavailable.into(),
+        ..Default::default()
+    };
+    if let Some(Event::CallFinished(finished)) = &mut event.event
+        && let Some(result) = &mut finished.result
+    {
+        result.attempts = vec![attempt(0, 0), attempt(110, 50)];
+    }
+    (at, event)
+}
+
 /// One call fails, after an attempt more; its child is skipped; the rest runs.
 pub(crate) fn failure() -> Seen {
     let calls = [("get_customer", 200), ("get_score", 60), ("propose_limit", 80), ("pay", 90)];
@@ -192,7 +214,7 @@ pub(crate) fn failure() -> Seen {
         (60, event(Event::Retrying(retrying))),
         ended(3, "pay", [0, 0, 0, 90], v1::Outcome::Cancelled, None),
         started(1, 2, 110),
-        ended(1, "get_score", [0, 0, 50, 120], v1::Outcome::Failed, Some(down)),
+        tried_again(ended(1, "get_score", [0, 0, 50, 120], v1::Outcome::Failed, Some(down))),
         ended(2, "propose_limit", [170, 0, 0, 0], v1::Outcome::Skipped, Some(needs)),
         finished(0, "get_customer", [0, 0, 0, 202]),
         over(

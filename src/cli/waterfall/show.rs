@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Waterfall, below::below, draw, line::line};
+use super::{Waterfall, below::below, draw, line::line, table::table};
 use crate::{
     cli::{terminal::Screen, wire},
     proto::v1,
@@ -27,6 +27,8 @@ pub(crate) enum Mode {
 pub(crate) struct Show<'s> {
     screen: &'s mut Screen,
     mode: Mode,
+    /// Whether the end has figures, too.
+    verbose: bool,
     /// What has happened.
     pub(crate) waterfall: Waterfall,
     /// Lines of the last frame, which the next one replaces.
@@ -36,7 +38,12 @@ pub(crate) struct Show<'s> {
 impl<'s> Show<'s> {
     /// A turn of which nothing is known.
     pub(crate) fn new(screen: &'s mut Screen, mode: Mode) -> Self {
-        Self { screen, mode, waterfall: Waterfall::default(), drawn: 0 }
+        Self { screen, mode, verbose: false, waterfall: Waterfall::default(), drawn: 0 }
+    }
+
+    /// The same, and at the end where each call's time went, in figures.
+    pub(crate) fn with_figures(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
     }
 
     /// Takes in an event, seen this long after the first.
@@ -85,6 +92,9 @@ impl<'s> Show<'s> {
         }
         let mut lines = draw::frame(&self.waterfall, now, &self.screen.look, usize::MAX);
         lines.extend(below(&self.waterfall, &self.screen.look));
+        if self.verbose {
+            lines.extend(table(&self.waterfall, &self.screen.look));
+        }
         if self.mode == Mode::Lines && self.screen.live_rows.is_none() {
             lines.insert(0, String::new());
         }

@@ -162,6 +162,7 @@ mod tests {
             content,
             failure: None,
             timings: Timings::default(),
+            attempts: Vec::new(),
             truncation: Some(Truncation { whole_bytes: 9, kept_bytes: 1 }),
         }
     }

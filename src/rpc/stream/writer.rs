@@ -111,8 +111,9 @@ impl Writer {
                 Event::Accepted(accepted) => {
                     batch_event::Event::Accepted(encode::accepted(&accepted, self.bytes_max))
                 }
-                Event::Started { index, call_id, attempt, at } => {
-                    batch_event::Event::Started(encode::started(index, &call_id, attempt, at))
+                Event::Started { index, call_id, attempt, at, timings } => {
+                    let started = encode::started(index, &call_id, attempt, at, timings);
+                    batch_event::Event::Started(started)
                 }
                 Event::Retrying { index, call_id, attempt, delay, failure } => {
                     let retrying = encode::retrying(index, &call_id, attempt, delay, &failure);

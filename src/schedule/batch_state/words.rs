@@ -1,6 +1,6 @@
 //! What the machine is told and what it says.
 
-use crate::model::{Failure, Outcome, Sent};
+use crate::model::{Failure, FailureCode, Outcome, Sent};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -185,6 +185,15 @@ impl Ending {
             Self::Failed(_) => Outcome::Failed,
             Self::Cancelled { .. } => Outcome::Cancelled,
             Self::Skipped { .. } => Outcome::Skipped,
+        }
+    }
+
+    /// What went wrong with the last attempt, if anything did.
+    pub fn code(&self) -> Option<FailureCode> {
+        match self {
+            Self::Succeeded | Self::Shared { .. } | Self::Cached | Self::Skipped { .. } => None,
+            Self::Failed(failure) | Self::FellBack(failure) => Some(failure.code),
+            Self::Cancelled { .. } => Some(FailureCode::Cancelled),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Failed attempts that are made again, and those that must not be.
 
 use super::*;
-use crate::{model::RetryAdvice, retry};
+use crate::{
+    model::{AttemptTimings, CallResult, RetryAdvice},
+    retry,
+};
 
 /// Tools that are tried again by the default policy, changed so.
 fn resilient(
@@ -36,6 +39,68 @@ async fn what_may_be_repeated_is_and_the_result_says_what_it_cost() {
     assert!(timings.backing_off <= MS(300), "{timings:?}");
     assert_eq!(timings.queued, Duration::ZERO);
     assert_eq!(told.finished.duration, timings.running + timings.backing_off);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_told_with_the_waits_before_it_and_what_came_of_it() {
+    let mut settings = settings();
+    settings.apis = vec![api(None, &["1/s"])];
+    let world = resilient(settings, &[("shaky", Script::Recovers(2, 10))], |policy| {
+        policy.base = MS(1);
+    });
+    let told = world.run(turn(&["shaky"])).await;
+    let CallResult { attempts, timings, .. } = &*told.results[0];
+    let codes: Vec<_> = attempts.iter().map(|attempt| attempt.code).collect();
+    assert_eq!(codes, [Some(FailureCode::Unavailable), Some(FailureCode::Unavailable), None]);
+    let starts: Vec<_> = attempts.iter().map(|attempt| attempt.at).collect();
+    assert_eq!(starts, [MS(0), MS(1000), MS(2000)]);
+    assert!(attempts.iter().all(|attempt| attempt.running == MS(10)));
+    for pair in attempts.windows(2) {
+        let waits = pair[1].backing_off + pair[1].queued + pair[1].throttled;
+        assert_eq!(pair[1].at, pair[0].at + pair[0].running + waits);
+    }
+    let sum = |of: fn(&AttemptTimings) -> Duration| attempts.iter().map(of).sum::<Duration>();
+    assert_eq!(sum(|attempt| attempt.running), timings.running);
+    assert_eq!(sum(|attempt| attempt.throttled), timings.throttled);
+    assert_eq!(sum(|attempt| attempt.backing_off), timings.backing_off);
+    // The start of each tells what went before it.
+    let told_at_start: Vec<_> = told
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Started { timings, .. } => Some((timings.running, timings.throttled)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told_at_start[0], (MS(0), MS(0)));
+    assert_eq!(told_at_start[2], (MS(20), timings.throttled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_tried_once_has_no_list_of_attempts() {
+    let world = resilient(
+        settings(),
+        &[("get", Script::Echoes(5)), ("do_it", Script::RecoversSent(1, 5))],
+        |_| {},
+    );
+    let told = world.run(turn(&["get", "do_it"])).await;
+    assert_eq!(told.outcomes(), [Outcome::Succeeded, Outcome::Failed]);
+    assert!(told.results.iter().all(|result| result.attempts.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_while_it_waits_to_try_again_tells_the_attempt_it_made() {
+    let mut settings = settings();
+    settings.apis = vec![api(None, &["1/s"])];
+    let world = resilient(settings, &[("shaky", Script::Recovers(9, 10))], |policy| {
+        policy.base = MS(1);
+    });
+    let mut submission = turn(&["shaky"]);
+    submission.call_timeout = Some(MS(1500));
+    let told = world.run(submission).await;
+    let CallResult { attempts, failure, .. } = &*told.results[0];
+    assert_eq!(failure.as_ref().unwrap().attempts as usize, attempts.len());
+    assert!(attempts.iter().all(|attempt| attempt.code == Some(FailureCode::Unavailable)));
 }
 
 #[tokio::test(start_paused = true)]

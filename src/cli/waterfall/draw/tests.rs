@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    cli::waterfall::{below::below, line::line, script},
+    cli::waterfall::{below::below, line::line, script, table::table},
     proto::v1,
 };
 
@@ -52,6 +52,16 @@ fn waiting_for_a_token_is_told_from_waiting_for_a_place_and_summed_up() {
 }
 
 #[test]
+fn a_wait_for_a_token_is_seen_as_such_as_soon_as_it_is_over() {
+    let drawn = drawn(&script::rated(), 110, &LOOK);
+    let row = |nth: usize| drawn.lines().nth(nth).unwrap();
+    assert!(row(1).contains("▸ get_quote#2 ▒") || row(1).contains("✓ get_quote#2 ▒"), "{drawn}");
+    assert!(row(2).contains("▸ get_quote#3 ▒") && row(2).contains('█'), "{drawn}");
+    // What the last one waits for is known when it starts.
+    assert!(row(3).contains("◌ get_quote#4 ░") && !row(3).contains('▒'), "{drawn}");
+}
+
+#[test]
 fn without_unicode_only_ascii_is_drawn() {
     let look = Look { unicode: false, ..LOOK };
     let frames = [drawn(&script::gather(), 430, &look), drawn(&script::failure(), 1000, &look)];
@@ -66,6 +76,26 @@ fn colours_only_repeat_what_the_marks_say() {
         anstream::adapter::strip_str(&colored).to_string(),
         drawn(&script::failure(), 1000, &LOOK)
     );
+}
+
+#[test]
+fn figures_say_where_the_time_went_attempt_by_attempt() {
+    let told = |events: &[(u64, v1::BatchEvent)], look: &Look| {
+        let mut waterfall = Waterfall::default();
+        for (seen_ms, event) in events {
+            waterfall.apply(event, Duration::from_millis(*seen_ms));
+        }
+        let lines = table(&waterfall, look);
+        assert!(lines.iter().all(|line| line.width() < look.width), "{lines:?}");
+        lines.join("\n")
+    };
+    let narrow = Look { width: 60, ..LOOK };
+    let figures = [
+        told(&script::failure(), &LOOK),
+        told(&script::rated(), &LOOK),
+        told(&script::failure(), &narrow),
+    ];
+    insta::assert_snapshot!(figures.join("\n"));
 }
 
 #[test]

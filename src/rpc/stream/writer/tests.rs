@@ -24,6 +24,7 @@ fn result(index: usize, content: Vec<Content>) -> Arc<CallResult> {
         content,
         failure: None,
         timings: Timings::default(),
+        attempts: Vec::new(),
         truncation: None,
     })
 }
