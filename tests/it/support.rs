@@ -9,6 +9,7 @@ pub(crate) mod promises;
 pub(crate) mod reply;
 pub(crate) mod tools;
 pub(crate) mod turn;
+pub(crate) mod upstream;
 pub(crate) mod world;
 
 pub(crate) use events::Ran;
