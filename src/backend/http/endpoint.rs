@@ -5,7 +5,7 @@ use std::{fmt::Write, future::ready, sync::Arc};
 use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT},
     uri::{self, PathAndQuery},
 };
 use http_body_util::Full;
@@ -57,6 +57,14 @@ impl Endpoint {
             _ => "zstd,gzip,deflate,br",
         };
         fixed.insert(ACCEPT_ENCODING, HeaderValue::from_static(codings));
+        // Also what the client would put together each time; over TLS it may come
+        // to speak HTTP/2, which has no such header.
+        let base = &api.settings().url;
+        if base.scheme == uri::Scheme::HTTP {
+            let authority = base.authority.as_str();
+            let host = authority.strip_suffix(":80").unwrap_or(authority);
+            fixed.extend(HeaderValue::from_str(host).ok().map(|host| (HOST, host)));
+        }
         let mut headers: Vec<_> =
             request.headers.into_iter().map(|(name, text)| (name.0, text)).collect();
         if let Some(auth) = &api.settings().auth {

@@ -153,6 +153,7 @@ async fn headers_and_credentials_of_the_api_are_sent_and_never_shown() {
     let (result, (_, received)) = meet(&endpoint, peer.answer(echo)).await;
     assert_eq!(received.header("authorization"), Some("Bearer canary-token"));
     assert_eq!(received.head.to_lowercase().matches("authorization:").count(), 1);
+    assert_eq!(received.head.to_lowercase().matches("\r\nhost: 127.0.0.1:").count(), 1);
     assert_eq!(received.header("x-team"), Some("blue"));
     assert_eq!(received.header("x-tool"), Some("tool"));
     let error = result.unwrap_err();
