@@ -33,6 +33,24 @@ need 'python3 -c "import ensurepip, venv"' 'python3-venv' \
 need 'node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"' '' 'Node.js 20 or later, as node'
 need 'npm --version' 'npm' 'npm, which comes with Node.js'
 
+# want COMMAND PACKAGE WORDS: as `need`, and without it WORDS say which tests go.
+want() {
+    local so_far=${#missing[@]}
+    need "$1" "$2" "$3"
+    if [ ${#missing[@]} -eq "$so_far" ]; then return; fi
+    unset "missing[$so_far]"
+    echo "tools: $3" >&2
+    return 1
+}
+
+go=$(command -v go || echo /usr/local/go/bin/go)
+if want "$go version" '' 'left out: reading traces back from Jaeger, which is built with Go 1.25 or later'; then
+    has_go=1
+fi
+if want 'chromium --version' 'chromium' "left out: Jaeger's page in a browser, which is Debian's package chromium"; then
+    has_chromium=1
+fi
+
 if [ ${#missing[@]} -gt 0 ]; then
     echo 'tools: the tests need, and this machine lacks:' >&2
     printf '  - %s\n' "${missing[@]}" >&2
@@ -70,7 +88,24 @@ fill_node() {
 }
 once "$node" fill_node "$PWD/clients/node"
 
+# Jaeger itself, and its page, which its Go module does not hold: a crate does.
+jaeger=$tools/jaeger-$(key jaeger/go.mod jaeger/go.sum jaeger/ui/Cargo.lock)
+fill_jaeger() {
+    "$go" build -C "$1" -ldflags '-s -w' -o "$PWD/jaeger" github.com/jaegertracing/jaeger/cmd/jaeger
+    local manifest
+    manifest=$(cargo metadata --format-version 1 --locked --manifest-path "$1/ui/Cargo.toml" |
+        python3 -c 'import json, sys
+print(*(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == "otlp-embedded"))')
+    cp -r "$(dirname "$manifest")/jaeger-ui/build" ui
+}
+if [ -n "${has_go:-}" ]; then once "$jaeger" fill_jaeger "$PWD/jaeger"; fi
+
 cat <<VARIABLES
 SIDECALL_TEST_PYTHON=$python/bin/python
 SIDECALL_TEST_NODE_MODULES=$node/node_modules
 VARIABLES
+if [ -n "${has_go:-}" ]; then
+    echo "SIDECALL_TEST_JAEGER=$jaeger/jaeger"
+    echo "SIDECALL_TEST_JAEGER_UI=$jaeger/ui"
+fi
+if [ -n "${has_chromium:-}" ]; then echo "SIDECALL_TEST_CHROMIUM=$(command -v chromium)"; fi
