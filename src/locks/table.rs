@@ -12,7 +12,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use super::Lock;
 use crate::{
     clock::{self, Instant},
     model::{BatchId, CallId, SessionId, Tenant, ToolName},
+    sync::{Mutex, MutexGuard},
 };
 
 mod state;

@@ -7,6 +7,8 @@ use std::{
 use super::*;
 use crate::model::Access::{self, Read, Write};
 
+#[cfg(feature = "shuttle")]
+mod interleavings;
 mod random;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
