@@ -9,6 +9,7 @@
 //! - `template`: text, paths and JSON with slots.
 //! - `endpoint`: one tool's requests, from input to bytes.
 //! - `connect`, `tls`, `client`: an API's connections, and one exchange.
+//! - `version`: which version a change is made to.
 //! - `reply`, `status`: what the answer means.
 
 pub mod client;
@@ -22,11 +23,13 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod version;
 
 pub use client::Api;
 pub use endpoint::Endpoint;
 pub use header::{Auth, HeaderName, HeaderValue};
 pub use settings::{ApiSettings, BaseUrl, Body, CaBundle, Method, RequestSettings};
 pub use template::{JsonTemplate, PathTemplate, TextTemplate};
+pub use version::Version;
 
 pub use crate::model::slot::{Fault, Slot};

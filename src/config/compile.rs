@@ -24,6 +24,7 @@ use crate::{
 mod after;
 mod cost;
 mod slots;
+mod version;
 
 type Apis = Map<ApiName, Api>;
 type Tools = Map<ToolName, Tool>;
@@ -46,7 +47,15 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         .iter_mut()
         .filter_map(|entry| Some((entry.name.clone()?, entry.value.as_mut()?.retry.take()?.0)));
     let retries = retries.collect();
-    let tools = tools.0.into_iter().map(|entry| tool(entry, &defaults, &timeouts));
+    let readers = version::readers(&tools);
+    let tools = tools.0.into_iter().map(|entry| {
+        let readers = readers.get(entry.name.as_ref()?).cloned().unwrap_or_default();
+        let (settings, mut request) = tool(entry, &defaults, &timeouts)?;
+        if let Some(version) = &mut request.version {
+            version.readers = readers;
+        }
+        Some((settings, request))
+    });
     let settings =
         |entry: &mut Entry<ApiName, Api>| entry.value.as_mut()?.settings(entry.name.clone()?);
     Some(Config {
@@ -77,6 +86,7 @@ fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
         let Some(tool) = value else { continue };
         let Some(request) = &tool.http else { continue };
         refuse_twice(&request.headers, decoder);
+        version::check(request, decoder);
         if let Some(apis) = apis {
             check_api(apis, request, decoder);
         }

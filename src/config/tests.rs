@@ -133,6 +133,10 @@ tools:
     description: Gets.
     input: {type: object, properties: {id: {type: string}, lost: {type: string}}}
     http: {api: crm, get: '/x/{id}'}
+  put:
+    description: Puts.
+    input: {type: object, properties: {etag: {type: string}}}
+    http: {api: crm, put: /x, version: '{etag}'}
 ",
     );
     insta::assert_snapshot!("warnings", config.warnings.to_string());

@@ -32,4 +32,5 @@ mod storms;
 mod support;
 mod the_peer;
 mod tracing;
+mod versions;
 mod wire;

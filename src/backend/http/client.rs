@@ -22,9 +22,10 @@ use tower::Service;
 use tower_http::decompression::{Decompression, DecompressionBody};
 
 use super::{
-    ApiSettings, Auth,
+    ApiSettings, Auth, HeaderName,
     connect::{Connector, TimedOut},
     reply, status,
+    version::Claimed,
 };
 use crate::{
     backend::{Error as AttemptError, Reply, SentMark},
@@ -47,6 +48,14 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Api {
     settings: ApiSettings,
     client: Client<Connector, Full<Bytes>>,
+}
+
+/// How a tool reads the answers to its requests.
+pub(super) struct Terms {
+    /// Headers that belong to the result, each with its name there.
+    pub(super) result_headers: Arc<[(Box<str>, HeaderName)]>,
+    /// What the request says of the version that it changes.
+    pub(super) claimed: Option<Box<Claimed>>,
 }
 
 /// Why an API cannot be used as it is configured.
@@ -97,6 +106,7 @@ impl Api {
         deadline: Instant,
         sent: SentMark,
         trace: Option<Arc<Outgoing>>,
+        terms: Terms,
     ) -> impl Future<Output = Result<Reply, AttemptError>> + Send {
         let method = request.method().clone();
         let mut answer = self.answer(request, sent.clone());
@@ -115,7 +125,8 @@ impl Api {
             }
             if code.is_success() {
                 let bytes_max = self.settings.response_bytes_max.get();
-                let whole = pin!(reply::read(&method, &head, &mut body, bytes_max));
+                let whole =
+                    pin!(reply::read(&method, &head, &mut body, bytes_max, &terms.result_headers,));
                 return until(deadline, whole).await.unwrap_or_else(|| {
                     let message = format!(
                         "the time was over while the answer (status {}) was being read",
@@ -128,7 +139,8 @@ impl Api {
             let said = pin!(reply::excerpt(&head.headers, &mut body));
             let said = until(deadline, said).await.flatten();
             let said = said.map(|said| redacted(said, self.settings.auth.as_ref()));
-            Err(status::error(code, &head.headers, method.is_safe(), said.as_deref()))
+            let refusal = terms.claimed.and_then(|claimed| claimed.refusal(code));
+            Err(status::error(code, &head.headers, method.is_safe(), refusal, said.as_deref()))
         }
     }
 

@@ -5,13 +5,18 @@ use std::{fmt::Write, future::ready, sync::Arc};
 use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT},
+    header::{
+        ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, IF_MATCH, USER_AGENT,
+    },
     uri::{self, PathAndQuery},
 };
 use http_body_util::Full;
 use percent_encoding::utf8_percent_encode;
 
-use super::{Api, Body, PathTemplate, RequestSettings, TextTemplate, template::path::ENCODED};
+use super::{
+    Api, Body, PathTemplate, RequestSettings, TextTemplate, Version, client::Terms,
+    template::path::ENCODED,
+};
 use crate::{
     backend::{Attempt, Backend, Error, Pending},
     model::{FailureCode, slot::Input},
@@ -36,6 +41,10 @@ pub struct Endpoint {
     content_type: Option<HeaderValue>,
     /// What is traced of its requests.
     target: Arc<Target>,
+    version: Option<Version>,
+    /// Whether nothing else of the request carries the version.
+    has_if_match: bool,
+    result_headers: Arc<[(Box<str>, super::HeaderName)]>,
 }
 
 impl Endpoint {
@@ -43,6 +52,8 @@ impl Endpoint {
     /// replaces the API's; credentials replace both.
     pub fn new(api: Arc<Api>, request: RequestSettings) -> Self {
         let target = Arc::new(Target::Http(target(&api, &request)));
+        let version = request.version.as_ref();
+        let has_if_match = version.is_some_and(|version| !request.slots().contains(&&version.slot));
         let mut fixed = HeaderMap::new();
         fixed.insert(ACCEPT, HeaderValue::from_static("*/*"));
         let agent = concat!("sidecall/", env!("CARGO_PKG_VERSION"));
@@ -89,6 +100,13 @@ impl Endpoint {
             headers,
             body,
             content_type: content_type.map(HeaderValue::from_static),
+            version: request.version,
+            has_if_match,
+            result_headers: request
+                .result_headers
+                .into_iter()
+                .map(|(name, header)| (name.into(), header))
+                .collect(),
         }
     }
 
@@ -97,18 +115,22 @@ impl Endpoint {
     /// # Errors
     ///
     /// For the model: which field cannot be sent, and why.
-    fn request(&self, input: &str) -> Result<Request<Full<Bytes>>, String> {
-        let input = Input::new(input).ok_or("the input must be a JSON object")?;
-        let body = self.body(&input);
+    fn request(&self, input: &Input<'_>) -> Result<Request<Full<Bytes>>, String> {
+        let body = self.body(input);
         let content_type = self.content_type.as_ref().filter(|_| body.is_some());
         let mut request = Request::new(Full::new(body.unwrap_or_default()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri(&input)?;
+        *request.uri_mut() = self.uri(input)?;
         *request.headers_mut() = self.fixed_headers.clone();
         for (name, template) in &self.headers {
-            if let Some(value) = template.render(&input) {
+            if let Some(value) = template.render(input) {
                 request.headers_mut().insert(name.clone(), header(name, template, &value)?);
             }
+        }
+        if let Some(version) = self.version.as_ref().filter(|_| self.has_if_match)
+            && let Some(tag) = version.entity_tag(input)?
+        {
+            request.headers_mut().insert(IF_MATCH, tag);
         }
         if let Some(content_type) = content_type {
             request.headers_mut().entry(CONTENT_TYPE).or_insert_with(|| content_type.clone());
@@ -154,20 +176,27 @@ impl Endpoint {
 
 impl Backend for Endpoint {
     fn attempt(&self, attempt: Attempt) -> Pending {
-        match self.request(attempt.input.as_str()) {
-            Ok(mut request) => {
+        let input = Input::new(attempt.input.as_str());
+        let input = input.ok_or_else(|| "the input must be a JSON object".to_owned());
+        match input.and_then(|input| Ok((self.request(&input)?, input))) {
+            Ok((mut request, input)) => {
                 // A hash in hexadecimal is always a header's value.
                 let key = attempt.key.and_then(|key| HeaderValue::from_str(&key).ok());
                 if let Some(key) = key {
                     let name = self.api.settings().idempotency_header.0.clone();
                     request.headers_mut().insert(name, key);
                 }
+                let number = attempt.number.get();
+                let claimed = self.version.as_ref().map(|version| version.claimed(&input, number));
+                let result_headers = Arc::clone(&self.result_headers);
+                let terms = Terms { result_headers, claimed: claimed.map(Box::new) };
                 let Attempt { deadline, sent, trace, .. } = attempt;
                 if let Some(trace) = &trace {
                     trace.inject(request.headers_mut());
                     trace.goes_to(&self.target);
                 }
-                Box::pin(Arc::clone(&self.api).exchange(request, deadline, sent, trace))
+                let api = Arc::clone(&self.api);
+                Box::pin(api.exchange(request, deadline, sent, trace, terms))
             }
             Err(message) => Box::pin(ready(Err(Error::new(FailureCode::InvalidInput, message)))),
         }

@@ -8,10 +8,13 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
+use super::HeaderName;
 use crate::{
     backend::{Error, Reply},
     model::{Content, FailureCode, Json},
 };
+
+mod headers;
 
 /// Most bytes read of an answer that is no success: enough to keep its
 /// connection in use.
@@ -28,7 +31,7 @@ enum Broken {
     Failed(BoxError),
 }
 
-/// Reads a success whole.
+/// Reads a success whole, with those of its headers that `result_headers` names.
 ///
 /// # Errors
 ///
@@ -38,17 +41,31 @@ pub(super) async fn read<B>(
     head: &Parts,
     body: &mut B,
     bytes_max: usize,
+    result_headers: &[(Box<str>, HeaderName)],
 ) -> Result<Reply, Error>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
-    if method == Method::HEAD {
-        return Ok(Reply { content: vec![headers_as_json(head.status, &head.headers)] });
-    }
-    // Those have no body, whatever their headers promise.
-    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
-        return Ok(Reply { content: Vec::new() });
-    }
+    let content = if method == Method::HEAD {
+        Some(headers_as_json(head.status, &head.headers))
+    } else if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+        // Those have no body, whatever their headers promise.
+        None
+    } else {
+        read_body(head, body, bytes_max).await?
+    };
+    let content = content.into_iter().collect();
+    Ok(Reply { content: headers::put(content, &head.headers, result_headers) })
+}
+
+async fn read_body<B>(
+    head: &Parts,
+    body: &mut B,
+    bytes_max: usize,
+) -> Result<Option<Content>, Error>
+where
+    B: Body<Data = Bytes, Error = BoxError> + Unpin,
+{
     if let Some(coding) = foreign_coding(&head.headers) {
         let message =
             format!("the backend's answer is encoded as `{coding}`, which nobody asked for");
@@ -74,8 +91,7 @@ where
             Error::new(FailureCode::ResultInvalid, message).answered().because(error)
         }
     })?;
-    let content = content(&head.headers, data)?;
-    Ok(Reply { content: content.into_iter().collect() })
+    content(&head.headers, data)
 }
 
 /// The beginning of an error's text; `None` where it has none.

@@ -12,6 +12,7 @@ use super::{
     Fault, Slot,
     header::{Auth, HeaderName, HeaderValue},
     template::{JsonTemplate, PathTemplate, TextTemplate, path},
+    version::Version,
 };
 use crate::model::{ApiName, Effect};
 
@@ -74,16 +75,30 @@ pub struct RequestSettings {
     pub headers: Vec<(HeaderName, TextTemplate)>,
     /// Its body.
     pub body: Option<Body>,
+    /// Which version it changes. Where no other slot takes the field, it is sent as
+    /// `If-Match`.
+    pub version: Option<Version>,
+    /// Headers of the answer that belong to the result, each with its name there.
+    pub result_headers: Vec<(String, HeaderName)>,
 }
 
 impl RequestSettings {
     /// A request without query, headers and body.
     pub fn new(method: Method, path: PathTemplate) -> Self {
         let effect = method.effect();
-        Self { method, effect, path, query: Vec::new(), headers: Vec::new(), body: None }
+        Self {
+            method,
+            effect,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            version: None,
+            result_headers: Vec::new(),
+        }
     }
 
-    /// Every slot, those of the path first.
+    /// Every slot, those of the path first and that of the version aside.
     pub fn slots(&self) -> Vec<&Slot> {
         let mut slots: Vec<&Slot> = self.path.slots().collect();
         slots.extend(self.query.iter().flat_map(|(_, text)| text.slots()));

@@ -71,14 +71,19 @@ fn meaning(status: u16) -> (Code, Retry, &'static str) {
     }
 }
 
-/// The error of an answer that is no success. `said` is what its body said.
+/// The error of an answer that is no success. Where more is known than its status
+/// says, `refusal` is that; `said` is what its body said.
 pub(super) fn error(
     status: StatusCode,
     headers: &HeaderMap,
     is_safe: bool,
+    refusal: Option<(Code, Retry, String)>,
     said: Option<&str>,
 ) -> Error {
-    let (code, mut retry, hint) = meaning(status.as_u16());
+    let (code, mut retry, hint) = refusal.unwrap_or_else(|| {
+        let (code, retry, hint) = meaning(status.as_u16());
+        (code, retry, hint.to_owned())
+    });
     let is_gateway = GATEWAY.contains(&status.as_u16());
     if !is_safe && retry == Retry::SameInput && (is_gateway || code == Code::BackendError) {
         // It may have done half of its work, or all.
@@ -134,7 +139,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        error(StatusCode::from_u16(status).unwrap(), &map, is_safe, Some("why"))
+        error(StatusCode::from_u16(status).unwrap(), &map, is_safe, None, Some("why"))
     }
 
     #[test]

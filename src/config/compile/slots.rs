@@ -36,6 +36,15 @@ pub(super) fn check(input: &Input, request: &Request, decoder: &mut Decoder<'_>)
             decoder.warn(place, what, fix);
         }
     }
+    if let Some(Placed { value: slot, place }) = &request.version_slot
+        && matches!(find(schema, slot), Found::Property { is_required: false })
+    {
+        let what = format!("the version is `{slot}`, which `input` does not require");
+        let fix = format!(
+            "add `{slot}` to the `required` of `input`: a call without it changes whatever is there"
+        );
+        decoder.warn(place, what, fix);
+    }
     // A faulty request may not have given all its slots.
     if request.settings.is_none() {
         return;

@@ -2,10 +2,14 @@
 
 use serde_json::{Value as Schema, json};
 
-use super::{api::Headers, template::Template};
+use super::{
+    api::Headers,
+    template::{Template, accepted},
+};
 use crate::{
     backend::http::{
         Body, HeaderName, JsonTemplate, Method, PathTemplate, RequestSettings, Slot, TextTemplate,
+        Version,
     },
     config::file::{Decoder, Fields, Map, Node, Object, Placed, Setting, decode::Name},
     model::ApiName,
@@ -21,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) slots: Vec<Placed<Slot>>,
     /// Those of the path: what they name must be there.
     pub(crate) path_slots: Vec<Placed<Slot>>,
+    /// That of the version: without it a change is made to whatever is there.
+    pub(crate) version_slot: Option<Placed<Slot>>,
     /// The headers that it sets.
     pub(crate) headers: Vec<Placed<HeaderName>>,
 }
@@ -64,21 +70,49 @@ impl Object for Request {
         let names = headers.as_ref().map(placed_names).unwrap_or_default();
         let headers = headers.map(|headers| slots.take_all(headers));
         let body = body(fields, &mut slots);
+        let version = fields.optional::<VersionSlot>(
+            "version",
+            "The field of the input that carries the version which is to be changed, `{etag}`. It \
+             is sent as `If-Match`, unless another slot of the request takes the field.",
+        );
+        let version = version.map(|version| version.map(|version| slots.take(version.0)));
+        let result_headers = fields
+            .optional::<Map<Parameter, ResultHeader>>(
+                "result_headers",
+                "Headers of the answer that belong to the result, each with its name there: \
+                 `{etag: ETag}`.",
+            )
+            .map(Option::unwrap_or_default);
         if let Some((method, _)) = &path {
             refuse_body(fields, *method);
+            refuse_version(fields, *method);
         }
+        let version_slot = version
+            .clone()
+            .flatten()
+            .and_then(|version| slots.0.iter().rfind(|placed| placed.value == version).cloned());
         let settings = || {
             let (method, path) = path?;
             let (query, headers) = (query??, headers??);
             let query = query.into_iter().map(|(Parameter(name), value)| (name, value)).collect();
+            // Who reads that version is known when all tools are.
+            let version = version?.map(|slot| Version { slot, readers: Vec::new() });
+            let result_headers = result_headers?
+                .0
+                .into_iter()
+                .map(|entry| Some((entry.name?.0, entry.value?.0)))
+                .collect::<Option<_>>()?;
             Some(RequestSettings {
                 query,
                 headers,
                 body: body?,
+                version,
+                result_headers,
                 ..RequestSettings::new(method, path)
             })
         };
-        Some(Self { api, settings: settings(), slots: slots.0, path_slots, headers: names })
+        let settings = settings();
+        Some(Self { api, settings, slots: slots.0, path_slots, version_slot, headers: names })
     }
 }
 
@@ -118,6 +152,61 @@ fn refuse_body(fields: &mut Fields<'_, '_>, method: Method) {
             let what = format!("`{key}` is a body, and a GET or HEAD request has none");
             decoder.fault(span, what, "write `query:`, or `post:` for the path");
         }
+    }
+}
+
+fn refuse_version(fields: &mut Fields<'_, '_>, method: Method) {
+    if method.takes_body() {
+        return;
+    }
+    let Some(span) = fields.key("version") else { return };
+    if let Some(decoder) = fields.decoder() {
+        let what = "a GET or HEAD request changes no version";
+        let fix = "leave it out; to see the version that is there, write \
+                   `result_headers: {etag: ETag}`";
+        decoder.fault(span, what, fix);
+    }
+}
+
+/// A text that is one slot and nothing else.
+struct VersionSlot(Template<Slot>);
+
+impl Setting for VersionSlot {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let Template { template, slots } = Template::<TextTemplate>::decode(node, decoder)?;
+        match template.only_slot() {
+            Some(slot) => Some(Self(Template { template: slot.clone(), slots })),
+            None => {
+                let fix = "write the field that carries it and nothing else, as in `\"{etag}\"`";
+                decoder.fault(node.span, "a version is one slot", fix);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "pattern": r"^\{[^{}]+\}$", "examples": ["{etag}"]})
+    }
+}
+
+/// A header of an answer that the model may see.
+#[derive(Debug)]
+struct ResultHeader(HeaderName);
+
+impl Setting for ResultHeader {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let header = accepted(HeaderName::try_new(&text), node.span, &text, decoder)?;
+        if header.as_str() == "set-cookie" {
+            let what = "`Set-Cookie` holds credentials, which no model sees";
+            decoder.fault(node.span, what, "leave it out");
+            return None;
+        }
+        Some(Self(header))
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "examples": ["ETag"]})
     }
 }
 

@@ -50,10 +50,6 @@ fn apis_and_tools() -> Vec<Row> {
     let tool = |key, text: &str, says| {
         (key, format!("apis: {{a: {API}}}\ntools: {{t: {{{TOOL}, {text}}}, u: {{{TOOL}}}}}"), says)
     };
-    let http = |key, text: &str, says| {
-        let tool = format!("description: D., http: {{{text}}}");
-        (key, format!("apis: {{a: {API}, b: {API}}}\ntools: {{t: {{{tool}}}}}"), says)
-    };
     vec![
         api("apis.*.url", "", "\"a\""),
         api("apis.*.headers", "headers: {X-A: b}", "HeaderValue"),
@@ -82,20 +78,7 @@ fn apis_and_tools() -> Vec<Row> {
         ),
         api("apis.*.idempotency_header", "idempotency_header: X-Once", "\"x-once\""),
         api("apis.*.response_bytes", "response_bytes: 7 KiB", "response_bytes_max: 7168"),
-        http("tools.*.description", "api: a, get: /", "description: \"D.\""),
         tool("tools.*.input", "input: {type: object, title: T}", "\"title\":\"T\""),
-        http("tools.*.http.api", "api: b, get: /", "api: \"b\""),
-        http("tools.*.http.get", "api: a, get: /x", "method: Get"),
-        http("tools.*.http.head", "api: a, head: /x", "method: Head"),
-        http("tools.*.http.post", "api: a, post: /x", "method: Post"),
-        http("tools.*.http.put", "api: a, put: /x", "method: Put"),
-        http("tools.*.http.patch", "api: a, patch: /x", "method: Patch"),
-        http("tools.*.http.delete", "api: a, delete: /x", "method: Delete"),
-        http("tools.*.http.query", "api: a, get: /, query: {q: r}", "query: [(\"q\""),
-        http("tools.*.http.headers", "api: a, get: /, headers: {X-A: b}", "\"x-a\""),
-        http("tools.*.http.json", "api: a, post: /, json: {a: 1.10}", "Fixed(\"1.10\")"),
-        http("tools.*.http.form", "api: a, post: /, form: {a: b}", "Form([(\"a\""),
-        http("tools.*.http.text", "api: a, post: /, text: abc", "Some(Text("),
         tool("tools.*.timeout", "timeout: 7s", "timeout: 7s"),
         tool("tools.*.latency", "latency: 7s", "latency: Some(7s)"),
         tool("tools.*.concurrency", "concurrency: 777", "tools: [(\"t\", 777)]"),
@@ -110,6 +93,39 @@ fn apis_and_tools() -> Vec<Row> {
     ]
 }
 
+/// The keys of a tool's description and of its request.
+fn requests() -> Vec<Row> {
+    let http = |key, text: &str, says| {
+        let tool = format!("description: D., http: {{{text}}}");
+        (key, format!("apis: {{a: {API}, b: {API}}}\ntools: {{t: {{{tool}}}}}"), says)
+    };
+    vec![
+        http("tools.*.description", "api: a, get: /", "description: \"D.\""),
+        http("tools.*.http.api", "api: b, get: /", "api: \"b\""),
+        http("tools.*.http.get", "api: a, get: /x", "method: Get"),
+        http("tools.*.http.head", "api: a, head: /x", "method: Head"),
+        http("tools.*.http.post", "api: a, post: /x", "method: Post"),
+        http("tools.*.http.put", "api: a, put: /x", "method: Put"),
+        http("tools.*.http.patch", "api: a, patch: /x", "method: Patch"),
+        http("tools.*.http.delete", "api: a, delete: /x", "method: Delete"),
+        http("tools.*.http.query", "api: a, get: /, query: {q: r}", "query: [(\"q\""),
+        http("tools.*.http.headers", "api: a, get: /, headers: {X-A: b}", "\"x-a\""),
+        http("tools.*.http.json", "api: a, post: /, json: {a: 1.10}", "Fixed(\"1.10\")"),
+        http("tools.*.http.form", "api: a, post: /, form: {a: b}", "Form([(\"a\""),
+        http("tools.*.http.text", "api: a, post: /, text: abc", "Some(Text("),
+        http(
+            "tools.*.http.version",
+            "api: a, put: /, version: '{v}'}, input: {type: object, properties: {v: {}}",
+            "Some(Version { slot: {v}",
+        ),
+        http(
+            "tools.*.http.result_headers",
+            "api: a, get: /, result_headers: {seven: X-Seven}",
+            "[(\"seven\", HeaderName(\"x-seven\"))]",
+        ),
+    ]
+}
+
 const BASIC_ENV: &str = "auth: {basic: {user: u, password: {env: CRM_TOKEN}}}";
 const BASIC_FILE: &str = "auth: {basic: {user: u, password: {file: token}}}";
 const HEADER_ENV: &str = "auth: {header: {name: X-Key, value: {env: CRM_TOKEN}}}";
@@ -117,7 +133,7 @@ const HEADER_FILE: &str = "auth: {header: {name: X-Key, value: {file: token}}}";
 
 #[test]
 fn every_key_has_an_effect() {
-    let table: Vec<Row> = process().into_iter().chain(apis_and_tools()).collect();
+    let table: Vec<Row> = process().into_iter().chain(apis_and_tools()).chain(requests()).collect();
     let mut listed: Vec<_> = table.iter().map(|(key, ..)| (*key).to_owned()).collect();
     listed.sort();
     assert_eq!(listed, keys(), "the table and the schema name the same keys");

@@ -90,6 +90,23 @@ impl PathTemplate {
         })
     }
 
+    /// Whether it leads to the same things, whatever its slots are called.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let is_same = |pair: (&Piece, &Piece)| match pair {
+            (Piece::Literal(one), Piece::Literal(other)) => one == other,
+            (Piece::Slot(_), Piece::Slot(_)) => true,
+            _ => false,
+        };
+        self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(|pair| match pair {
+                (Part::Fixed(one), Part::Fixed(other)) => one == other,
+                (Part::Segment(one), Part::Segment(other)) => {
+                    one.len() == other.len() && one.iter().zip(other).all(is_same)
+                }
+                _ => false,
+            })
+    }
+
     /// Appends the path for `input`.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ impl TextTemplate {
     }
 
     /// The slot that it is, where it is nothing else.
-    pub(super) fn only_slot(&self) -> Option<&Slot> {
+    pub fn only_slot(&self) -> Option<&Slot> {
         match self.0.as_slice() {
             [Piece::Slot(slot)] => Some(slot),
             _ => None,
