@@ -257,6 +257,35 @@ mod tests {
         }
     }
 
+    /// As many traces as there are of rates, bursts, costs and pauses that a person
+    /// would never write; short, since a bucket forgets all but one number.
+    #[tokio::test(start_paused = true)]
+    async fn a_million_random_traces_agree_with_a_reference_to_the_nanosecond() {
+        let mut random = fastrand::Rng::with_seed(0x5ca1);
+        for trace in 0..1_000_000 {
+            let burst = random.u32(1..50);
+            let rate = format!("{}/s burst {burst}", random.u32(1..2000));
+            let rate = Rate::try_new(&rate).unwrap();
+            let period = u64::try_from(rate.period().as_nanos()).unwrap();
+            let bucket = Bucket::new(rate);
+            let mut reference =
+                Reference { period, tolerance: u64::from(burst - 1) * period, arrival: 0 };
+            let start = clock::now();
+            for _ in 0..random.u32(2..5) {
+                // About as long as it takes to earn what is taken.
+                let pause = Duration::from_nanos(random.u64(0..20 * period));
+                tokio::time::advance(pause).await;
+                let now = u64::try_from((clock::now() - start).as_nanos()).unwrap();
+                let tokens = random.u32(1..=burst);
+                let ready = bucket.ready_at(cost(tokens)).unwrap();
+                let expected = reference.take(u64::from(tokens), now);
+                let told = ready.map(|at| u64::try_from((at - start).as_nanos()).unwrap());
+                assert_eq!(told, expected.err(), "trace {trace}");
+                assert_eq!(bucket.take(cost(tokens)), expected.is_ok(), "trace {trace}");
+            }
+        }
+    }
+
     proptest! {
         /// 256 traces of up to 4,000 steps: a million decisions, to the nanosecond.
         #[test]

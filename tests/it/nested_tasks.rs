@@ -12,6 +12,7 @@ use serde_json::Map;
 use sidecall::{
     backend::{Attempt, Backend, Pending, Reply as Answer},
     drain::Drain,
+    limits::{Rate, gate},
     model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Owner, Tenant, ToolName},
     proto::v1::{Outcome, execute_batch_request},
     registry::{Registry, Schema, Tool, tool},
@@ -90,6 +91,7 @@ fn latency(path: &str) -> Duration {
     Duration::from_millis(50 + seed(&[path]) % 950)
 }
 
+/// Limits that hold nobody.
 fn settings() -> Settings {
     let plenty = NonZeroUsize::new(1 << 20).unwrap();
     Settings {
@@ -107,13 +109,17 @@ fn settings() -> Settings {
     }
 }
 
-fn timed_tool(task: &Task, name: &str, came: &Arc<Mutex<Vec<(String, String)>>>) -> Tool {
+type Log = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A tool of which `expected` is declared that it takes so long.
+fn timed_tool(task: &Task, name: &str, came: &Log, expected: Option<Duration>) -> Tool {
     let path = task.path(name);
     let mut declared = Map::new();
     task.tools(&mut declared);
     let schema = Json::from_value(&declared[&task.tool_name(name)]["input"]);
     let settings = tool::Settings {
         timeout: Duration::from_secs(60),
+        latency: expected,
         result_bytes_max: 1 << 20,
         ..tool::Settings::new(
             ToolName::try_new(task.tool_name(name)).unwrap(),
@@ -177,8 +183,9 @@ async fn finished(scheduler: &Scheduler, task: &Task) -> Arc<BatchFinished> {
 async fn a_nested_task_takes_as_long_as_its_longest_chain() {
     let Some(tasks) = tasks() else { return };
     let came = Arc::default();
-    let tools =
-        tasks.iter().flat_map(|task| task.apis.keys().map(|name| timed_tool(task, name, &came)));
+    let tools = tasks
+        .iter()
+        .flat_map(|task| task.apis.keys().map(|name| timed_tool(task, name, &came, None)));
     let drain = Drain::new();
     let scheduler = Scheduler::new(Arc::new(Registry::new(tools)), settings(), drain.clone());
     let (mut all, mut longest) = (Duration::ZERO, Duration::ZERO);
@@ -200,4 +207,48 @@ async fn a_nested_task_takes_as_long_as_its_longest_chain() {
     assert!(all < longest, "one by one it would have taken {longest:?}, and took {all:?}");
     drain.kill();
     drain.finished().await;
+}
+
+/// What a task's turn takes where its calls share a token every half second.
+async fn makespan(task: &Task, expected: impl Fn(&str) -> Duration) -> Duration {
+    let came = Arc::default();
+    let tools = task
+        .apis
+        .keys()
+        .map(|name| timed_tool(task, name, &came, Some(expected(&task.path(name)))));
+    let mut settings = settings();
+    settings.apis.push(gate::Api {
+        name: ApiName::try_new("world").unwrap(),
+        concurrency: None,
+        rates: vec![(Rate::try_new("2/s").unwrap(), gate::Per::Api)],
+        queue_max: NonZeroUsize::new(1000).unwrap(),
+    });
+    let drain = Drain::new();
+    let scheduler = Scheduler::new(Arc::new(Registry::new(tools)), settings, drain.clone());
+    let finished = finished(&scheduler, task).await;
+    drain.kill();
+    drain.finished().await;
+    finished.duration
+}
+
+/// Where tokens are scarce, whoever the turn waits for goes first. Tools that are
+/// said to take no time are served as they come, and none of them waits less.
+#[tokio::test(start_paused = true)]
+async fn critical_path_first_ends_scarce_turns_sooner_than_first_come() {
+    let Some(tasks) = tasks() else { return };
+    let (mut ours, mut first_come) = (Duration::ZERO, Duration::ZERO);
+    let (mut sooner, mut later) = (0, 0);
+    for task in &tasks {
+        let by_path = makespan(task, latency).await;
+        let by_number = makespan(task, |_| Duration::ZERO).await;
+        ours += by_path;
+        first_come += by_number;
+        sooner += usize::from(by_path < by_number);
+        later += usize::from(by_path > by_number);
+    }
+    let count = u32::try_from(tasks.len()).unwrap();
+    let (ours, first_come) = (ours / count, first_come / count);
+    println!("mean makespan {ours:?}, first come {first_come:?}; {sooner} sooner, {later} later");
+    assert!(ours < first_come, "{ours:?} by path, {first_come:?} by number");
+    assert!(sooner > 10 * later, "{sooner} turns end sooner and {later} later");
 }

@@ -6,6 +6,7 @@ mod caps;
 #[cfg(feature = "shuttle")]
 mod interleavings;
 mod rates;
+mod saturation;
 
 fn nz(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
