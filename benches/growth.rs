@@ -198,6 +198,8 @@ impl Knotted {
             depends_on: &self.depends_on,
             after: &[],
             references: true,
+            turn: None,
+            claims: &[],
         }
     }
 }

@@ -7,15 +7,16 @@
 //!
 //! Everything is iterative, and linear in calls, edges and bytes.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use self::{graph::cycle::Member, names::Names};
-use crate::model::{CallId, Failure, FailureCode, Json, Ordering, ToolName};
+use crate::model::{ApiName, CallId, Claim, Failure, FailureCode, Json, Ordering, ToolName};
 
 mod edges;
 mod estimate;
 mod graph;
 mod names;
+mod order;
 mod path;
 mod pointers;
 mod reference;
@@ -23,7 +24,7 @@ mod scan;
 mod template;
 mod whole;
 
-pub use estimate::{Estimate, estimate, remaining};
+pub use estimate::{Estimate, estimate, price, remaining};
 pub use path::Path;
 pub use reference::{Fault, Reference, Target};
 pub use template::Template;
@@ -44,6 +45,10 @@ pub struct Call<'a> {
     pub after: &'a [ToolName],
     /// Whether references in its input are looked for.
     pub references: bool,
+    /// The API that runs it in block order among its other such calls.
+    pub turn: Option<&'a ApiName>,
+    /// What it reads and writes.
+    pub claims: &'a [Claim],
 }
 
 /// A turn's calls and edges, proven acyclic.
@@ -87,6 +92,22 @@ pub struct Edge {
     pub strength: Strength,
     /// For people: `${get_user.id}`, `depends_on`, `after get_user`.
     pub reason: Arc<str>,
+    /// Whether the two keep block order, whatever else holds them: the child waits
+    /// for all that the parent waits for along such edges, also where the parent
+    /// ended before them.
+    pub in_line: bool,
+    /// Set where nobody wrote it: it follows from what the configuration says of
+    /// the two tools, and can be lifted there.
+    pub lift: Option<Box<Lift>>,
+}
+
+/// What an order that nobody wrote costs, and how it is lifted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lift {
+    /// So much later the child starts for this edge, by the estimate.
+    pub cost: Duration,
+    /// The declaration that lifts it.
+    pub remedy: Arc<str>,
 }
 
 /// Why a call waits for another; the kinds that need it first.
@@ -100,7 +121,7 @@ pub enum EdgeKind {
     After,
     /// What the two read and write.
     Resource,
-    /// Block order of an ordered batch.
+    /// Block order, of an ordered batch or of calls with effects.
     BlockOrder,
 }
 
@@ -124,7 +145,8 @@ pub enum Strength {
 /// whatever detour, gets a fault; every other call is planned as if that one
 /// were going to fail. An edge that only orders two calls never stands against
 /// a path of needs. In an ordered turn the calls form one chain, in block order
-/// as far as their needs allow.
+/// as far as their needs allow; in any other, calls with effects do where their
+/// API says so, and calls that touch the same resource.
 pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
     let (mut nodes, mut edges) = edges::collect(calls);
     let mut order = graph::sort(calls.len(), &edges);
@@ -134,8 +156,9 @@ pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
         graph::drop_contrary_orders(calls.len(), &mut edges);
         order = graph::sort(calls.len(), &edges);
     }
-    if ordering == Ordering::Ordered {
-        edges::chain(&order, &mut edges);
+    match ordering {
+        Ordering::Ordered => edges::chain(&order, &mut edges),
+        Ordering::Free => order::add(calls, &mut edges, &mut order),
     }
     Plan::new(nodes, edges, order)
 }
@@ -160,6 +183,13 @@ fn fault_members(nodes: &mut [Node], members: &[Member], calls: &[Call<'_>]) {
         nodes[member.call]
             .fault
             .get_or_insert_with(|| Failure::new(FailureCode::InvalidInput, message));
+    }
+}
+
+impl Edge {
+    /// What it costs, where nobody wrote it.
+    pub fn cost(&self) -> Duration {
+        self.lift.as_ref().map_or(Duration::ZERO, |lift| lift.cost)
     }
 }
 

@@ -71,6 +71,8 @@ impl<'a> Said<'a> {
             depends_on: &self.depends_on,
             after: &self.after,
             references: true,
+            turn: None,
+            claims: &[],
         }
     }
 }

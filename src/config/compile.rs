@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backend::http::{HeaderName, RequestSettings},
-    model::{ApiName, ToolName},
+    model::{ApiName, ApiOrdering, ToolName},
     registry::{self, nearest::nearest},
     schedule,
 };
@@ -28,6 +28,13 @@ mod version;
 
 type Apis = Map<ApiName, Api>;
 type Tools = Map<ToolName, Tool>;
+
+/// What holds for all tools of an API, where they name nothing themselves.
+#[derive(Clone, Copy)]
+struct Shared {
+    timeout: Option<Duration>,
+    ordering: ApiOrdering,
+}
 
 /// Compiles what was declared. `None` where something in it was faulty; every
 /// fault is reported.
@@ -41,7 +48,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     }
     let (listen, defaults) = (listen?, defaults?);
     let bounds = scheduling(bounds?, &defaults, &apis, &tools);
-    let timeouts = timeouts(&apis);
+    let shared = shared(&apis);
     let retries = apis
         .0
         .iter_mut()
@@ -50,7 +57,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     let readers = version::readers(&tools);
     let tools = tools.0.into_iter().map(|entry| {
         let readers = readers.get(entry.name.as_ref()?).cloned().unwrap_or_default();
-        let (settings, mut request) = tool(entry, &defaults, &timeouts)?;
+        let (settings, mut request) = tool(entry, &defaults, &shared)?;
         if let Some(version) = &mut request.version {
             version.readers = readers;
         }
@@ -155,10 +162,13 @@ fn warn(apis: &Apis, tools: &Tools, decoder: &mut Decoder<'_>) {
     }
 }
 
-fn timeouts(apis: &Apis) -> BTreeMap<ApiName, Duration> {
-    let timeout =
-        |entry: &Entry<ApiName, Api>| Some((entry.name.clone()?, entry.value.as_ref()?.timeout??));
-    apis.0.iter().filter_map(timeout).collect()
+fn shared(apis: &Apis) -> BTreeMap<ApiName, Shared> {
+    let shared = |entry: &Entry<ApiName, Api>| {
+        let api = entry.value.as_ref()?;
+        let OneOf(ordering) = api.ordering?;
+        Some((entry.name.clone()?, Shared { timeout: api.timeout?, ordering }))
+    };
+    apis.0.iter().filter_map(shared).collect()
 }
 
 fn scheduling(
@@ -189,7 +199,7 @@ fn scheduling(
 fn tool(
     entry: Entry<ToolName, Tool>,
     defaults: &Defaults,
-    timeouts: &BTreeMap<ApiName, Duration>,
+    shared: &BTreeMap<ApiName, Shared>,
 ) -> Option<(registry::tool::Settings, RequestSettings)> {
     let Tool {
         description,
@@ -207,7 +217,8 @@ fn tool(
     } = entry.value?;
     let Request { api, settings, .. } = http?;
     let api = api?.value;
-    let timeout = timeout?.or_else(|| timeouts.get(&api).copied()).unwrap_or(defaults.timeout);
+    let Shared { timeout: of_api, ordering } = *shared.get(&api)?;
+    let timeout = timeout?.or(of_api).unwrap_or(defaults.timeout);
     let OneOf(references) = references?;
     let tool = registry::tool::Settings {
         description: description?.0,
@@ -215,6 +226,7 @@ fn tool(
         latency: latency?,
         cost: cost::tokens(cost?.as_ref()),
         after: after?.into_iter().map(|tool| tool.value).collect(),
+        ordering,
         references: references == References::On,
         result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),
         fallback: fallback?,

@@ -16,6 +16,17 @@ pub enum Ordering {
     Ordered,
 }
 
+/// Whether the calls of an API that may change something keep block order, where
+/// their tools do not declare what they read and write.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ApiOrdering {
+    /// One after the other.
+    #[default]
+    Writes,
+    /// All at once.
+    None,
+}
+
 /// One `tool_use`.
 #[derive(Clone, Debug)]
 pub struct Call {

@@ -50,6 +50,8 @@ pub(super) fn chain(order: &[u32], edges: &mut Vec<Edge>) {
         kind: EdgeKind::BlockOrder,
         strength: Strength::Need,
         reason: Arc::clone(&reason),
+        in_line: false,
+        lift: None,
     }));
     edges.sort_by_key(|edge| (edge.to, edge.from, edge.strength, edge.kind));
     edges.dedup_by_key(|edge| (edge.to, edge.from));
@@ -105,6 +107,8 @@ impl Own {
     }
 
     fn push(&mut self, from: usize, kind: EdgeKind, strength: Strength, reason: &Arc<str>) {
-        self.edges.push(Edge { from, to: self.to, kind, strength, reason: Arc::clone(reason) });
+        let (to, reason) = (self.to, Arc::clone(reason));
+        let edge = Edge { from, to, kind, strength, reason, in_line: false, lift: None };
+        self.edges.push(edge);
     }
 }

@@ -62,6 +62,18 @@ pub(super) fn drop_contrary_orders(count: usize, edges: &mut Vec<Edge>) {
     edges.retain(|_| !dropped.next().unwrap_or(false));
 }
 
+/// All calls in the sequence nearest to block order that edges which nobody
+/// wrote may follow: those give way to the others on a circle, and nowhere else.
+pub(super) fn nearest_sequence(count: usize, edges: &[Edge]) -> Vec<u32> {
+    let component = cycle::components(count, edges, |_| true);
+    let is_soft = |edge: &Edge| edge.lift.is_some() && component[edge.from] == component[edge.to];
+    let (mut order, _) = sort_giving_way(count, edges, is_soft);
+    // Components are numbered from the last on. One after the other, so that
+    // what gives way in one moves nobody in another.
+    order.sort_by_key(|&call| Reverse(component[call as usize]));
+    order
+}
+
 /// Kahn's algorithm, the first in the turn first. When nobody can go on, the
 /// first call that waits only along soft edges goes, and those edges are
 /// dropped. Gives the order and, for each edge, whether it was dropped.

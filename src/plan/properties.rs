@@ -2,7 +2,10 @@
 
 use proptest::{collection::vec, prelude::*};
 
+use self::order::{Manners, claim};
 use super::*;
+
+mod order;
 
 /// What a call says of another.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +55,14 @@ fn turns() -> impl Strategy<Value = Turn> {
 }
 
 fn plan(turn: &Turn, ordering: Ordering) -> Plan {
+    plan_with(turn, &vec![(None, vec![]); turn.len()], ordering)
+}
+
+fn plan_with(turn: &Turn, manners: &[Manners], ordering: Ordering) -> Plan {
     let count = turn.len();
+    let apis = ["one", "two"].map(|name| ApiName::try_new(name).unwrap());
+    let claims: Vec<Vec<Claim>> =
+        manners.iter().map(|(_, claims)| claims.iter().copied().map(claim).collect()).collect();
     let ids: Vec<CallId> =
         (0..count).map(|call| CallId::try_new(format!("id{call}")).unwrap()).collect();
     let tools: Vec<ToolName> =
@@ -83,6 +93,8 @@ fn plan(turn: &Turn, ordering: Ordering) -> Plan {
             depends_on: &depends_on[call],
             after: &after[call],
             references: true,
+            turn: manners[call].0.map(|api| &apis[usize::from(api)]),
+            claims: &claims[call],
         })
         .collect();
     build(&calls, ordering)

@@ -1,7 +1,8 @@
 use super::*;
-use crate::model::Content;
+use crate::model::{Access, ClaimKey, Content};
 
 mod finding;
+mod ordering;
 mod resolving;
 
 /// A turn whose calls have references on.
@@ -15,6 +16,8 @@ struct Said {
     depends_on: Vec<String>,
     after: Vec<ToolName>,
     references: bool,
+    turn: Option<ApiName>,
+    claims: Vec<Claim>,
 }
 
 impl Turn {
@@ -29,6 +32,8 @@ impl Turn {
                     depends_on: vec![],
                     after: vec![],
                     references: true,
+                    turn: None,
+                    claims: vec![],
                 })
                 .collect(),
         )
@@ -49,6 +54,19 @@ impl Turn {
         self
     }
 
+    /// The call keeps block order among those of this API.
+    fn turn(mut self, call: usize, api: &str) -> Self {
+        self.0[call].turn = Some(ApiName::try_new(api).unwrap());
+        self
+    }
+
+    /// The call writes what is marked with `!` and reads the rest; `*` stands for
+    /// what is not known.
+    fn claims(mut self, call: usize, claims: &[&str]) -> Self {
+        self.0[call].claims = claims.iter().copied().map(claim).collect();
+        self
+    }
+
     fn plan_in(&self, ordering: Ordering) -> Plan {
         let calls: Vec<Call<'_>> = self
             .0
@@ -60,6 +78,8 @@ impl Turn {
                 depends_on: &said.depends_on,
                 after: &said.after,
                 references: said.references,
+                turn: said.turn.as_ref(),
+                claims: &said.claims,
             })
             .collect();
         build(&calls, ordering)
@@ -68,6 +88,18 @@ impl Turn {
     fn plan(&self) -> Plan {
         self.plan_in(Ordering::Free)
     }
+}
+
+fn claim(text: &str) -> Claim {
+    let (access, name) = match text.strip_prefix('!') {
+        Some(name) => (Access::Write, name),
+        None => (Access::Read, text),
+    };
+    let key = match name.contains('*') {
+        true => ClaimKey::Unknown(name.split('*').map(Arc::from).collect()),
+        false => ClaimKey::Known(name.into()),
+    };
+    Claim { key, access }
 }
 
 fn fault(plan: &Plan, call: usize) -> &str {

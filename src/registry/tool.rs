@@ -14,7 +14,7 @@ use super::Schema;
 use crate::{
     backend::Backend,
     cache::{self, Cache, Writes},
-    model::{ApiName, Effect, Json, ToolName},
+    model::{ApiName, ApiOrdering, Effect, Json, ToolName},
     retry,
 };
 
@@ -38,6 +38,8 @@ pub struct Settings {
     pub cost: NonZeroU32,
     /// Tools whose calls in the same turn end before it starts.
     pub after: Vec<ToolName>,
+    /// Whether its API keeps block order.
+    pub ordering: ApiOrdering,
     /// Whether references in its input are resolved where the turn asks for it.
     pub references: bool,
     /// Most bytes of a result that the model sees.
@@ -69,6 +71,7 @@ impl Settings {
             latency: None,
             cost: NonZeroU32::MIN,
             after: Vec::new(),
+            ordering: ApiOrdering::default(),
             references: true,
             result_bytes_max: Self::RESULT_BYTES_MAX,
             retry: None,
@@ -109,6 +112,13 @@ impl Tool {
         let settings = self.settings.cache.filter(|_| self.effect == Effect::ReadOnly);
         let cache = settings.map(|settings| Cache::new(settings, Arc::clone(writes)));
         Self { writes: Arc::clone(writes), cache, ..self }
+    }
+
+    /// The API that runs its calls in block order among others, where nothing
+    /// more exact is declared.
+    pub fn turn(&self) -> Option<&ApiName> {
+        let is_in_turn = self.ordering == ApiOrdering::Writes && self.effect != Effect::ReadOnly;
+        is_in_turn.then_some(&self.settings.api)
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn plan(accepted: &Accepted, bytes_max: usize) -> v1::Plan {
             speedup: estimate.speedup,
             width: count(estimate.width),
             depth: count(estimate.depth),
+            order: Some(duration(estimate.order)),
         }),
         ..v1::Plan::default()
     };
@@ -128,12 +129,15 @@ fn edge(edge: &plan::Edge) -> v1::Edge {
         Strength::Order => v1::EdgeStrength::Order,
         Strength::Keys => v1::EdgeStrength::Keys,
     };
+    let lift = edge.lift.as_deref();
     v1::Edge {
         from: count(edge.from),
         to: count(edge.to),
         kind: kind.into(),
         strength: strength.into(),
         reason: cut(&edge.reason, REASON_BYTES_MAX),
+        cost: lift.map(|lift| duration(lift.cost)),
+        remedy: lift.map_or_else(String::new, |lift| cut(&lift.remedy, REASON_BYTES_MAX)),
     }
 }
 

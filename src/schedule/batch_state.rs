@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod endings;
+mod line;
 mod sharing;
 mod words;
 
@@ -37,6 +38,9 @@ pub struct BatchState {
     states: Vec<State>,
     traits: Vec<Traits>,
     marks: Vec<Marks>,
+    /// Of each call, edges into it that keep block order and still hold; empty
+    /// where the plan has none.
+    behind: Vec<u32>,
     /// For a call that did not succeed: the first failure of its chain.
     roots: Vec<usize>,
     /// Those that share the run of a call, in the order in which they came.
@@ -61,6 +65,10 @@ struct Marks {
     is_known: bool,
     /// It has an answer that others may share.
     has_answer: bool,
+    /// It ended, and those that need it were told.
+    has_ended: bool,
+    /// So did all before it in its line, and those behind it were told.
+    has_passed: bool,
 }
 
 impl BatchState {
@@ -73,6 +81,7 @@ impl BatchState {
                 .collect(),
             traits,
             marks: vec![Marks::default(); calls],
+            behind: line::behind(&plan),
             roots: (0..calls).collect(),
             followers: BTreeMap::new(),
             heirs: BTreeMap::new(),
@@ -268,7 +277,7 @@ impl BatchState {
         }
         let plan = Arc::clone(&self.plan);
         for edge in plan.children(call).filter(|edge| edge.strength == Strength::Keys) {
-            self.release(edge.to, actions);
+            self.step_up(edge.to, actions);
         }
     }
 
@@ -347,11 +356,12 @@ impl BatchState {
                     self.states[child] = State::Done(Outcome::Skipped);
                     let root = self.roots[parent];
                     ended.push_back((child, self.skipped(child, parent, root)));
-                } else if strength != Strength::Keys || !self.marks[parent].is_known {
+                } else if !edge.in_line {
                     self.release(child, actions);
                 }
             }
-            self.marks[parent].is_known = true;
+            self.marks[parent].has_ended = true;
+            self.pass(parent, actions);
         }
         self.ended = ended;
         if self.open == 0 {

@@ -108,6 +108,8 @@ pub(super) fn take_in(
                 after: tool.as_ref().map_or(&[], |tool| &tool.after),
                 references: submission.references
                     && tool.as_ref().is_none_or(|tool| tool.references),
+                turn: tool.as_ref().and_then(|tool| tool.turn()),
+                claims: &[],
             })
             .collect::<Vec<_>>(),
         submission.ordering,
@@ -126,11 +128,12 @@ pub(super) fn take_in(
         input.forget_value();
     }
 
-    let plan = Arc::new(plan);
     let latencies: Vec<_> = tools
         .iter()
         .map(|tool| tool.as_ref().map_or(Latency::UNKNOWN, |tool| tool.latency.expected()))
         .collect();
+    plan::price(&mut plan, &latencies);
+    let plan = Arc::new(plan);
     let paths = plan::remaining(&plan, &latencies);
     let accepted = Arc::new(Accepted {
         batch_id,

@@ -101,6 +101,7 @@ pub(super) mod tests {
             speedup: 620.0 / 560.0,
             width: 3,
             depth: 4,
+            ..Default::default()
         });
         plan
     }

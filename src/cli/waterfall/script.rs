@@ -28,6 +28,7 @@ pub(crate) fn plan(calls: &[(&str, u64)], edges: &[(u32, u32, &str)]) -> v1::Pla
         kind: v1::EdgeKind::Reference.into(),
         strength: v1::EdgeStrength::Need.into(),
         reason: (*reason).to_owned(),
+        ..v1::Edge::default()
     };
     v1::Plan {
         calls: calls.iter().enumerate().map(call).collect(),

@@ -15,10 +15,10 @@ use crate::{
     config::file::{
         Decoder, Fields, Map, Node, Object, Placed, Setting,
         decode::Name,
-        scalar::{Count, Size, written},
+        scalar::{Count, OneOf, Size, Word, written},
     },
     limits::gate,
-    model::ApiName,
+    model::{ApiName, ApiOrdering},
 };
 
 /// Most bytes of a response.
@@ -42,6 +42,7 @@ pub(crate) struct Api {
     pub(crate) retry: Option<Retry>,
     pub(crate) idempotency_header: Option<HeaderName>,
     pub(crate) response_bytes: Option<ResponseBytes>,
+    pub(crate) ordering: Option<OneOf<ApiOrdering>>,
 }
 
 /// Headers, by name.
@@ -107,6 +108,13 @@ impl Object for Api {
                 Size(ApiSettings::RESPONSE_BYTES_MAX.get()),
                 "Most bytes of a response, decompressed; a larger one fails the call.",
             ),
+            ordering: fields.or(
+                "ordering",
+                OneOf(ApiOrdering::Writes),
+                "What its calls do within a turn where their tools declare no `reads` or \
+                 `writes`: `writes` runs those that are not `read_only` one after the other, in \
+                 block order; `none` runs all at once.",
+            ),
         })
     }
 }
@@ -139,6 +147,11 @@ impl Api {
             queue_max: self.queue?.0,
         })
     }
+}
+
+impl Word for ApiOrdering {
+    const WHAT: &'static str = "an ordering";
+    const ALL: &'static [(&'static str, Self)] = &[("writes", Self::Writes), ("none", Self::None)];
 }
 
 impl Setting for BaseUrl {

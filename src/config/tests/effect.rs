@@ -77,6 +77,7 @@ fn apis_and_tools() -> Vec<Row> {
             "attempt_timeout: Some(7s)",
         ),
         api("apis.*.idempotency_header", "idempotency_header: X-Once", "\"x-once\""),
+        api("apis.*.ordering", "ordering: none", "ordering: None"),
         api("apis.*.response_bytes", "response_bytes: 7 KiB", "response_bytes_max: 7168"),
         tool("tools.*.input", "input: {type: object, title: T}", "\"title\":\"T\""),
         tool("tools.*.timeout", "timeout: 7s", "timeout: 7s"),

@@ -79,6 +79,7 @@ fn it_refuses_what_does_not_load() {
         "apis: {crm: {url: 'https://crm', rate: 10/m}}",
         "apis: {crm: {url: 'https://crm', rate: [10/s, 0/s]}}",
         "apis: {crm: {url: 'https://crm', queue: 0}}",
+        "apis: {crm: {url: 'https://crm', ordering: reads}}",
         "apis: {crm: {url: 'https://crm', retry: {attempts: 0}}}",
         "apis: {crm: {url: 'https://crm', retry: {budget: 101}}}",
         "apis: {crm: {url: 'https://crm', retry: never}}",

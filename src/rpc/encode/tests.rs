@@ -17,6 +17,8 @@ fn batch(calls: usize, id_bytes: usize, fault: Option<&str>) -> Accepted {
             depends_on: if index == 0 { &[] } else { &names[index - 1..index] },
             after: &[],
             references: false,
+            turn: None,
+            claims: &[],
         })
         .collect();
     let mut plan = plan::build(&planned, Ordering::Free);

@@ -2,14 +2,24 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{CallId, FailureCode, Ordering},
+    model::{ApiName, CallId, FailureCode, Ordering},
     plan,
 };
 
+mod line;
 mod locking;
 mod sharing;
 
 fn planned(depends_on: &[&[usize]], ordering: Ordering) -> Arc<Plan> {
+    Arc::new(planned_in_lines(depends_on, &vec![None; depends_on.len()], ordering))
+}
+
+/// With the API of each call that keeps block order.
+fn planned_in_lines(
+    depends_on: &[&[usize]],
+    lines: &[Option<&ApiName>],
+    ordering: Ordering,
+) -> Plan {
     let ids: Vec<_> = (1..=depends_on.len()).map(CallId::positional).collect();
     let parents: Vec<Vec<String>> = depends_on
         .iter()
@@ -19,16 +29,19 @@ fn planned(depends_on: &[&[usize]], ordering: Ordering) -> Arc<Plan> {
     let calls: Vec<_> = ids
         .iter()
         .zip(&parents)
-        .map(|(id, parents)| plan::Call {
+        .zip(lines)
+        .map(|((id, parents), line)| plan::Call {
             id,
             tool: "t",
             input: Some(&input),
             depends_on: parents,
             after: &[],
             references: false,
+            turn: *line,
+            claims: &[],
         })
         .collect();
-    Arc::new(plan::build(&calls, ordering))
+    plan::build(&calls, ordering)
 }
 
 const PLAIN: Traits = Traits { has_claims: false, is_effectful: false, has_fallback: false };
@@ -273,9 +286,13 @@ enum Fate {
     IsRejected,
     RunsOutOfTime,
     IsCancelled,
+    HasFault,
 }
 
-fn turns() -> impl Strategy<Value = (Vec<Vec<usize>>, Vec<Fate>, Vec<usize>)> {
+/// Whom each call needs, what comes of it, and chance.
+type Turn = (Vec<Vec<usize>>, Vec<Fate>, Vec<usize>);
+
+fn turns() -> impl Strategy<Value = Turn> {
     let fate = prop_oneof![
         6 => Just(Fate::Succeeds),
         1 => Just(Fate::Fails),
@@ -283,6 +300,7 @@ fn turns() -> impl Strategy<Value = (Vec<Vec<usize>>, Vec<Fate>, Vec<usize>)> {
         1 => Just(Fate::IsRejected),
         1 => Just(Fate::RunsOutOfTime),
         1 => Just(Fate::IsCancelled),
+        1 => Just(Fate::HasFault),
     ];
     (1usize..12).prop_flat_map(move |calls| {
         let parents = (0..calls)
@@ -299,6 +317,7 @@ fn oracle(parents: &[Vec<usize>], fates: &[Fate]) -> Vec<Outcome> {
     for (parents, fate) in parents.iter().zip(fates) {
         let is_needed = parents.iter().all(|parent| outcomes[*parent] == Outcome::Succeeded);
         outcomes.push(match fate {
+            Fate::HasFault => Outcome::Failed,
             _ if !is_needed => Outcome::Skipped,
             Fate::Succeeds | Fate::FailsForNow => Outcome::Succeeded,
             Fate::Fails | Fate::IsRejected | Fate::RunsOutOfTime => Outcome::Failed,
@@ -312,7 +331,15 @@ proptest! {
     /// Random plans, random fates, and a world that answers in random order.
     #[test]
     fn every_call_ends_once_as_the_oracle_says((parents, fates, choices) in turns()) {
-        let plan = planned(&parents.iter().map(Vec::as_slice).collect::<Vec<_>>(), Ordering::Free);
+        let apis = ["one", "two"].map(|name| ApiName::try_new(name).unwrap());
+        // Two thirds of them keep block order among those of their API.
+        let lines: Vec<_> = choices.iter().take(fates.len()).map(|n| apis.get(n % 3)).collect();
+        let needs: Vec<_> = parents.iter().map(Vec::as_slice).collect();
+        let mut plan = planned_in_lines(&needs, &lines, Ordering::Free);
+        for (node, fate) in plan.nodes.iter_mut().zip(&fates) {
+            node.fault = matches!(fate, Fate::HasFault).then(failure);
+        }
+        let plan = Arc::new(plan);
         // Every third call takes locks.
         let traits = (0..parents.len()).map(|call| Traits { has_claims: call % 3 == 0, ..PLAIN });
         let mut state = BatchState::new(Arc::clone(&plan), traits.collect());
@@ -328,6 +355,9 @@ proptest! {
                     Action::Prepare(call) => {
                         for parent in &parents[call] {
                             prop_assert_eq!(ended[*parent], Some(Outcome::Succeeded));
+                        }
+                        for before in (0..call).filter(|n| lines[call].is_some() && lines[*n] == lines[call]) {
+                            prop_assert!(ended[before].is_some(), "{call} starts beside {before}");
                         }
                         world.push(match fates[call] {
                             Fate::IsRejected => Event::Rejected(call, failure()),
@@ -347,7 +377,8 @@ proptest! {
                         Fate::FailsForNow if attempt < 3 =>
                             Event::FailedForNow(call, failure(), Sent::No),
                         Fate::FailsForNow => Event::Succeeded(call),
-                        Fate::Succeeds | Fate::IsRejected => Event::Succeeded(call),
+                        Fate::Succeeds | Fate::IsRejected | Fate::HasFault =>
+                            Event::Succeeded(call),
                         Fate::Fails => Event::Failed(call, failure(), Sent::Answered),
                         Fate::RunsOutOfTime => Event::TimeUp(call, Sent::Maybe),
                         Fate::IsCancelled =>

@@ -40,6 +40,8 @@ fn accepted(calls: usize) -> Event {
             depends_on: &[],
             after: &[],
             references: false,
+            turn: None,
+            claims: &[],
         })
         .collect();
     Event::Accepted(Arc::new(Accepted {

@@ -13,7 +13,7 @@ fn with_keys(depends_on: &[&[usize]], (from, to): (usize, usize)) -> Arc<Plan> {
     let plan = planned(depends_on, Ordering::Free);
     let mut plan = Arc::unwrap_or_clone(plan);
     let edge = plan.edges.iter_mut().find(|edge| (edge.from, edge.to) == (from, to)).unwrap();
-    (edge.kind, edge.strength) = (EdgeKind::Resource, Strength::Keys);
+    (edge.kind, edge.strength, edge.in_line) = (EdgeKind::Resource, Strength::Keys, true);
     Arc::new(plan)
 }
 

@@ -1,0 +1,147 @@
+//! Order that nobody wrote: calls with effects keep block order, and calls that
+//! touch the same resource do.
+//!
+//! These edges give way to everything else. They are found along a sequence of
+//! the calls: block order, or, where a call refers forward, the nearest to it
+//! that all other edges allow. Since all of them follow that one sequence, they
+//! make no cycle.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use self::conflicts::Conflict;
+use super::{Call, Edge, EdgeKind, Lift, Strength, graph};
+use crate::model::{Access, ApiName, Claim, ClaimKey};
+
+mod conflicts;
+
+/// Most characters of a resource's name in a reason.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Adds to `edges` what calls wait for by default and by what they read and
+/// write, and brings `order` in line.
+pub(super) fn add(calls: &[Call<'_>], edges: &mut Vec<Edge>, order: &mut Vec<u32>) {
+    // Most turns only read.
+    if calls.iter().all(|call| call.turn.is_none() && call.claims.is_empty()) {
+        return;
+    }
+    let mut found = find(calls, 0..calls.len());
+    if found.is_empty() {
+        return;
+    }
+    if edges.iter().any(|edge| edge.from > edge.to) {
+        let others = edges.len();
+        edges.append(&mut found);
+        let sequence = graph::nearest_sequence(calls.len(), edges);
+        edges.truncate(others);
+        found = find(calls, sequence.into_iter().map(|call| call as usize));
+    }
+    edges.append(&mut found);
+    edges.sort_by_key(|edge| (edge.to, edge.from, edge.strength, edge.kind));
+    edges.dedup_by(|lesser, kept| {
+        let is_same = (lesser.to, lesser.from) == (kept.to, kept.from);
+        kept.in_line |= is_same && lesser.in_line;
+        is_same
+    });
+    *order = graph::sort(calls.len(), edges);
+}
+
+/// The edges along this sequence of all calls; some pairs may have two.
+fn find(calls: &[Call<'_>], sequence: impl Iterator<Item = usize> + Clone) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    in_turn(calls, sequence.clone(), &mut edges);
+    for conflict in conflicts::find(calls, sequence) {
+        edges.push(resource(calls, &conflict));
+    }
+    edges
+}
+
+/// The last call of an API that keeps block order, and what is said of those
+/// behind it.
+struct Line<'a> {
+    last: usize,
+    reason: Arc<str>,
+    /// Of the tool that was last asked for.
+    remedy: (&'a str, Arc<str>),
+}
+
+/// Calls of one API that keep block order form one chain.
+fn in_turn(calls: &[Call<'_>], sequence: impl Iterator<Item = usize>, edges: &mut Vec<Edge>) {
+    let mut lines: HashMap<&ApiName, Line<'_>> = HashMap::new();
+    for to in sequence {
+        let Call { turn: Some(api), tool, .. } = calls[to] else { continue };
+        let Some(line) = lines.get_mut(api) else {
+            let reason = format!("writes of {api} keep block order").into();
+            lines.insert(api, Line { last: to, reason, remedy: (tool, default_remedy(tool, api)) });
+            continue;
+        };
+        if line.remedy.0 != tool {
+            line.remedy = (tool, default_remedy(tool, api));
+        }
+        edges.push(Edge {
+            from: std::mem::replace(&mut line.last, to),
+            to,
+            kind: EdgeKind::BlockOrder,
+            strength: Strength::Order,
+            reason: Arc::clone(&line.reason),
+            in_line: true,
+            lift: Some(Box::new(Lift { cost: Duration::ZERO, remedy: Arc::clone(&line.remedy.1) })),
+        });
+    }
+}
+
+fn default_remedy(tool: &str, api: &ApiName) -> Arc<str> {
+    format!("`writes: […]` on {tool}, or `apis.{api}.ordering: none`").into()
+}
+
+fn resource(calls: &[Call<'_>], conflict: &Conflict<'_>) -> Edge {
+    let Conflict { from: (from, before), to: (to, claim), is_certain } = *conflict;
+    let (key, kind) = (Key(&claim.key), access(claim));
+    let reason = if is_certain {
+        match (before.access, claim.access) {
+            (Access::Write, Access::Write) => format!("both write {key}"),
+            (Access::Write, Access::Read) => format!("reads {key}, which that call writes"),
+            (Access::Read, _) => format!("writes {key}, which that call reads"),
+        }
+    } else if before.key == claim.key {
+        format!("{key} may be the same")
+    } else {
+        format!("{key} may be {}", Key(&before.key))
+    };
+    let remedy = format!("a narrower key in `{kind}` of {}", calls[to].tool);
+    Edge {
+        from,
+        to,
+        kind: EdgeKind::Resource,
+        strength: if is_certain { Strength::Order } else { Strength::Keys },
+        reason: reason.into(),
+        in_line: true,
+        lift: Some(Box::new(Lift { cost: Duration::ZERO, remedy: remedy.into() })),
+    }
+}
+
+fn access(claim: &Claim) -> &'static str {
+    match claim.access {
+        Access::Read => "reads",
+        Access::Write => "writes",
+    }
+}
+
+/// A resource's name for people, with a sign for what is yet to come.
+struct Key<'a>(&'a ClaimKey);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = match self.0 {
+            ClaimKey::Known(name) => name.chars().take(NAME_CHARS_MAX + 1).collect(),
+            ClaimKey::Unknown(pieces) => {
+                let parts = pieces.iter().enumerate();
+                let parts = parts.flat_map(|(at, piece)| [if at > 0 { "…" } else { "" }, piece]);
+                parts.flat_map(str::chars).take(NAME_CHARS_MAX + 1).collect()
+            }
+        };
+        match shown.char_indices().nth(NAME_CHARS_MAX) {
+            Some((end, _)) => write!(f, "{}…", &shown[..end]),
+            None => f.write_str(&shown),
+        }
+    }
+}
