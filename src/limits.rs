@@ -4,10 +4,12 @@
 //! all of them together or none, so that nothing is held while something else
 //! is waited for.
 
+pub mod breaker;
 pub mod bucket;
 pub mod gate;
 pub mod rate;
 
+pub use breaker::Breaker;
 pub use bucket::Bucket;
 pub use gate::{Asked, Gate, Permit, Refused, Request, Scope, Wait};
 pub use rate::Rate;
