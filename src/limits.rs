@@ -2,14 +2,14 @@
 //!
 //! [`gate::Gate`] is the one place where the rights of an attempt are granted:
 //! all of them together or none, so that nothing is held while something else
-//! is waited for.
+//! is waited for. [`breaker`] says whether an API is asked at all.
 
 pub mod breaker;
 pub mod bucket;
 pub mod gate;
 pub mod rate;
 
-pub use breaker::Breaker;
+pub use breaker::{Breaker, Verdict};
 pub use bucket::Bucket;
-pub use gate::{Asked, Gate, Permit, Refused, Request, Scope, Wait};
+pub use gate::{Asked, Gate, Mark, Permit, Refused, Request, Scope, Wait};
 pub use rate::Rate;

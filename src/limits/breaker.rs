@@ -25,7 +25,10 @@
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
-use crate::clock::Instant;
+use crate::{
+    clock::Instant,
+    model::{FailureCode, RetryAdvice},
+};
 
 mod window;
 
@@ -313,6 +316,41 @@ impl Breaker {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.number += 1;
+    }
+}
+
+impl Verdict {
+    /// What an attempt's failure says of its API; `None` where nothing.
+    ///
+    /// An answer says that it works, also one that refuses the call. A `429` says
+    /// neither: it asks for a pause. A backend that will never do what was asked
+    /// (its advice is [`RetryAdvice::Never`]: other credentials are needed, or
+    /// another method) is no backend that is down.
+    pub fn of_failure(code: FailureCode, advice: RetryAdvice) -> Option<Self> {
+        use FailureCode as Code;
+        match code {
+            Code::BackendError if advice == RetryAdvice::Never => Some(Self::Works),
+            Code::BackendError
+            | Code::Unavailable
+            | Code::AttemptTimeout
+            | Code::DeadlineExceeded
+            | Code::WorkerLost => Some(Self::Fails),
+            Code::ToolError | Code::Conflict | Code::ResultTooLarge | Code::ResultInvalid => {
+                Some(Self::Works)
+            }
+            Code::RateLimited
+            | Code::Cancelled
+            | Code::Internal
+            | Code::InvalidInput
+            | Code::UnknownTool
+            | Code::Denied
+            | Code::DependencyFailed
+            | Code::BudgetExceeded
+            | Code::Repeated
+            | Code::LockTimeout
+            | Code::Overloaded
+            | Code::OutcomeUnknown => None,
+        }
     }
 }
 

@@ -7,6 +7,10 @@
 //! session's or its tool's own steps aside; one that is short of what all share
 //! keeps its place, so that costly calls are not starved.
 //!
+//! Where an API's breaker is open, newcomers and waiters are answered at once. While
+//! it probes, the others wait for what comes of it: they are granted when it closes
+//! and answered when it opens again.
+//!
 //! Buckets fill by time alone, so somebody must look when they have: one task
 //! for the whole gate sleeps until the next grant can be made. It is there only
 //! while somebody waits for tokens.
@@ -23,7 +27,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::Rate;
+use super::{
+    Rate,
+    breaker::{self, Barred, Change, Verdict},
+};
 use crate::{
     clock::{self, Instant},
     drain::Drain,
@@ -36,7 +43,7 @@ mod queue;
 mod state;
 
 use queue::Place;
-use state::{Keeper, State, Waiter};
+use state::{Aftermath, Keeper, Rights, State};
 
 /// The caps and the rates.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,6 +71,30 @@ pub struct Api {
     pub rates: Vec<(Rate, Per)>,
     /// Calls that may wait for it.
     pub queue_max: NonZeroUsize,
+    /// The longest that it is left alone where it asks for that.
+    pub pause_max: Duration,
+    /// When it is not asked at all; `None` where it always is.
+    pub breaker: Option<breaker::Settings>,
+}
+
+impl Api {
+    /// Calls that may wait for it where nothing names a number.
+    pub const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+    /// The longest pause where nothing names one: an upstream that asks for more
+    /// has more wrong with it than its load.
+    pub const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+    /// An API without limits.
+    pub fn new(name: ApiName) -> Self {
+        Self {
+            name,
+            concurrency: None,
+            rates: Vec::new(),
+            queue_max: Self::QUEUE_MAX,
+            pause_max: Self::PAUSE_MAX,
+            breaker: None,
+        }
+    }
 }
 
 /// Who shares a bucket.
@@ -120,9 +151,11 @@ pub enum Asked {
     Refused(Refused),
 }
 
-/// Why a request is not let into the queue.
+/// Why a request is not granted, now or while it waited.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refused {
+    /// The API's breaker is open.
+    Barred(Barred),
     /// Its tokens will be there only after its deadline: in so long.
     TooLate(Duration),
     /// So many wait already.
@@ -130,21 +163,29 @@ pub enum Refused {
 }
 
 /// The rights of one attempt. Dropping it gives its places back, not its
-/// tokens, and wakes whoever is next.
+/// tokens, and wakes whoever is next. It says nothing of the API then, as fits an
+/// attempt that was cancelled; one that came to something says so with
+/// [`end`](Self::end).
 #[derive(Debug)]
 pub struct Permit {
     scope: Arc<Scope>,
-    api: usize,
-    tool: usize,
+    rights: Rights,
     /// How much of the wait was for tokens.
     throttled: Duration,
+    verdict: Option<Verdict>,
 }
 
-/// A call that waits for its rights. Dropping it gives up its place.
+/// Names an attempt to whoever learns what comes of it while somebody else holds
+/// its rights.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(Rights);
+
+/// A call that waits for its rights, or to hear that they are refused. Dropping it
+/// gives up its place.
 #[derive(Debug)]
 pub struct Wait {
     scope: Arc<Scope>,
-    /// `None` once it was granted and taken.
+    /// `None` once it was answered.
     waiter: Option<usize>,
 }
 
@@ -176,8 +217,9 @@ impl Gate {
     }
 
     /// Does what a change under the lock has left to do outside it: wakes those
-    /// who were granted, and sees to it that somebody keeps time.
-    fn settle(&self, woken: Vec<Waker>, has_new_alarm: bool) {
+    /// who were answered, and sees to it that somebody keeps time.
+    fn settle(&self, aftermath: Aftermath) {
+        let Aftermath { woken, has_new_alarm, change } = aftermath;
         // A waker may run anything.
         wake(woken);
         if has_new_alarm {
@@ -186,6 +228,9 @@ impl Gate {
                 Keeper::ToTell => self.alarm.notify_one(),
                 Keeper::NotNeeded => {}
             }
+        }
+        if let Some((api, change)) = change {
+            tell(&api, change);
         }
     }
 
@@ -232,25 +277,33 @@ impl Scope {
             path: request.path,
             number: state.next_number(),
         };
-        if state.grant_at_once(api, &place, now) {
+        if let Some(rights) = state.grant_at_once(api, &place, now) {
             drop(state);
-            let throttled = Duration::ZERO;
-            return Asked::Granted(Permit { scope: Arc::clone(self), api, tool, throttled });
+            return Asked::Granted(Permit::new(Arc::clone(self), rights, Duration::ZERO));
         }
         if let Err(refused) = state.check(api, &place, request.deadline, now) {
             return Asked::Refused(refused);
         }
-        let (waiter, woken, has_new_alarm) = state.enqueue(api, place, now);
+        let (waiter, aftermath) = state.enqueue(api, place, now);
         drop(state);
-        self.gate.settle(woken, has_new_alarm);
+        self.gate.settle(aftermath);
         Asked::Waiting(Wait { scope: Arc::clone(self), waiter: Some(waiter) })
     }
 
-    /// Grants nothing to anyone at `api` before `until`: the upstream asked to
-    /// be left alone. A pause is never made shorter.
-    pub fn pause(&self, api: &ApiName, until: Instant) {
-        let (woken, has_new_alarm) = self.gate.lock().pause(api, until, clock::now());
-        self.gate.settle(woken, has_new_alarm);
+    /// Grants nothing to anyone at `api` for `wait`: the upstream asked to be left
+    /// alone. A pause is never made shorter, and none is longer than the API's
+    /// settings allow.
+    pub fn pause(&self, api: &ApiName, wait: Duration) {
+        let aftermath = self.gate.lock().pause(api, wait, clock::now());
+        self.gate.settle(aftermath);
+    }
+
+    /// Takes in what an attempt says of its API while somebody else still holds its
+    /// rights.
+    pub fn report(&self, mark: Mark, verdict: Verdict) {
+        let Rights { api, ticket, .. } = mark.0;
+        let aftermath = self.gate.lock().report(api, ticket, verdict, clock::now());
+        self.gate.settle(aftermath);
     }
 }
 
@@ -261,35 +314,46 @@ impl Drop for Scope {
 }
 
 impl Permit {
+    fn new(scope: Arc<Scope>, rights: Rights, throttled: Duration) -> Self {
+        Self { scope, rights, throttled, verdict: None }
+    }
+
     /// How much of the wait for it was for tokens.
     pub fn throttled(&self) -> Duration {
         self.throttled
+    }
+
+    /// Names the attempt.
+    pub fn mark(&self) -> Mark {
+        Mark(self.rights)
+    }
+
+    /// Gives the rights back with what the attempt says of its API, if anything.
+    pub fn end(mut self, verdict: Option<Verdict>) {
+        self.verdict = verdict;
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let (woken, has_new_alarm) =
-            self.scope.gate.lock().give_back(self.scope.batch, self.api, self.tool, clock::now());
-        self.scope.gate.settle(woken, has_new_alarm);
+        let aftermath = self.scope.gate.lock().give_back(self.rights, self.verdict, clock::now());
+        self.scope.gate.settle(aftermath);
     }
 }
 
 impl Future for Wait {
-    type Output = Permit;
+    type Output = Result<Permit, Refused>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(key) = self.waiter else {
             return Poll::Pending;
         };
-        let Some(Waiter { api, place, throttled, .. }) =
-            self.scope.gate.lock().poll(key, context.waker())
-        else {
+        let Some((answer, waiter)) = self.scope.gate.lock().poll(key, context.waker()) else {
             return Poll::Pending;
         };
         self.waiter = None;
-        let scope = Arc::clone(&self.scope);
-        Poll::Ready(Permit { scope, api, tool: place.tool, throttled })
+        let permit = |rights| Permit::new(Arc::clone(&self.scope), rights, waiter.throttled);
+        Poll::Ready(answer.map(permit))
     }
 }
 
@@ -298,8 +362,22 @@ impl Drop for Wait {
         let Some(key) = self.waiter.take() else {
             return;
         };
-        let (woken, has_new_alarm) = self.scope.gate.lock().give_up(key, clock::now());
-        self.scope.gate.settle(woken, has_new_alarm);
+        let aftermath = self.scope.gate.lock().give_up(key, clock::now());
+        self.scope.gate.settle(aftermath);
+    }
+}
+
+/// Once for each change, for whoever runs the API or depends on it.
+fn tell(api: &ApiName, change: Change) {
+    match change {
+        Change::Opened(Barred { after, cause }) => tracing::warn!(
+            %api,
+            %cause,
+            breaker.open_ms = after.as_millis(),
+            "An API's breaker has opened: its calls fail at once until one that is let through \
+             succeeds"
+        ),
+        Change::Closed => tracing::info!(%api, "An API's breaker has closed: its calls go again"),
     }
 }
 

@@ -27,12 +27,12 @@ use super::{
     batches::Command,
     executor::{Done, Task},
     intake::Intake,
-    outcome::{self, Ledger},
+    outcome::Ledger,
 };
 use crate::{
     backend::{Reply, SentMark},
     clock::{self, Instant},
-    limits::{Asked, Permit, Request, Scope},
+    limits::{Asked, Mark, Permit, Request, Scope},
     model::{Content, Json, Sent},
 };
 
@@ -78,6 +78,8 @@ struct Flight {
     deadline: Option<Instant>,
     /// When the attempt in flight must have ended.
     attempt_deadline: Option<Instant>,
+    /// Names the attempt in flight to the gate.
+    mark: Option<Mark>,
     /// The wait before the next attempt.
     delay: Duration,
     sent: SentMark,
@@ -242,7 +244,7 @@ impl Dispatcher {
             }
             Asked::Waiting(wait) => self.track(call, Task::wait(call, wait)),
             Asked::Refused(refused) => {
-                let failure = outcome::refused(refused, &tool.api, deadline - self.now);
+                let failure = self.refused(call, refused);
                 self.inbox.push_back(batch_state::Event::Refused(call, failure));
             }
         }
@@ -264,14 +266,20 @@ impl Dispatcher {
     fn take(&mut self, done: Done) {
         self.now = clock::now();
         match done {
-            Done::Granted(call, permit) => {
+            Done::Asked(call, Ok(permit)) => {
                 self.ledger.throttled(call, permit.throttled());
                 self.flights[call].permit = Some(permit);
                 self.feed(batch_state::Event::Granted(call));
             }
-            Done::Answered(call, answer) => {
+            Done::Asked(call, Err(refused)) => {
+                self.flights[call].abort = None;
+                let failure = self.refused(call, refused);
+                self.feed(batch_state::Event::Refused(call, failure));
+            }
+            Done::Answered(call, answer, permit) => {
                 self.flights[call].abort = None;
                 let ran = self.ledger.stopped(call, self.now);
+                self.learn(call, &answer, ran, permit);
                 match answer {
                     Ok(Reply { content }) => {
                         if let Some(tool) = &self.intake.tools[call] {

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     backend::{self, Attempt, Backend, Reply},
-    limits::{Permit, Wait},
+    limits::{Permit, Refused, Wait},
     model::FailureCode,
 };
 
@@ -31,7 +31,7 @@ enum Stage {
     /// left.
     Attempting {
         pending: Option<backend::Pending>,
-        _permit: Permit,
+        permit: Option<Permit>,
     },
     /// It was over before it began.
     Broken(Option<backend::Error>),
@@ -50,10 +50,10 @@ impl std::fmt::Debug for Stage {
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// The call's rights.
-    Granted(usize, Permit),
-    /// The attempt's answer.
-    Answered(usize, Result<Reply, backend::Error>),
+    /// The call's rights, or why it has none.
+    Asked(usize, Result<Permit, Refused>),
+    /// The attempt's answer, and its rights where it was made.
+    Answered(usize, Result<Reply, backend::Error>, Option<Permit>),
 }
 
 impl Task {
@@ -70,7 +70,7 @@ impl Task {
         permit: Permit,
     ) -> Self {
         let stage = match catch_unwind(AssertUnwindSafe(|| backend.attempt(attempt))) {
-            Ok(pending) => Stage::Attempting { pending: Some(pending), _permit: permit },
+            Ok(pending) => Stage::Attempting { pending: Some(pending), permit: Some(permit) },
             Err(panic) => Stage::Broken(Some(panicked(&*panic))),
         };
         Self { call, stage }
@@ -84,17 +84,19 @@ impl Future for Task {
         let call = self.call;
         match &mut self.stage {
             Stage::Waiting(wait) => {
-                Pin::new(wait).poll(context).map(|permit| Done::Granted(call, permit))
+                Pin::new(wait).poll(context).map(|answer| Done::Asked(call, answer))
             }
             Stage::Attempting { pending: None, .. } => Poll::Pending,
-            Stage::Attempting { pending: Some(pending), .. } => {
+            Stage::Attempting { pending: Some(pending), permit } => {
                 match catch_unwind(AssertUnwindSafe(|| pending.as_mut().poll(context))) {
-                    Ok(poll) => poll.map(|answer| Done::Answered(call, answer)),
-                    Err(panic) => Poll::Ready(Done::Answered(call, Err(panicked(&*panic)))),
+                    Ok(poll) => poll.map(|answer| Done::Answered(call, answer, permit.take())),
+                    Err(panic) => {
+                        Poll::Ready(Done::Answered(call, Err(panicked(&*panic)), permit.take()))
+                    }
                 }
             }
             Stage::Broken(error) => match error.take() {
-                Some(error) => Poll::Ready(Done::Answered(call, Err(error))),
+                Some(error) => Poll::Ready(Done::Answered(call, Err(error), None)),
                 None => Poll::Pending,
             },
         }

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    limits::Refused,
+    limits::{Refused, breaker::Barred},
     model::{
-        ApiName, AttemptTimings, CallResult, Content, Failure, FailureCode, Json, RetryAdvice,
-        Source, Timings, Truncation,
+        ApiName, AttemptTimings, CallResult, Content, Failure, FailureCode, FailureOrigin, Json,
+        RetryAdvice, Source, Timings, Truncation,
     },
     plan::{Plan, Template, Whole},
     shape,
@@ -364,9 +364,19 @@ fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
     }
 }
 
-/// Why a call is not let into its API's queue, as the model reads it.
+/// Why a call is not granted an attempt, as the model reads it.
 pub(super) fn refused(refused: Refused, api: &ApiName, left: Duration) -> Failure {
     match refused {
+        Refused::Barred(Barred { after, cause }) => Failure::new(
+            FailureCode::Unavailable,
+            format!(
+                "{api} is not asked at the moment, since {cause} (its circuit breaker is open); it \
+                 was not sent. A call is let through again in {after:.1?}: wait before calling it \
+                 again, or do without it."
+            ),
+        )
+        .with_origin(FailureOrigin::Sidecall)
+        .with_retry(RetryAdvice::After(after)),
         Refused::TooLate(ready) => Failure::new(
             FailureCode::RateLimited,
             format!(

@@ -199,7 +199,7 @@ fn api(concurrency: Option<usize>, rates: &[&str]) -> gate::Api {
         name: ApiName::try_new("api").unwrap(),
         concurrency: concurrency.map(nz),
         rates: rates.iter().map(|rate| (Rate::try_new(rate).unwrap(), gate::Per::Api)).collect(),
-        queue_max: nz(1000),
+        ..gate::Api::new(ApiName::try_new("api").unwrap())
     }
 }
 

@@ -218,10 +218,8 @@ async fn makespan(task: &Task, expected: impl Fn(&str) -> Duration) -> Duration 
         .map(|name| timed_tool(task, name, &came, Some(expected(&task.path(name)))));
     let mut settings = settings();
     settings.apis.push(gate::Api {
-        name: ApiName::try_new("world").unwrap(),
-        concurrency: None,
         rates: vec![(Rate::try_new("2/s").unwrap(), gate::Per::Api)],
-        queue_max: NonZeroUsize::new(1000).unwrap(),
+        ..gate::Api::new(ApiName::try_new("world").unwrap())
     });
     let drain = Drain::new();
     let scheduler = Scheduler::new(Arc::new(Registry::new(tools)), settings, drain.clone());

@@ -1,6 +1,6 @@
 //! An entry of `apis:`.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value as Schema, json};
 
@@ -23,9 +23,6 @@ use crate::{
 
 /// Most bytes of a response.
 type ResponseBytes = Size<1024, { 1 << 30 }>;
-
-/// Calls that may wait for an API where no number is named.
-const DEFAULT_QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// One upstream that tools share.
 #[derive(Debug)]
@@ -92,7 +89,7 @@ impl Object for Api {
                 .map(Option::unwrap_or_default),
             queue: fields.or(
                 "queue",
-                Count(DEFAULT_QUEUE),
+                Count(gate::Api::QUEUE_MAX),
                 "Calls that may wait for it; one more fails at once as `overloaded`.",
             ),
             retry: fields.section("retry"),
@@ -145,6 +142,8 @@ impl Api {
             concurrency: self.concurrency?.map(|count| count.0),
             rates: self.rate.as_ref()?.0.iter().map(|limit| (limit.rate, limit.per)).collect(),
             queue_max: self.queue?.0,
+            pause_max: gate::Api::PAUSE_MAX,
+            breaker: None,
         })
     }
 }

@@ -9,8 +9,11 @@ use std::{
 use super::{Per, queue::Queue};
 use crate::{
     clock::{self, Instant},
-    limits::{Bucket, Rate},
-    model::{SessionId, Tenant},
+    limits::{
+        Breaker, Bucket, Rate,
+        breaker::{Barred, Entry},
+    },
+    model::{ApiName, SessionId, Tenant},
 };
 
 /// Sessions that an API keeps buckets for; about 200 bytes each. Those beyond
@@ -21,12 +24,17 @@ const SESSION_BUCKETS_MAX: usize = 10_000;
 const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Api {
+    /// `None` for the one that stands for all without limits.
+    pub(super) name: Option<ApiName>,
     pub(super) cap: Option<Cap>,
     pub(super) queue_max: usize,
     pub(super) waiters: Queue,
     pub(super) buckets: Vec<Bucket>,
     pub(super) by_session: SessionBuckets,
     pub(super) paused_until: Option<Instant>,
+    /// The longest pause.
+    pub(super) pause_max: Duration,
+    pub(super) breaker: Option<Breaker>,
     /// When the next grant by time can be made; `None` while none waits for it.
     pub(super) alarm: Option<Instant>,
     pub(super) throttled: Throttled,
@@ -113,11 +121,25 @@ pub(super) fn ready(buckets: &[Bucket], cost: NonZeroU32) -> Option<Instant> {
 }
 
 impl Api {
-    pub(super) fn new(
-        concurrency: Option<NonZeroUsize>,
-        queue_max: usize,
-        rates: &[(Rate, Per)],
-    ) -> Self {
+    /// What stands for every API without limits.
+    pub(super) fn unlimited() -> Self {
+        Self {
+            name: None,
+            cap: None,
+            queue_max: usize::MAX,
+            waiters: Queue::default(),
+            buckets: Vec::new(),
+            by_session: SessionBuckets::default(),
+            paused_until: None,
+            pause_max: super::Api::PAUSE_MAX,
+            breaker: None,
+            alarm: None,
+            throttled: Throttled::default(),
+        }
+    }
+
+    pub(super) fn new(settings: super::Api) -> Self {
+        let super::Api { name, concurrency, rates, queue_max, pause_max, breaker } = settings;
         let of = |per: Per| rates.iter().filter(move |(_, of)| *of == per).map(|(rate, _)| *rate);
         let by_session = SessionBuckets {
             rates: of(Per::Session).collect(),
@@ -126,14 +148,35 @@ impl Api {
             swept_at: None,
         };
         Self {
+            name: Some(name),
             cap: concurrency.map(Cap::new),
-            queue_max,
-            waiters: Queue::default(),
+            queue_max: queue_max.get(),
             buckets: of(Per::Api).map(Bucket::new).collect(),
             by_session,
-            paused_until: None,
-            alarm: None,
-            throttled: Throttled::default(),
+            pause_max,
+            breaker: breaker.map(Breaker::new),
+            ..Self::unlimited()
         }
+    }
+
+    /// Whether its breaker or its cap lets nobody through.
+    pub(super) fn is_shut(&self, now: Instant) -> bool {
+        self.cap.as_ref().is_some_and(Cap::is_full)
+            || self.breaker.as_ref().is_some_and(|breaker| breaker.entry(now) != Entry::Free)
+    }
+
+    /// Why asking it would be in vain, if it would.
+    pub(super) fn barred(&self, now: Instant) -> Option<Barred> {
+        match self.breaker.as_ref()?.entry(now) {
+            Entry::Barred(barred) => Some(self.paused(barred, now)),
+            Entry::Free | Entry::Probing => None,
+        }
+    }
+
+    /// No probe goes before a pause is over.
+    pub(super) fn paused(&self, barred: Barred, now: Instant) -> Barred {
+        let pause =
+            self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        Barred { after: barred.after.max(pause), ..barred }
     }
 }

@@ -107,6 +107,14 @@ impl Queue {
         self.length += 1;
     }
 
+    /// Takes everyone out; gives the waiters, in no order.
+    pub(super) fn clear(&mut self) -> Vec<usize> {
+        let sessions = std::mem::take(self).sessions.into_values();
+        let batches = sessions.flat_map(|session| session.batches.into_values());
+        let lanes = batches.flat_map(|batch| batch.lanes);
+        lanes.flat_map(|(_, lane)| lane.into_values()).map(|(waiter, _)| waiter).collect()
+    }
+
     /// Takes a waiter out that gave up.
     pub(super) fn remove(&mut self, place: &Place) {
         self.take_out(place);

@@ -11,14 +11,34 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    limits::Bucket,
+    limits::{
+        Bucket,
+        breaker::{Change, Ticket, Verdict},
+    },
     model::{ApiName, SessionId, Tenant, ToolName},
 };
 
 mod grants;
 
-/// Those to be woken, and whether whoever keeps time must know of a change.
-pub(super) type Woken = (Vec<Waker>, bool);
+/// What a change under the lock leaves to be done outside it.
+#[derive(Debug, Default)]
+pub(super) struct Aftermath {
+    /// Those to be woken.
+    pub(super) woken: Vec<Waker>,
+    /// Whether whoever keeps time must know of a change.
+    pub(super) has_new_alarm: bool,
+    /// An API whose breaker changed its state.
+    pub(super) change: Option<(ApiName, Change)>,
+}
+
+/// What an attempt holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rights {
+    pub(super) batch: usize,
+    pub(super) api: usize,
+    pub(super) tool: usize,
+    pub(super) ticket: Option<Ticket>,
+}
 
 pub(super) struct State {
     process: Cap,
@@ -50,7 +70,7 @@ pub(super) struct Waiter {
     /// own.
     pub(super) throttled: Duration,
     waker: Option<Waker>,
-    is_granted: bool,
+    answer: Option<Result<Rights, Refused>>,
 }
 
 struct Session {
@@ -76,11 +96,11 @@ pub(super) enum Keeper {
 
 impl State {
     pub(super) fn new(settings: Settings) -> Self {
-        let mut apis = vec![Api::new(None, usize::MAX, &[])];
+        let mut apis = vec![Api::unlimited()];
         let mut api_keys = HashMap::new();
         for api in settings.apis {
-            api_keys.insert(api.name, apis.len());
-            apis.push(Api::new(api.concurrency, api.queue_max.get(), &api.rates));
+            api_keys.insert(api.name.clone(), apis.len());
+            apis.push(Api::new(api));
         }
         let mut tools = vec![None];
         let mut tool_keys = HashMap::new();
@@ -151,16 +171,18 @@ impl State {
     }
 
     /// Grants to a newcomer where nobody waits before it and all is there.
-    pub(super) fn grant_at_once(&mut self, api: usize, place: &Place, now: Instant) -> bool {
+    pub(super) fn grant_at_once(
+        &mut self,
+        api: usize,
+        place: &Place,
+        now: Instant,
+    ) -> Option<Rights> {
         let is_free = self.apis[api].waiters.len() == 0
-            && !self.is_full(api)
+            && !self.is_full(api, now)
             && self.has_room(place.batch, place.tool)
             && self.shared_ready(api, place.cost, now).is_none()
             && self.own_ready(api, place.session, place.cost).is_none();
-        if is_free {
-            self.take(api, place);
-        }
-        is_free
+        is_free.then(|| self.take(api, place, now))
     }
 
     /// Whether it is worth while to wait.
@@ -172,6 +194,9 @@ impl State {
         now: Instant,
     ) -> Result<(), Refused> {
         let of = &mut self.apis[api];
+        if let Some(barred) = of.barred(now) {
+            return Err(Refused::Barred(barred));
+        }
         if of.waiters.len() >= of.queue_max {
             return Err(Refused::QueueFull(of.waiters.len()));
         }
@@ -200,26 +225,25 @@ impl State {
 
     /// Lets a newcomer wait. Others may wait for reasons that do not hold for it,
     /// so it may be granted at once.
-    pub(super) fn enqueue(
-        &mut self,
-        api: usize,
-        place: Place,
-        now: Instant,
-    ) -> (usize, Vec<Waker>, bool) {
+    pub(super) fn enqueue(&mut self, api: usize, place: Place, now: Instant) -> (usize, Aftermath) {
         let throttled = self.apis[api].throttled.total(now);
         let waiter =
-            self.waiters.insert(Waiter { api, place, throttled, waker: None, is_granted: false });
+            self.waiters.insert(Waiter { api, place, throttled, waker: None, answer: None });
         self.apis[api].waiters.push(waiter, &place);
-        let mut woken = Vec::new();
-        let has_new_alarm = self.grant(api, now, &mut woken);
-        (waiter, woken, has_new_alarm)
+        let mut aftermath = Aftermath::default();
+        self.grant(api, now, &mut aftermath);
+        (waiter, aftermath)
     }
 
-    /// The waiter, if it was granted; else it will be woken.
-    pub(super) fn poll(&mut self, key: usize, waker: &Waker) -> Option<Waiter> {
+    /// The waiter and its answer, if it has one; else it will be woken.
+    pub(super) fn poll(
+        &mut self,
+        key: usize,
+        waker: &Waker,
+    ) -> Option<(Result<Rights, Refused>, Waiter)> {
         let waiter = &mut self.waiters[key];
-        if waiter.is_granted {
-            return Some(self.waiters.remove(key));
+        if let Some(answer) = waiter.answer.take() {
+            return Some((answer, self.waiters.remove(key)));
         }
         if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             waiter.waker = Some(waker.clone());
@@ -227,28 +251,31 @@ impl State {
         None
     }
 
-    /// A waiter goes, granted or not.
-    pub(super) fn give_up(&mut self, key: usize, now: Instant) -> Woken {
-        let Waiter { api, place, is_granted, .. } = self.waiters.remove(key);
-        if is_granted {
-            return self.give_back(place.batch, api, place.tool, now);
+    /// A waiter goes, answered or not.
+    pub(super) fn give_up(&mut self, key: usize, now: Instant) -> Aftermath {
+        let Waiter { api, place, answer, .. } = self.waiters.remove(key);
+        let mut aftermath = Aftermath::default();
+        match answer {
+            Some(Ok(rights)) => return self.give_back(rights, None, now),
+            Some(Err(_)) => {}
+            None => {
+                self.apis[api].waiters.remove(&place);
+                // It may have been the head that the others waited behind.
+                self.grant(api, now, &mut aftermath);
+            }
         }
-        self.apis[api].waiters.remove(&place);
-        // It may have been the head that the others waited behind.
-        let mut woken = Vec::new();
-        let has_new_alarm = self.grant(api, now, &mut woken);
-        (woken, has_new_alarm)
+        aftermath
     }
 
-    /// Gives one attempt's places back and grants them to whoever is next, the
-    /// APIs in turn.
+    /// Takes in what one attempt says of its API, gives its places back and grants
+    /// them to whoever is next, the APIs in turn.
     pub(super) fn give_back(
         &mut self,
-        batch: usize,
-        api: usize,
-        tool: usize,
+        rights: Rights,
+        verdict: Option<Verdict>,
         now: Instant,
-    ) -> Woken {
+    ) -> Aftermath {
+        let Rights { batch, api, tool, ticket } = rights;
         self.process.used -= 1;
         if let Some(cap) = &mut self.apis[api].cap {
             cap.used -= 1;
@@ -260,29 +287,75 @@ impl State {
         batch.cap.used -= 1;
         self.sessions[batch.session].cap.used -= 1;
 
-        let mut woken = Vec::new();
-        let mut has_new_alarm = false;
+        let mut aftermath = Aftermath::default();
+        if let Some(verdict) = verdict {
+            self.record(api, ticket, verdict, now, &mut aftermath);
+        }
+        if let (Some(breaker), Some(ticket)) = (&mut self.apis[api].breaker, ticket) {
+            breaker.end(ticket);
+        }
         if !self.waiters.is_empty() {
             self.turn = (self.turn + 1) % self.apis.len();
             for offset in 0..self.apis.len() {
                 let api = (self.turn + offset) % self.apis.len();
-                has_new_alarm |= self.grant(api, now, &mut woken);
+                self.grant(api, now, &mut aftermath);
             }
         }
-        (woken, has_new_alarm)
+        aftermath
     }
 
-    /// Grants nothing at that API before `until`. What time allowed until now, and
-    /// nobody has looked at yet, is granted where `until` is over already.
-    pub(super) fn pause(&mut self, api: &ApiName, until: Instant, now: Instant) -> Woken {
-        let mut woken = Vec::new();
+    /// Takes in what an attempt says of its API while it still holds its places.
+    pub(super) fn report(
+        &mut self,
+        api: usize,
+        ticket: Option<Ticket>,
+        verdict: Verdict,
+        now: Instant,
+    ) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        self.record(api, ticket, verdict, now, &mut aftermath);
+        self.grant(api, now, &mut aftermath);
+        aftermath
+    }
+
+    fn record(
+        &mut self,
+        api: usize,
+        ticket: Option<Ticket>,
+        verdict: Verdict,
+        now: Instant,
+        aftermath: &mut Aftermath,
+    ) {
+        let of = &mut self.apis[api];
+        let (Some(breaker), Some(ticket)) = (&mut of.breaker, ticket) else {
+            return;
+        };
+        let Some(change) = breaker.record(ticket, verdict, now) else {
+            return;
+        };
+        if let Change::Opened(barred) = change {
+            let barred = of.paused(barred, now);
+            for key in of.waiters.clear() {
+                let waiter = &mut self.waiters[key];
+                waiter.answer = Some(Err(Refused::Barred(barred)));
+                aftermath.woken.extend(waiter.waker.take());
+            }
+        }
+        aftermath.change = of.name.clone().map(|name| (name, change));
+    }
+
+    /// Grants nothing at that API for `wait`, or the longest pause where that is
+    /// shorter. What time allowed until now, and nobody has looked at yet, is granted
+    /// where the pause is over already.
+    pub(super) fn pause(&mut self, api: &ApiName, wait: Duration, now: Instant) -> Aftermath {
+        let mut aftermath = Aftermath::default();
         let Some(&api) = self.api_keys.get(api) else {
-            return (woken, false);
+            return aftermath;
         };
         let of = &mut self.apis[api];
-        of.paused_until = of.paused_until.max(Some(until));
-        let has_new_alarm = self.grant(api, now, &mut woken);
-        (woken, has_new_alarm)
+        of.paused_until = of.paused_until.max(now.checked_add(wait.min(of.pause_max)));
+        self.grant(api, now, &mut aftermath);
+        aftermath
     }
 
     /// When the next grant by time can be made. Nobody keeps time from here on
@@ -305,13 +378,13 @@ impl State {
 
     /// Makes the grants whose time has come.
     pub(super) fn ring(&mut self, now: Instant) -> Vec<Waker> {
-        let mut woken = Vec::new();
+        let mut aftermath = Aftermath::default();
         for api in 0..self.apis.len() {
             if self.apis[api].alarm.is_some_and(|alarm| alarm <= now) {
-                self.grant(api, now, &mut woken);
+                self.grant(api, now, &mut aftermath);
             }
         }
-        woken
+        aftermath.woken
     }
 }
 
@@ -322,13 +395,18 @@ impl State {
         self.sessions.len()
     }
 
+    pub(super) fn breaker_of(&self, api: &ApiName) -> crate::limits::breaker::Status {
+        let breaker = self.apis[self.api_keys[api]].breaker.as_ref();
+        breaker.unwrap().status(crate::clock::now())
+    }
+
     /// No cap is exceeded, and nobody waits who could run.
     pub(super) fn check_invariants(&mut self) {
         assert!(self.process.used <= self.process.max);
         assert!(self.batches.iter().all(|(_, batch)| batch.cap.used <= batch.cap.max));
         assert!(self.sessions.iter().all(|(_, session)| session.cap.used <= session.cap.max));
         assert!(self.apis.iter().flat_map(|api| &api.cap).all(|cap| cap.used <= cap.max));
-        let queued = self.waiters.iter().filter(|(_, waiter)| !waiter.is_granted);
+        let queued = self.waiters.iter().filter(|(_, waiter)| waiter.answer.is_none());
         assert_eq!(queued.count(), self.apis.iter().map(|api| api.waiters.len()).sum::<usize>());
         let now = crate::clock::now();
         for api in 0..self.apis.len() {

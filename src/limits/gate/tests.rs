@@ -2,6 +2,7 @@ use std::{future::Future, task::Waker};
 
 use super::*;
 
+mod breakers;
 mod caps;
 #[cfg(feature = "shuttle")]
 mod interleavings;
@@ -27,7 +28,7 @@ fn open(gate: &Gate, of: &str) -> Arc<Scope> {
 
 /// An API without limits.
 fn api(api: &str) -> Api {
-    Api { name: name(api), concurrency: None, rates: Vec::new(), queue_max: nz(100_000) }
+    Api { queue_max: nz(100_000), ..Api::new(name(api)) }
 }
 
 fn capped(of: &str, max: usize) -> Api {
@@ -90,7 +91,7 @@ impl Asked {
 
 fn poll(wait: &mut Wait) -> Option<Permit> {
     match Pin::new(wait).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(permit) => Some(permit),
+        Poll::Ready(answer) => Some(answer.unwrap()),
         Poll::Pending => None,
     }
 }

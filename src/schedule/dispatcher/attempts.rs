@@ -4,15 +4,15 @@ use std::{cmp::Reverse, num::NonZeroU32, time::Duration};
 
 use super::{Dispatcher, Task, Timer};
 use crate::{
-    backend::{self, Attempt, SentMark},
+    backend::{self, Attempt, Reply, SentMark},
+    limits::{Permit, Refused, Verdict},
     model::{Effect, Failure, FailureCode, RetryAdvice, Sent},
     retry,
-    schedule::batch_state::{self, State},
+    schedule::{
+        batch_state::{self, State},
+        outcome,
+    },
 };
-
-/// The longest that an upstream's `Retry-After` is heeded for everyone: one that
-/// asks for more has more wrong with it than its load.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 impl Dispatcher {
     pub(super) fn run_attempt(&mut self, call: usize, number: u32) {
@@ -37,6 +37,7 @@ impl Dispatcher {
         let own = policy.and_then(|policy| now.checked_add(policy.settings().attempt_timeout?));
         let deadline = own.map_or(deadline, |own| own.min(deadline));
         flight.attempt_deadline = Some(deadline);
+        flight.mark = Some(permit.mark());
         flight.sent = SentMark::default();
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
         let trace = self.intake.passed_on.clone();
@@ -47,7 +48,6 @@ impl Dispatcher {
 
     /// Another attempt, or the end.
     pub(super) fn fail(&mut self, call: usize, error: backend::Error) {
-        self.heed(call, &error);
         let sent = error.sent;
         let failure = self.failure_of(call, error);
         let event = match self.delay(call, &failure, sent) {
@@ -83,11 +83,72 @@ impl Dispatcher {
         self.timers.push(Reverse((now + delay, call, Timer::BackedOff)));
     }
 
-    /// An upstream that asks to be left alone is left alone by everyone.
-    fn heed(&self, call: usize, error: &backend::Error) {
-        if let (Some(after), Some(tool)) = (error.retry_after, &self.intake.tools[call]) {
-            self.scope.pause(&tool.api, self.now + after.min(PAUSE_MAX));
+    /// Why the gate refuses it, for the model.
+    pub(super) fn refused(&self, call: usize, refused: Refused) -> Failure {
+        let deadline = self.flights[call].deadline.unwrap_or(self.deadline);
+        let left = deadline.saturating_duration_since(self.now);
+        match self.intake.tools[call].as_ref() {
+            Some(tool) => outcome::refused(refused, &tool.api, left),
+            None => Failure::new(FailureCode::Internal, "the call has no tool"),
         }
+    }
+
+    /// Takes in what an attempt's answer says of its API, then gives its rights
+    /// back: whoever gets them next is bound by it.
+    pub(super) fn learn(
+        &mut self,
+        call: usize,
+        answer: &Result<Reply, backend::Error>,
+        ran: Duration,
+        permit: Option<Permit>,
+    ) {
+        let Some(tool) = self.intake.tools[call].as_ref() else {
+            return;
+        };
+        // An upstream that asks to be left alone is left alone by everyone.
+        if let Err(backend::Error { retry_after: Some(wait), .. }) = answer {
+            self.scope.pause(&tool.api, *wait);
+        }
+        let verdict = match answer {
+            Ok(_) => Some(Verdict::Works),
+            Err(error) => self.verdict(call, error.code, error.retry, ran),
+        };
+        if let Some(permit) = permit {
+            permit.end(verdict);
+        }
+    }
+
+    /// An attempt did not even say that its time was over.
+    pub(super) fn overran(&mut self, call: usize) {
+        let ran = self.ledger.stopped(call, self.now);
+        let (code, advice) = (FailureCode::DeadlineExceeded, RetryAdvice::SameInput);
+        let verdict = self.verdict(call, code, advice, ran);
+        if let (Some(verdict), Some(mark)) = (verdict, self.flights[call].mark.take()) {
+            self.scope.report(mark, verdict);
+        }
+    }
+
+    /// What a failure says of the API. One that was given less time than the tool
+    /// usually takes says nothing by not being in time: whoever sends a turn names
+    /// its times, and must not be able to bar an API for everyone.
+    fn verdict(
+        &self,
+        call: usize,
+        code: FailureCode,
+        advice: RetryAdvice,
+        ran: Duration,
+    ) -> Option<Verdict> {
+        let usual = self.intake.tools[call].as_ref()?.latency.expected();
+        let is_short =
+            code == FailureCode::DeadlineExceeded && ran < usual && !self.is_attempts_own(call);
+        Verdict::of_failure(code, advice).filter(|_| !is_short)
+    }
+
+    /// Whether it is the attempt's own time that is over, not the call's.
+    fn is_attempts_own(&self, call: usize) -> bool {
+        let flight = &self.flights[call];
+        flight.attempt_deadline < flight.deadline
+            && flight.attempt_deadline.is_some_and(|deadline| deadline <= self.now)
     }
 
     /// The cause stays here; the message goes on to the model.
@@ -100,11 +161,10 @@ impl Dispatcher {
             cause = error.cause.as_ref().map(tracing::field::display),
             "An attempt failed"
         );
-        let flight = &self.flights[call];
-        let is_attempts_own = flight.attempt_deadline < flight.deadline
-            && flight.attempt_deadline.is_some_and(|deadline| deadline <= self.now);
         match error.into_failure() {
-            Failure { code: FailureCode::DeadlineExceeded, message, .. } if is_attempts_own => {
+            Failure { code: FailureCode::DeadlineExceeded, message, .. }
+                if self.is_attempts_own(call) =>
+            {
                 Failure::new(FailureCode::AttemptTimeout, message)
             }
             failure => failure,

@@ -77,7 +77,7 @@ impl Dispatcher {
                     if last > now {
                         self.timers.push(Reverse((last, call, timer)));
                     } else {
-                        self.ledger.stopped(call, now);
+                        self.overran(call);
                         self.time_up(call);
                     }
                 }

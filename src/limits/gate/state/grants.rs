@@ -1,8 +1,8 @@
 //! Who is granted what: all of it together, in order.
 
-use std::{num::NonZeroU32, task::Waker};
+use std::num::NonZeroU32;
 
-use super::{Cap, Place, State};
+use super::{Aftermath, Cap, Place, Rights, State};
 use crate::{clock::Instant, limits::gate::api::ready};
 
 /// Who is next at an API.
@@ -15,40 +15,40 @@ pub(super) enum Next {
 }
 
 impl State {
-    /// Grants to the waiters of `api` while all is there for the next. Gives
-    /// whether its alarm was set to sooner than before, or off.
-    pub(super) fn grant(&mut self, api: usize, now: Instant, woken: &mut Vec<Waker>) -> bool {
+    /// Grants to the waiters of `api` while all is there for the next, and sets its
+    /// alarm.
+    pub(super) fn grant(&mut self, api: usize, now: Instant, aftermath: &mut Aftermath) {
         if self.apis[api].waiters.len() == 0 && self.apis[api].alarm.is_none() {
-            return false;
+            return;
         }
         let alarm = loop {
             match self.next(api, now) {
                 Next::Waiter(waiter) => {
                     let place = self.waiters[waiter].place;
-                    self.take(api, &place);
+                    let rights = self.take(api, &place, now);
                     self.apis[api].waiters.serve(&place);
                     let total = self.apis[api].throttled.total(now);
                     let waiter = &mut self.waiters[waiter];
-                    waiter.is_granted = true;
+                    waiter.answer = Some(Ok(rights));
                     waiter.throttled = total.saturating_sub(waiter.throttled);
-                    woken.extend(waiter.waker.take());
+                    aftermath.woken.extend(waiter.waker.take());
                 }
                 Next::At(when) => break Some(when),
                 Next::Nobody => break None,
             }
         };
         let of = &mut self.apis[api];
-        let has_new_alarm = match (alarm, of.alarm) {
+        // Whoever keeps time must know of one that is sooner, or that there is none.
+        aftermath.has_new_alarm |= match (alarm, of.alarm) {
             (Some(new), Some(old)) => new < old,
             (new, old) => new.is_some() != old.is_some(),
         };
         of.alarm = alarm;
         of.throttled.set(alarm.is_some(), now);
-        has_new_alarm
     }
 
     pub(super) fn next(&mut self, api: usize, now: Instant) -> Next {
-        if self.is_full(api) || self.apis[api].waiters.len() == 0 {
+        if self.is_full(api, now) || self.apis[api].waiters.len() == 0 {
             return Next::Nobody;
         }
         let mut soonest: Option<Instant> = None;
@@ -85,8 +85,8 @@ impl State {
         )
     }
 
-    pub(super) fn is_full(&self, api: usize) -> bool {
-        self.process.is_full() || self.apis[api].cap.as_ref().is_some_and(Cap::is_full)
+    pub(super) fn is_full(&self, api: usize, now: Instant) -> bool {
+        self.process.is_full() || self.apis[api].is_shut(now)
     }
 
     pub(super) fn has_room(&self, batch: usize, tool: usize) -> bool {
@@ -120,7 +120,7 @@ impl State {
     }
 
     /// Takes everything that an attempt needs; all of it is there.
-    pub(super) fn take(&mut self, api: usize, place: &Place) {
+    pub(super) fn take(&mut self, api: usize, place: &Place, now: Instant) -> Rights {
         self.process.used += 1;
         if let Some(cap) = &mut self.apis[api].cap {
             cap.used += 1;
@@ -137,5 +137,7 @@ impl State {
             let was_there = bucket.take(place.cost);
             debug_assert!(was_there, "a token was granted that was not there");
         }
+        let ticket = of.breaker.as_mut().map(|breaker| breaker.begin(now));
+        Rights { batch: place.batch, api, tool: place.tool, ticket }
     }
 }
