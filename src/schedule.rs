@@ -34,6 +34,7 @@ mod intake;
 mod outcome;
 mod settings;
 pub mod submission;
+mod twins;
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod after;
+mod cache;
 mod cost;
 mod slots;
 mod version;
@@ -102,6 +103,7 @@ fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
         }
     }
     after::check(tools, decoder);
+    cache::check(tools, decoder);
     if let Some(apis) = apis {
         cost::check(apis, tools, decoder);
         warn(apis, tools, decoder);
@@ -211,6 +213,7 @@ fn tool(
         cost,
         effect,
         fallback,
+        cache,
         after,
         references,
         max_bytes,
@@ -230,6 +233,7 @@ fn tool(
         references: references == References::On,
         result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),
         fallback: fallback?,
+        cache: cache?.map(|cache| cache.value.0),
         ..registry::tool::Settings::new(entry.name?, input?.schema?, api)
     };
     let mut settings = settings?;

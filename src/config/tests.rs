@@ -97,6 +97,7 @@ fn every_fault_of_a_file_is_told_at_once() {
         ("tools", include_str!("tests/faulty/tools.yaml")),
         ("requests", include_str!("tests/faulty/requests.yaml")),
         ("after", include_str!("tests/faulty/after.yaml")),
+        ("cache", include_str!("tests/faulty/cache.yaml")),
         ("process", include_str!("tests/faulty/process.yaml")),
         ("yaml", include_str!("tests/faulty/yaml.yaml")),
     ];

@@ -7,7 +7,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BinaryHeap, HashMap, VecDeque},
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -31,14 +31,18 @@ use super::{
 };
 use crate::{
     backend::{Reply, SentMark},
+    cache::Write,
     clock::{self, Instant},
     limits::{Asked, Mark, Permit, Request, Scope},
-    model::{Content, Json, Sent},
+    model::{Content, Digest, Json, Sent},
 };
 
 mod attempts;
 mod ends;
 mod prepare;
+mod reuse;
+
+use reuse::Start;
 
 /// The task of one batch.
 pub(super) struct Dispatcher {
@@ -46,6 +50,10 @@ pub(super) struct Dispatcher {
     intake: Intake,
     state: BatchState,
     flights: Vec<Flight>,
+    /// Who runs for all that ask for the same, by their group.
+    leaders: HashMap<(usize, Digest), usize>,
+    /// How often a call that may change something began or ended.
+    writes: u64,
     /// Events of the machine that are to be applied.
     inbox: VecDeque<batch_state::Event>,
     /// What the machine wants done, empty between events: kept for its room.
@@ -83,6 +91,12 @@ struct Flight {
     /// The wait before the next attempt.
     delay: Duration,
     sent: SentMark,
+    /// Of the input, where somebody asked for it.
+    digest: Option<Digest>,
+    /// When the last attempt of one that only reads began.
+    started: Option<Start>,
+    /// Held by one that may change something from its first attempt to its end.
+    write: Option<Write>,
 }
 
 impl Dispatcher {
@@ -110,6 +124,8 @@ impl Dispatcher {
             intake,
             state,
             flights,
+            leaders: HashMap::new(),
+            writes: 0,
             inbox: VecDeque::new(),
             actions: Vec::new(),
             tasks: FuturesUnordered::new(),
@@ -206,6 +222,10 @@ impl Dispatcher {
     }
 
     fn perform(&mut self, action: Action) {
+        if let Action::Lock(call) | Action::Enqueue(call) = &action {
+            // Perhaps it waited for an identical one until now.
+            self.ledger.goes_alone(*call, self.now);
+        }
         match action {
             Action::Prepare(call) => {
                 let event = self
@@ -235,6 +255,11 @@ impl Dispatcher {
             return;
         };
         let deadline = self.flights[call].deadline.unwrap_or(self.deadline);
+        if deadline <= self.now {
+            // It shared the run of one whose time was over with its own.
+            self.inbox.push_back(batch_state::Event::TimeUp(call, Sent::No));
+            return;
+        }
         let (cost, path) = (tool.cost, self.intake.paths[call]);
         let request = Request { api: &tool.api, tool: &tool.name, cost, path, deadline };
         match self.scope.ask(request) {
@@ -295,15 +320,24 @@ impl Dispatcher {
 
     fn succeed(&mut self, call: usize, content: Vec<Content>) {
         let max = self.intake.tools[call].as_ref().map_or(usize::MAX, |tool| tool.result_bytes_max);
+        let kept = self.is_remembered(call).then(|| content.clone());
         let event = match self.ledger.keep(call, content, max) {
-            Ok(()) => batch_state::Event::Succeeded(call),
+            Ok(()) => {
+                if let Some(kept) = kept {
+                    self.remember(call, &kept);
+                }
+                batch_state::Event::Succeeded(call)
+            }
             Err(failure) => batch_state::Event::Failed(call, failure, Sent::Answered),
         };
         self.feed(event);
     }
 
     fn finish(&mut self, call: usize, ending: Ending) {
-        self.flights[call] = Flight::default();
+        self.note_end(call);
+        // An identical call may come yet, and ask when this one's answer was made.
+        let started = self.flights[call].started;
+        self.flights[call] = Flight { started, ..Flight::default() };
         self.ledger.finish(&self.intake, call, ending, self.now);
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{Accepted, Refusal, Settings, Submission};
+use super::{Accepted, Refusal, Settings, Submission, twins};
 use crate::{
     clock::Instant,
     model::{BatchId, Call, Failure, FailureCode, Owner, Tenant},
@@ -27,6 +27,8 @@ pub(super) struct Intake {
     pub(super) calls: Vec<Call>,
     /// `None` where the name is no tool's.
     pub(super) tools: Vec<Option<Arc<Tool>>>,
+    /// By call, the group of those that may share its run.
+    pub(super) twins: Vec<Option<usize>>,
     pub(super) plan: Arc<Plan>,
     /// What takes time from each call on, itself included.
     pub(super) paths: Vec<Duration>,
@@ -128,6 +130,7 @@ pub(super) fn take_in(
         input.forget_value();
     }
 
+    let twins = twins::groups(&tools);
     let latencies: Vec<_> = tools
         .iter()
         .map(|tool| tool.as_ref().map_or(Latency::UNKNOWN, |tool| tool.latency.expected()))
@@ -150,6 +153,7 @@ pub(super) fn take_in(
         accepted,
         calls,
         tools,
+        twins,
         plan,
         paths,
         deadline,

@@ -21,15 +21,20 @@ use crate::{
         ApiName, AttemptTimings, CallResult, Content, Failure, FailureCode, FailureOrigin, Json,
         RetryAdvice, Source, Timings, Truncation,
     },
-    plan::{Plan, Template, Whole},
+    plan::Plan,
     shape,
 };
+
+mod wholes;
+
+use wholes::Wholes;
 
 /// Everything that a batch will have to show.
 #[derive(Debug)]
 pub(super) struct Ledger {
     accepted_at: Instant,
     slots: Vec<Slot>,
+    wholes: Wholes,
     open: usize,
     ended_at: Instant,
     pub(super) events: mpsc::Sender<Event>,
@@ -49,12 +54,11 @@ struct Slot {
     begun: usize,
     /// Those that ended, once one of them has to be made again.
     attempts: Vec<AttemptTimings>,
-    /// Whether it will read no more of other calls' results.
-    has_read: bool,
-    /// Calls that have yet to read the whole result.
-    readers: usize,
-    /// The whole result, while somebody may read it.
-    whole: Option<Whole>,
+    /// Waiting for an identical call.
+    sharing: Duration,
+    sharing_since: Option<Instant>,
+    /// The call whose answer it got.
+    leader: Option<usize>,
     /// What the model will see of it.
     shown: Vec<Content>,
     truncation: Option<Truncation>,
@@ -63,13 +67,9 @@ struct Slot {
 
 impl Ledger {
     pub(super) fn new(intake: &Intake, now: Instant, events: mpsc::Sender<Event>) -> Self {
-        let mut slots: Vec<_> = intake.calls.iter().map(|_| Slot::default()).collect();
-        for template in intake.plan.nodes.iter().filter_map(|node| node.template.as_ref()) {
-            for parent in template.parents() {
-                slots[*parent].readers += 1;
-            }
-        }
-        Self { accepted_at: now, open: slots.len(), slots, ended_at: now, events }
+        let slots: Vec<_> = intake.calls.iter().map(|_| Slot::default()).collect();
+        let wholes = Wholes::new(intake);
+        Self { accepted_at: now, open: slots.len(), slots, wholes, ended_at: now, events }
     }
 
     pub(super) fn accepted(&self, accepted: &Arc<Accepted>) {
@@ -137,8 +137,8 @@ impl Ledger {
         let input = match (&intake.calls[call].input, &intake.plan.nodes[call].template) {
             (Ok(input), None) => Ok(input.clone()),
             (Ok(_), Some(template)) => guarded(|| {
-                let input = template
-                    .resolve(intake.input_bytes_max, |parent| self.slots[parent].whole.as_ref())?;
+                let input =
+                    template.resolve(intake.input_bytes_max, |parent| self.wholes.get(parent))?;
                 if let Some(tool) = &intake.tools[call] {
                     tool.schema.check(&input)?;
                 }
@@ -147,23 +147,20 @@ impl Ledger {
             // Its fault ended it before this could be asked for.
             (Err(_), _) => Err(Failure::new(FailureCode::InvalidInput, "the input is not JSON")),
         };
-        self.release_parents(intake, call);
+        self.wholes.release_parents(intake, call);
         input
     }
 
-    /// The call will read nothing more: whole results that nobody else waits
-    /// for are let go.
-    fn release_parents(&mut self, intake: &Intake, call: usize) {
-        if std::mem::replace(&mut self.slots[call].has_read, true) {
-            return;
-        }
-        for parent in intake.plan.nodes[call].template.iter().flat_map(Template::parents) {
-            let slot = &mut self.slots[*parent];
-            slot.readers = slot.readers.saturating_sub(1);
-            if slot.readers == 0 {
-                slot.whole = None;
-            }
-        }
+    /// An identical call runs for it, too.
+    pub(super) fn shares(&mut self, call: usize, now: Instant) {
+        self.slots[call].sharing_since = Some(now);
+    }
+
+    /// It runs itself, or has ended.
+    pub(super) fn goes_alone(&mut self, call: usize, now: Instant) {
+        let slot = &mut self.slots[call];
+        slot.sharing += slot.sharing_since.take().map_or(Duration::ZERO, |since| now - since);
+        self.wholes.goes_alone(call);
     }
 
     /// Keeps what a successful attempt answered: whole for those that read it,
@@ -174,11 +171,9 @@ impl Ledger {
         content: Vec<Content>,
         result_bytes_max: usize,
     ) -> Result<(), Failure> {
-        let slot = &mut self.slots[call];
-        if slot.readers > 0 {
-            slot.whole = Some(Whole::new(&content));
-        }
+        self.wholes.keep(call, &content);
         let shaped = guarded(|| Ok(shape::shape(content, result_bytes_max)))?;
+        let slot = &mut self.slots[call];
         slot.shown = shaped.content;
         slot.truncation = shaped.truncation;
         Ok(())
@@ -203,14 +198,29 @@ impl Ledger {
         debug_assert!(kept.is_ok(), "a fallback cannot be shown");
     }
 
+    /// The result of `leader`, which has ended, is that of `call`, too.
+    fn share(&mut self, call: usize, leader: usize) {
+        self.wholes.share(call, leader);
+        let shared = self.slots[leader].result.clone();
+        let slot = &mut self.slots[call];
+        slot.leader = Some(leader);
+        if let Some(shared) = shared {
+            slot.shown.clone_from(&shared.content);
+            slot.truncation = shared.truncation;
+        }
+    }
+
     /// The call is terminal: tells its result.
     pub(super) fn finish(&mut self, intake: &Intake, call: usize, ending: Ending, now: Instant) {
         self.stopped(call, now);
         self.backed_off(call, now);
-        self.release_parents(intake, call);
-        if let Ending::FellBack(failure) = &ending {
-            self.fall_back(intake, call, failure);
+        self.wholes.release_parents(intake, call);
+        match &ending {
+            Ending::FellBack(failure) => self.fall_back(intake, call, failure),
+            Ending::Shared { leader } => self.share(call, *leader),
+            _ => {}
         }
+        self.goes_alone(call, now);
         let slot = &mut self.slots[call];
         if slot.result.is_some() {
             tracing::error!(batch.id = %intake.accepted.batch_id, "A call ended twice");
@@ -271,7 +281,10 @@ impl Ledger {
         let mut next = (0..self.slots.len()).max_by_key(ended);
         while let Some(call) = next {
             path.push(call);
-            next = plan.parents(call).iter().map(|edge| edge.from).max_by_key(ended);
+            // What it waited for last is the run that it shared.
+            let leader = self.slots[call].leader;
+            let parent = || plan.parents(call).iter().map(|edge| edge.from).max_by_key(ended);
+            next = leader.or_else(parent);
         }
         path.reverse();
         path
@@ -311,9 +324,9 @@ impl Slot {
 
     fn timings(&self, accepted: Instant, now: Instant) -> Timings {
         let ready = self.ready_at.unwrap_or(now);
-        let known = self.running + self.throttled + self.backing_off;
+        let known = self.sharing + self.running + self.throttled + self.backing_off;
         Timings {
-            blocked: ready - accepted,
+            blocked: (ready - accepted) + self.sharing,
             // What is left: the waits for places, of all attempts.
             queued: (now - ready).saturating_sub(known),
             throttled: self.throttled,

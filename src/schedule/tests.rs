@@ -23,17 +23,22 @@ use crate::{
 };
 
 mod bounds;
+mod caching;
 mod deadlines;
 mod order;
 mod random;
+mod random_writes;
 mod rates;
 mod retries;
+mod sharing;
 
 /// What a tool does when it is called.
 #[derive(Clone, Debug)]
 enum Script {
     /// Answers with its own input, after so long.
     Echoes(u64),
+    /// Answers which of all attempts it is, from 0, after so long.
+    Counts(u64),
     /// Answers this JSON, after so long.
     Answers(u64, &'static str),
     /// Says no, after so long.
@@ -62,8 +67,20 @@ enum Script {
 #[derive(Debug, Default)]
 struct Seen {
     inputs: Mutex<Vec<(String, String)>>,
+    /// When each of those attempts began.
+    starts: Mutex<Vec<clock::Instant>>,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
+}
+
+impl Seen {
+    /// An attempt begins; gives its number, from 0.
+    fn note(&self, tool: &str, input: &str) -> usize {
+        let mut inputs = self.inputs.lock().unwrap();
+        inputs.push((tool.to_owned(), input.to_owned()));
+        self.starts.lock().unwrap().push(clock::now());
+        inputs.len() - 1
+    }
 }
 
 #[derive(Debug)]
@@ -102,7 +119,7 @@ impl Drop for InFlight {
 impl Backend for Scripted {
     fn attempt(&self, attempt: Attempt) -> backend::Pending {
         let input = attempt.input.to_string();
-        self.seen.inputs.lock().unwrap().push((self.name.to_owned(), input.clone()));
+        let number = self.seen.note(self.name, &input);
         let script = self.script.clone();
         assert!(!matches!(script, Script::Panics), "as it was told");
         let in_flight = InFlight::new(&self.seen);
@@ -115,6 +132,10 @@ impl Backend for Scripted {
                 Script::Echoes(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     json(input)
+                }
+                Script::Counts(ms) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    json(number.to_string())
                 }
                 Script::Answers(ms, text) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -252,9 +273,10 @@ fn call(tool: &str, input: &str) -> Call {
     }
 }
 
-/// One call of each of these tools, without input.
+/// One call of each of these tools, no two with the same input.
 fn turn(tools: &[&str]) -> Submission {
-    submission(tools.iter().map(|tool| call(tool, "{}")).collect())
+    let number = |(n, tool): (usize, &&str)| call(tool, &format!(r#"{{"n":{n}}}"#));
+    submission(tools.iter().enumerate().map(number).collect())
 }
 
 fn submission(calls: Vec<Call>) -> Submission {
@@ -309,6 +331,15 @@ impl Told {
     }
 }
 
+/// All that a batch tells.
+async fn collect(mut running: Running) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = running.events.recv().await {
+        events.push(event);
+    }
+    events
+}
+
 impl World {
     async fn run(&self, submission: Submission) -> Told {
         self.told(self.scheduler.submit(submission).unwrap()).await
@@ -316,11 +347,8 @@ impl World {
 
     /// Reads a batch to its end and checks what always holds: accepted first,
     /// finished last, one result for each call, nothing left.
-    async fn told(&self, mut running: Running) -> Told {
-        let mut events = Vec::new();
-        while let Some(event) = running.events.recv().await {
-            events.push(event);
-        }
+    async fn told(&self, running: Running) -> Told {
+        let events = collect(running).await;
         let Some(Event::Accepted(accepted)) = events.first() else { panic!("{events:?}") };
         let Some(Event::BatchFinished(finished)) = events.last() else { panic!("{events:?}") };
         let finished = Arc::clone(finished);
@@ -342,6 +370,7 @@ impl World {
         assert_eq!(self.scheduler.shared.gate.in_flight(), 0);
         assert_eq!(self.scheduler.shared.gate.waiting(), 0);
         assert_eq!(self.seen.in_flight.load(Atomic::SeqCst), 0);
+        assert!(self.scheduler.registry().iter().all(|tool| tool.writes.mark().is_quiet()));
         Told { events, results, finished }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Schema, json};
 
-use super::{bounds::ResultBytes, request::Request};
+use super::{bounds::ResultBytes, cache::Cache, request::Request};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Placed, Setting,
@@ -28,6 +28,7 @@ pub(crate) struct Tool {
     pub(crate) cost: Option<Option<Placed<Count<1_000_000>>>>,
     pub(crate) effect: Option<Option<OneOf<Effect>>>,
     pub(crate) fallback: Option<Option<Json>>,
+    pub(crate) cache: Option<Option<Placed<Cache>>>,
     pub(crate) after: Option<Vec<Placed<ToolName>>>,
     pub(crate) references: Option<OneOf<References>>,
     pub(crate) max_bytes: Option<Option<ResultBytes>>,
@@ -70,6 +71,10 @@ impl Object for Tool {
             ),
             fallback: fields
                 .optional("fallback", "What is taken for its result when the API cannot give one."),
+            cache: fields.optional(
+                "cache",
+                "How long an answer is taken again for the same input. Only for `read_only` tools.",
+            ),
             after: fields
                 .optional(
                     "after",

@@ -9,10 +9,7 @@ impl BatchState {
     /// The call that runs, or has run, for those that are identical to `call`:
     /// itself, or who took over from it; `None` where nobody does.
     pub fn runner(&self, call: usize) -> Option<usize> {
-        let mut runner = call;
-        while let Some(heir) = self.heirs.get(&runner) {
-            runner = *heir;
-        }
+        let runner = self.last_heir(call);
         match self.state(runner)? {
             State::Locking
             | State::Queued { .. }
@@ -25,14 +22,30 @@ impl BatchState {
         }
     }
 
+    /// Who took over from `call`, and from that one, and so on.
+    fn last_heir(&self, call: usize) -> usize {
+        let mut last = call;
+        while let Some(heir) = self.heirs.get(&last) {
+            last = *heir;
+        }
+        last
+    }
+
     pub(super) fn share(
         &mut self,
         call: usize,
         leader: usize,
         actions: &mut Vec<Action>,
     ) -> Result<(), Illegal> {
-        let Some(leader) = self.runner(leader).filter(|leader| *leader != call) else {
-            return Err(self.illegal(call, &Event::Shares(call, leader)));
+        let last = self.last_heir(leader);
+        let Some(leader) = self.runner(last).filter(|leader| *leader != call) else {
+            if !matches!(self.state(last), Some(State::Done(_))) {
+                return Err(self.illegal(call, &Event::Shares(call, leader)));
+            }
+            // It gave up in the same moment: this one runs for those to come.
+            self.heirs.insert(last, call);
+            self.proceed(call, actions);
+            return Ok(());
         };
         if self.marks[leader].has_answer {
             self.finish(call, Ending::Shared { leader }, actions);

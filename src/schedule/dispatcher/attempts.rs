@@ -17,6 +17,7 @@ use crate::{
 impl Dispatcher {
     pub(super) fn run_attempt(&mut self, call: usize, number: u32) {
         self.ledger.started(&self.intake, call, number, self.now);
+        self.note_attempt(call);
         let flight = &mut self.flights[call];
         let (Some(tool), Some(permit), Some(input), Some(deadline), Some(number)) = (
             self.intake.tools[call].as_ref(),

@@ -19,7 +19,7 @@ impl Dispatcher {
         flight.input = Some(input);
         flight.deadline = Some(deadline);
         self.timers.push(Reverse((deadline, call, Timer::Deadline)));
-        Ok(Event::Prepared(call))
+        self.reuse(call)
     }
 
     fn deadline_of(&mut self, call: usize) -> Result<Instant, Failure> {

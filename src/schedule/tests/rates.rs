@@ -71,8 +71,8 @@ async fn what_the_turn_waits_for_goes_first() {
     );
     let told = world
         .run(submission(vec![
-            call("last", "{}"),
-            call("last", "{}"),
+            call("last", r#"{"n":0}"#),
+            call("last", r#"{"n":1}"#),
             call("first", "{}"),
             call("last", r#"{"v":"${first}"}"#),
         ]))

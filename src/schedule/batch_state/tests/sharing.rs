@@ -91,10 +91,20 @@ fn nobody_shares_with_one_that_does_not_run() {
     refused(&mut state, 1, 0);
     refused(&mut state, 1, 1);
     refused(&mut state, 1, 3);
+}
+
+#[test]
+fn one_whose_leader_has_just_failed_runs_itself_for_those_to_come() {
+    let none: &[usize] = &[];
+    let mut state = machine(&planned(&[none; 3], Ordering::Free), false);
+    apply(&mut state, Event::Begun);
     fly(&mut state, 0);
     apply(&mut state, Event::Failed(0, failure(), Sent::Answered));
     assert_eq!(state.runner(0), None);
-    refused(&mut state, 1, 0);
+    assert_eq!(apply(&mut state, Event::Shares(1, 0)), [Action::Enqueue(1)]);
+    assert_eq!(state.runner(0), Some(1));
+    assert_eq!(apply(&mut state, Event::Shares(2, 0)), []);
+    assert_eq!(state.state(2), Some(State::Sharing { leader: 1 }));
 }
 
 #[test]
