@@ -11,6 +11,6 @@ mod number;
 pub mod pattern;
 pub mod table;
 
-pub use claims::{Claims, Lock, TooMany};
+pub use claims::{Claims, KEYS_MAX, Lock, TooMany};
 pub use pattern::Pattern;
-pub use table::{Asked, Guard, Holder, Obstacle, Table, Wait};
+pub use table::{Asked, By, CLAIMS_MAX, Guard, Holder, Obstacle, Status, Table, Ticket, Wait};

@@ -20,6 +20,7 @@ use crate::{
     clock,
     drain::Drain,
     limits::Gate,
+    locks::Table,
     model::{BatchId, CallId, Owner, SessionId},
     registry::Registry,
 };
@@ -41,7 +42,7 @@ mod tests;
 
 use admission::Admission;
 use batches::Batches;
-use dispatcher::Dispatcher;
+use dispatcher::{Dispatcher, Locksmith};
 
 pub use event::{Accepted, BatchFinished, Event};
 pub use settings::Settings;
@@ -58,6 +59,7 @@ struct Shared {
     registry: Arc<Registry>,
     settings: Settings,
     gate: Gate,
+    locks: Table,
     admission: Admission,
     batches: Batches,
     drain: Drain,
@@ -78,8 +80,8 @@ impl Scheduler {
     pub fn new(registry: Arc<Registry>, settings: Settings, drain: Drain) -> Self {
         let gate = Gate::new(settings.gate(), drain.clone());
         let admission = Admission::new(&settings);
-        let batches = Batches::default();
-        let shared = Shared { registry, settings, gate, admission, batches, drain };
+        let (locks, batches) = (Table::new(), Batches::default());
+        let shared = Shared { registry, settings, gate, locks, admission, batches, drain };
         Self { shared: Arc::new(shared) }
     }
 
@@ -112,7 +114,8 @@ impl Scheduler {
         let (events, received) = mpsc::channel(events_max);
         let scope = shared.gate.open(&intake.tenant, &session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
-        let mut dispatcher = Dispatcher::new(intake, scope, deadline, now, events);
+        let locksmith = Locksmith { table: shared.locks.clone(), session: session_id };
+        let mut dispatcher = Dispatcher::new(intake, (scope, locksmith), deadline, now, events);
         dispatcher.begin();
         let killed = shared.drain.killed().clone();
         let commands = entry.begin();

@@ -23,6 +23,7 @@ use crate::{
 
 mod after;
 mod cache;
+mod claims;
 mod cost;
 mod slots;
 mod version;
@@ -100,6 +101,7 @@ fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
         }
         if let Some(input) = &tool.input {
             slots::check(input, request, decoder);
+            claims::check(input, tool, decoder);
         }
     }
     after::check(tools, decoder);
@@ -215,6 +217,8 @@ fn tool(
         fallback,
         cache,
         after,
+        reads,
+        writes,
         references,
         max_bytes,
     } = entry.value?;
@@ -230,6 +234,7 @@ fn tool(
         cost: cost::tokens(cost?.as_ref()),
         after: after?.into_iter().map(|tool| tool.value).collect(),
         ordering,
+        claims: claims::of(reads?, writes?),
         references: references == References::On,
         result_bytes_max: max_bytes?.unwrap_or(defaults.max_bytes).get().get(),
         fallback: fallback?,

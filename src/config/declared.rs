@@ -6,6 +6,7 @@
 pub(super) mod api;
 pub(super) mod bounds;
 pub(super) mod cache;
+pub(super) mod claim;
 pub(super) mod listen;
 pub(super) mod process;
 pub(super) mod rate;

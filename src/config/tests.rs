@@ -98,6 +98,7 @@ fn every_fault_of_a_file_is_told_at_once() {
         ("requests", include_str!("tests/faulty/requests.yaml")),
         ("after", include_str!("tests/faulty/after.yaml")),
         ("cache", include_str!("tests/faulty/cache.yaml")),
+        ("claims", include_str!("tests/faulty/claims.yaml")),
         ("process", include_str!("tests/faulty/process.yaml")),
         ("yaml", include_str!("tests/faulty/yaml.yaml")),
     ];
@@ -134,6 +135,7 @@ tools:
     description: Gets.
     input: {type: object, properties: {id: {type: string}, lost: {type: string}}}
     http: {api: crm, get: '/x/{id}'}
+    reads: ['record/{id}']
   put:
     description: Puts.
     input: {type: object, properties: {etag: {type: string}}}

@@ -76,9 +76,9 @@ pub struct Guard {
 /// A call that waits for its locks. Dropping it gives up its place.
 pub struct Wait {
     table: Table,
-    /// `None` once it was granted and taken.
-    request: Option<usize>,
-    number: u64,
+    ticket: Ticket,
+    /// Whether it was granted and taken.
+    is_taken: bool,
 }
 
 /// Names a request that waits, and nothing once it does not.
@@ -129,7 +129,8 @@ impl Table {
         if is_granted {
             Asked::Granted(Guard { table, request })
         } else {
-            Asked::Waiting(Wait { table, request: Some(request), number })
+            let ticket = Ticket { request, number };
+            Asked::Waiting(Wait { table, ticket, is_taken: false })
         }
     }
 
@@ -188,9 +189,9 @@ impl fmt::Debug for Guard {
 }
 
 impl Wait {
-    /// Names the request while it waits.
-    pub fn ticket(&self) -> Option<Ticket> {
-        self.request.map(|request| Ticket { request, number: self.number })
+    /// Names the request.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
     }
 }
 
@@ -198,28 +199,26 @@ impl Future for Wait {
     type Output = Guard;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Guard> {
-        let Some(request) = self.request else {
-            return Poll::Pending;
-        };
-        if !self.table.lock().poll(request, context.waker()) {
+        let request = self.ticket.request;
+        if self.is_taken || !self.table.lock().poll(request, context.waker()) {
             return Poll::Pending;
         }
-        self.request = None;
+        self.is_taken = true;
         Poll::Ready(Guard { table: self.table.clone(), request })
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some(request) = self.request.take() {
-            self.table.release(request);
+        if !self.is_taken {
+            self.table.release(self.ticket.request);
         }
     }
 }
 
 impl fmt::Debug for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait").field("request", &self.request).finish_non_exhaustive()
+        f.debug_struct("Wait").field("ticket", &self.ticket).finish_non_exhaustive()
     }
 }
 

@@ -99,6 +99,8 @@ pub struct Truncation {
 pub struct Timings {
     /// Waiting for the calls that it needs.
     pub blocked: Duration,
+    /// Waiting for locks.
+    pub locked: Duration,
     /// Waiting for a free place.
     pub queued: Duration,
     /// Waiting for tokens.

@@ -14,6 +14,7 @@ use super::Schema;
 use crate::{
     backend::Backend,
     cache::{self, Cache, Writes},
+    locks::Claims,
     model::{ApiName, ApiOrdering, Effect, Json, ToolName},
     retry,
 };
@@ -40,6 +41,8 @@ pub struct Settings {
     pub after: Vec<ToolName>,
     /// Whether its API keeps block order.
     pub ordering: ApiOrdering,
+    /// What its calls read and write.
+    pub claims: Claims,
     /// Whether references in its input are resolved where the turn asks for it.
     pub references: bool,
     /// Most bytes of a result that the model sees.
@@ -72,6 +75,7 @@ impl Settings {
             cost: NonZeroU32::MIN,
             after: Vec::new(),
             ordering: ApiOrdering::default(),
+            claims: Claims::default(),
             references: true,
             result_bytes_max: Self::RESULT_BYTES_MAX,
             retry: None,
@@ -117,7 +121,9 @@ impl Tool {
     /// The API that runs its calls in block order among others, where nothing
     /// more exact is declared.
     pub fn turn(&self) -> Option<&ApiName> {
-        let is_in_turn = self.ordering == ApiOrdering::Writes && self.effect != Effect::ReadOnly;
+        let is_in_turn = self.ordering == ApiOrdering::Writes
+            && self.effect != Effect::ReadOnly
+            && self.claims.is_empty();
         is_in_turn.then_some(&self.settings.api)
     }
 }

@@ -157,11 +157,11 @@ pub(super) fn started(
         at: Some(duration(at)),
         timings: Some(v1::Timings {
             blocked: some(timings.blocked),
+            locked: some(timings.locked),
             queued: some(timings.queued),
             throttled: some(timings.throttled),
             backing_off: some(timings.backing_off),
             running: some(timings.running),
-            ..v1::Timings::default()
         }),
     }
 }
@@ -239,11 +239,11 @@ fn content(content: &Content, in_parts: bool) -> v1::Content {
 fn timings(timings: Timings) -> v1::Timings {
     v1::Timings {
         blocked: Some(duration(timings.blocked)),
+        locked: Some(duration(timings.locked)),
         queued: Some(duration(timings.queued)),
         throttled: Some(duration(timings.throttled)),
         backing_off: Some(duration(timings.backing_off)),
         running: Some(duration(timings.running)),
-        ..v1::Timings::default()
     }
 }
 

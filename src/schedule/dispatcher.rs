@@ -39,9 +39,13 @@ use crate::{
 
 mod attempts;
 mod ends;
+mod locking;
 mod prepare;
+mod refusals;
 mod reuse;
 
+use locking::Locks;
+pub(super) use locking::Locksmith;
 use reuse::Start;
 
 /// The task of one batch.
@@ -62,6 +66,7 @@ pub(super) struct Dispatcher {
     /// What time will bring; stale entries are passed over.
     timers: BinaryHeap<Reverse<(Instant, usize, Timer)>>,
     scope: Arc<Scope>,
+    locksmith: Locksmith,
     deadline: Instant,
     /// When what is being done began: read once for all that follows from it.
     now: Instant,
@@ -81,6 +86,7 @@ enum Timer {
 #[derive(Debug, Default)]
 struct Flight {
     abort: Option<AbortHandle>,
+    locks: Locks,
     permit: Option<Permit>,
     input: Option<Json>,
     deadline: Option<Instant>,
@@ -102,7 +108,7 @@ struct Flight {
 impl Dispatcher {
     pub(super) fn new(
         intake: Intake,
-        scope: Arc<Scope>,
+        (scope, locksmith): (Arc<Scope>, Locksmith),
         deadline: Instant,
         now: Instant,
         events: mpsc::Sender<Event>,
@@ -111,7 +117,7 @@ impl Dispatcher {
             .tools
             .iter()
             .map(|tool| Traits {
-                has_claims: false,
+                has_claims: tool.as_ref().is_some_and(|tool| !tool.claims.is_empty()),
                 is_effectful: tool.as_ref().is_none_or(|tool| tool.effect.must_be_known()),
                 has_fallback: tool.as_ref().is_some_and(|tool| tool.fallback.is_some()),
             })
@@ -131,6 +137,7 @@ impl Dispatcher {
             tasks: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
             scope,
+            locksmith,
             deadline,
             now,
             has_ended: false,
@@ -233,8 +240,7 @@ impl Dispatcher {
                     .unwrap_or_else(|failure| batch_state::Event::Rejected(call, failure));
                 self.inbox.push_back(event);
             }
-            // No tool declares what it reads and writes yet.
-            Action::Lock(call) => self.inbox.push_back(batch_state::Event::Locked(call)),
+            Action::Lock(call) => self.lock(call),
             Action::Enqueue(call) => self.enqueue(call),
             Action::Run { call, attempt } => self.run_attempt(call, attempt),
             Action::BackOff { call, attempt, failure } => self.back_off(call, attempt, failure),
@@ -291,6 +297,7 @@ impl Dispatcher {
     fn take(&mut self, done: Done) {
         self.now = clock::now();
         match done {
+            Done::Locked(call, guard) => self.locked(call, guard),
             Done::Asked(call, Ok(permit)) => {
                 self.ledger.throttled(call, permit.throttled());
                 self.flights[call].permit = Some(permit);

@@ -1,6 +1,7 @@
 //! Makes attempts. The only place that invokes a backend.
 //!
-//! A call under way is a [`Task`]: first its wait for rights, then its attempt.
+//! A call under way is a [`Task`]: its wait for locks, its wait for rights, its
+//! attempt.
 //! The dispatcher polls them all itself, so that a call costs no task of the
 //! runtime's.
 
@@ -15,6 +16,7 @@ use std::{
 use crate::{
     backend::{self, Attempt, Backend, Reply},
     limits::{Permit, Refused, Wait},
+    locks,
     model::FailureCode,
 };
 
@@ -26,6 +28,7 @@ pub(super) struct Task {
 }
 
 enum Stage {
+    Locking(locks::Wait),
     Waiting(Wait),
     /// The attempt and its rights, which are free only when nothing of it is
     /// left.
@@ -40,6 +43,7 @@ enum Stage {
 impl std::fmt::Debug for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Locking(_) => "Locking",
             Self::Waiting(_) => "Waiting",
             Self::Attempting { .. } => "Attempting",
             Self::Broken(_) => "Broken",
@@ -50,6 +54,8 @@ impl std::fmt::Debug for Stage {
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Done {
+    /// The call's locks.
+    Locked(usize, locks::Guard),
     /// The call's rights, or why it has none.
     Asked(usize, Result<Permit, Refused>),
     /// The attempt's answer, and its rights where it was made.
@@ -57,6 +63,11 @@ pub(super) enum Done {
 }
 
 impl Task {
+    /// Waits for a call's locks.
+    pub(super) fn lock(call: usize, wait: locks::Wait) -> Self {
+        Self { call, stage: Stage::Locking(wait) }
+    }
+
     /// Waits for a call's rights.
     pub(super) fn wait(call: usize, wait: Wait) -> Self {
         Self { call, stage: Stage::Waiting(wait) }
@@ -83,6 +94,9 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
         let call = self.call;
         match &mut self.stage {
+            Stage::Locking(wait) => {
+                Pin::new(wait).poll(context).map(|guard| Done::Locked(call, guard))
+            }
             Stage::Waiting(wait) => {
                 Pin::new(wait).poll(context).map(|answer| Done::Asked(call, answer))
             }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use super::{Accepted, Refusal, Settings, Submission, twins};
 use crate::{
     clock::Instant,
-    model::{BatchId, Call, Failure, FailureCode, Owner, Tenant},
+    locks::TooMany,
+    model::{BatchId, Call, Claim, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
     registry::{Latency, Registry, Tool},
     telemetry::outgoing::Outgoing,
@@ -98,30 +99,39 @@ pub(super) fn take_in(
     let mut calls = submission.calls;
     let tools: Vec<_> = calls.iter().map(|call| registry.get(&call.tool).cloned()).collect();
 
+    let references = submission.references;
+    let resolves = |tool: Option<&Tool>| references && tool.is_none_or(|tool| tool.references);
+    let claims: Vec<_> = calls
+        .iter()
+        .zip(&tools)
+        .map(|(call, tool)| claims(call, tool.as_deref(), resolves(tool.as_deref())))
+        .collect();
     let mut plan = plan::build(
         &calls
             .iter()
             .zip(&tools)
-            .map(|(call, tool)| plan::Call {
+            .zip(&claims)
+            .map(|((call, tool), claims)| plan::Call {
                 id: &call.id,
                 tool: &call.tool,
                 input: call.input.as_ref().ok(),
                 depends_on: &call.depends_on,
                 after: tool.as_ref().map_or(&[], |tool| &tool.after),
-                references: submission.references
-                    && tool.as_ref().is_none_or(|tool| tool.references),
+                references: resolves(tool.as_deref()),
                 turn: tool.as_ref().and_then(|tool| tool.turn()),
-                claims: &[],
+                claims: claims.as_deref().unwrap_or_default(),
             })
             .collect::<Vec<_>>(),
         submission.ordering,
     );
-    for ((call, tool), node) in calls.iter().zip(&tools).zip(&mut plan.nodes) {
+    for (((call, tool), claims), node) in calls.iter().zip(&tools).zip(claims).zip(&mut plan.nodes)
+    {
         // The first thing that is wrong with a call is the one to mend first.
         if let Some(fault) = own_fault(call, tool.as_deref(), registry) {
             node.fault = Some(fault);
         } else if node.fault.is_none() {
-            node.fault = misfit(call, tool.as_deref(), node.template.as_ref());
+            node.fault =
+                misfit(call, tool.as_deref(), node.template.as_ref()).or_else(|| claims.err());
         }
     }
 
@@ -161,6 +171,20 @@ pub(super) fn take_in(
         input_bytes_max,
         passed_on,
     }
+}
+
+/// What a call reads and writes, as far as that is known before its references are
+/// resolved, where they will be.
+fn claims(call: &Call, tool: Option<&Tool>, references: bool) -> Result<Vec<Claim>, Failure> {
+    match (tool, &call.input) {
+        (Some(tool), Ok(input)) => tool.claims.expected(input, references).map_err(too_many),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// A call that claims more than a call may.
+pub(super) fn too_many(error: TooMany) -> Failure {
+    Failure::new(FailureCode::InvalidInput, error.to_string())
 }
 
 /// What is wrong with a call whatever else the turn holds.

@@ -16,10 +16,9 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    limits::{Refused, breaker::Barred},
     model::{
-        ApiName, AttemptTimings, CallResult, Content, Failure, FailureCode, FailureOrigin, Json,
-        RetryAdvice, Source, Timings, Truncation,
+        AttemptTimings, CallResult, Content, Failure, FailureCode, Json, Source, Timings,
+        Truncation,
     },
     plan::Plan,
     shape,
@@ -47,6 +46,8 @@ struct Slot {
     started_at: Option<Instant>,
     ended_at: Option<Instant>,
     running: Duration,
+    locked: Duration,
+    locking_since: Option<Instant>,
     throttled: Duration,
     backing_off: Duration,
     backing_off_since: Option<Instant>,
@@ -79,6 +80,18 @@ impl Ledger {
     /// The call's parents are done.
     pub(super) fn ready(&mut self, call: usize, now: Instant) -> Instant {
         *self.slots[call].ready_at.get_or_insert(now)
+    }
+
+    /// The call begins to wait for its locks.
+    pub(super) fn locking(&mut self, call: usize, now: Instant) {
+        self.slots[call].locking_since = Some(now);
+    }
+
+    /// The wait for its locks is over, whatever follows; gives how long it was.
+    pub(super) fn locked(&mut self, call: usize, now: Instant) -> Duration {
+        let slot = &mut self.slots[call];
+        slot.locked += slot.locking_since.take().map_or(Duration::ZERO, |since| now - since);
+        slot.locked
     }
 
     /// So much of its wait was for tokens.
@@ -214,6 +227,7 @@ impl Ledger {
     pub(super) fn finish(&mut self, intake: &Intake, call: usize, ending: Ending, now: Instant) {
         self.stopped(call, now);
         self.backed_off(call, now);
+        self.locked(call, now);
         self.wholes.release_parents(intake, call);
         match &ending {
             Ending::FellBack(failure) => self.fall_back(intake, call, failure),
@@ -324,9 +338,10 @@ impl Slot {
 
     fn timings(&self, accepted: Instant, now: Instant) -> Timings {
         let ready = self.ready_at.unwrap_or(now);
-        let known = self.sharing + self.running + self.throttled + self.backing_off;
+        let known = self.sharing + self.locked + self.running + self.throttled + self.backing_off;
         Timings {
             blocked: (ready - accepted) + self.sharing,
+            locked: self.locked,
             // What is left: the waits for places, of all attempts.
             queued: (now - ready).saturating_sub(known),
             throttled: self.throttled,
@@ -337,7 +352,7 @@ impl Slot {
 }
 
 /// A panic in what is done for one call fails that call and nothing else.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(Failure::new(FailureCode::Internal, "the call broke inside Sidecall"))
     })
@@ -374,34 +389,5 @@ fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
                 ),
             ))
         }
-    }
-}
-
-/// Why a call is not granted an attempt, as the model reads it.
-pub(super) fn refused(refused: Refused, api: &ApiName, left: Duration) -> Failure {
-    match refused {
-        Refused::Barred(Barred { after, cause }) => Failure::new(
-            FailureCode::Unavailable,
-            format!(
-                "{api} is not asked at the moment, since {cause} (its circuit breaker is open); it \
-                 was not sent. A call is let through again in {after:.1?}: wait before calling it \
-                 again, or do without it."
-            ),
-        )
-        .with_origin(FailureOrigin::Sidecall)
-        .with_retry(RetryAdvice::After(after)),
-        Refused::TooLate(ready) => Failure::new(
-            FailureCode::RateLimited,
-            format!(
-                "the rate limit of {api} has room for this call in {ready:.1?}, and its time is \
-                 over in {left:.1?}; it was not sent. Wait before calling it again, or make fewer \
-                 calls of it."
-            ),
-        )
-        .with_retry(RetryAdvice::After(ready)),
-        Refused::QueueFull(waiting) => Failure::new(
-            FailureCode::Overloaded,
-            format!("{waiting} calls wait for {api} already; it was not sent. Try again later."),
-        ),
     }
 }

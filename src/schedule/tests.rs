@@ -25,6 +25,7 @@ use crate::{
 mod bounds;
 mod caching;
 mod deadlines;
+mod locks;
 mod order;
 mod random;
 mod random_writes;
@@ -369,6 +370,7 @@ impl World {
         assert_eq!(self.scheduler.batches_open(), 0);
         assert_eq!(self.scheduler.shared.gate.in_flight(), 0);
         assert_eq!(self.scheduler.shared.gate.waiting(), 0);
+        assert_eq!(self.scheduler.shared.locks.waiting(), 0);
         assert_eq!(self.seen.in_flight.load(Atomic::SeqCst), 0);
         assert!(self.scheduler.registry().iter().all(|tool| tool.writes.mark().is_quiet()));
         Told { events, results, finished }

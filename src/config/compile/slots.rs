@@ -15,20 +15,7 @@ use crate::{
 /// takes, and of a path that hangs on an optional one.
 pub(super) fn check(input: &Input, request: &Request, decoder: &mut Decoder<'_>) {
     let schema = input.source.value();
-    for Placed { value: slot, place } in &request.slots {
-        let Found::Nothing(known) = find(schema, slot) else { continue };
-        let fix = match nearest(&slot.to_string(), known.iter().map(String::as_str)).first() {
-            Some(meant) => {
-                format!("write `{{{meant}}}`, or add `{slot}` to the properties of `input`")
-            }
-            None if known.is_empty() => format!("add `{slot}` to the properties of `input`"),
-            None => {
-                let known = listed(known.iter().map(String::as_str), "and");
-                format!("add it to the properties of `input`, which declares {known}")
-            }
-        };
-        decoder.fault_at(place, format!("no property of `input` is `{slot}`"), fix);
-    }
+    refuse_undeclared(schema, &request.slots, decoder);
     for Placed { value: slot, place } in &request.path_slots {
         if matches!(find(schema, slot), Found::Property { is_required: false }) {
             let what = format!("the path needs `{slot}`, which `input` does not require");
@@ -59,8 +46,26 @@ pub(super) fn check(input: &Input, request: &Request, decoder: &mut Decoder<'_>)
     }
 }
 
+/// Reports slots that no property declares.
+pub(super) fn refuse_undeclared(schema: &Value, slots: &[Placed<Slot>], decoder: &mut Decoder<'_>) {
+    for Placed { value: slot, place } in slots {
+        let Found::Nothing(known) = find(schema, slot) else { continue };
+        let fix = match nearest(&slot.to_string(), known.iter().map(String::as_str)).first() {
+            Some(meant) => {
+                format!("write `{{{meant}}}`, or add `{slot}` to the properties of `input`")
+            }
+            None if known.is_empty() => format!("add `{slot}` to the properties of `input`"),
+            None => {
+                let known = listed(known.iter().map(String::as_str), "and");
+                format!("add it to the properties of `input`, which declares {known}")
+            }
+        };
+        decoder.fault_at(place, format!("no property of `input` is `{slot}`"), fix);
+    }
+}
+
 /// What a schema says of a slot.
-enum Found {
+pub(super) enum Found {
     /// It declares it.
     Property {
         /// Whether it is always there.
@@ -86,7 +91,7 @@ const COMPOSED: [&str; 10] = [
     "unevaluatedProperties",
 ];
 
-fn find(schema: &Value, slot: &Slot) -> Found {
+pub(super) fn find(schema: &Value, slot: &Slot) -> Found {
     let mut schema = schema;
     let mut is_required = true;
     let mut prefix = String::new();

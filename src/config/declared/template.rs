@@ -129,7 +129,7 @@ pub(crate) fn accepted<T>(
 
 /// Each slot with its place: in the order of the text, so that each is sought
 /// behind the one before.
-fn placed<'s>(
+pub(super) fn placed<'s>(
     slots: impl IntoIterator<Item = &'s Slot>,
     span: Span,
     decoder: &Decoder<'_>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Schema, json};
 
-use super::{bounds::ResultBytes, cache::Cache, request::Request};
+use super::{bounds::ResultBytes, cache::Cache, claim::Resources, request::Request};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Placed, Setting,
@@ -30,6 +30,8 @@ pub(crate) struct Tool {
     pub(crate) fallback: Option<Option<Json>>,
     pub(crate) cache: Option<Option<Placed<Cache>>>,
     pub(crate) after: Option<Vec<Placed<ToolName>>>,
+    pub(crate) reads: Option<Resources>,
+    pub(crate) writes: Option<Resources>,
     pub(crate) references: Option<OneOf<References>>,
     pub(crate) max_bytes: Option<Option<ResultBytes>>,
 }
@@ -80,6 +82,20 @@ impl Object for Tool {
                     "after",
                     "Tools whose calls in the same turn end before this one's start, whatever \
                      their outcome.",
+                )
+                .map(Option::unwrap_or_default),
+            reads: fields
+                .optional(
+                    "reads",
+                    "What its calls read, by keys such as `customer/{customer_id}`: not while \
+                     a call of any tool writes the same.",
+                )
+                .map(Option::unwrap_or_default),
+            writes: fields
+                .optional(
+                    "writes",
+                    "What its calls change, by keys such as `customer/{customer_id}`: not while \
+                     a call of any tool reads or writes the same.",
                 )
                 .map(Option::unwrap_or_default),
             references: fields.or(

@@ -90,6 +90,8 @@ fn apis_and_tools() -> Vec<Row> {
         tool("tools.*.cache.entries", "cache: {ttl: 8s, entries: 7}", "entries_max: 7,"),
         tool("tools.*.cache.bytes", "cache: {ttl: 8s, bytes: 7 KiB}", "bytes_max: 7168 }"),
         tool("tools.*.after", "after: [u]", "after: [\"u\"]"),
+        tool("tools.*.reads", "reads: [all]", "[(\"all\", Read)]"),
+        tool("tools.*.writes", "writes: [all]", "[(\"all\", Write)]"),
         tool("tools.*.references", "references: off", "references: false"),
         tool("tools.*.max_bytes", "max_bytes: 777", "result_bytes_max: 777"),
         tool("defaults.timeout", "}}\ndefaults: {timeout: 7s}\n#", "timeout: 7s"),

@@ -2,16 +2,13 @@
 
 use std::{cmp::Reverse, num::NonZeroU32, time::Duration};
 
-use super::{Dispatcher, Task, Timer};
+use super::{Dispatcher, Task, Timer, refusals};
 use crate::{
     backend::{self, Attempt, Reply, SentMark},
     limits::{Permit, Refused, Verdict},
     model::{Effect, Failure, FailureCode, RetryAdvice, Sent},
     retry,
-    schedule::{
-        batch_state::{self, State},
-        outcome,
-    },
+    schedule::batch_state::{self, State},
 };
 
 impl Dispatcher {
@@ -89,7 +86,7 @@ impl Dispatcher {
         let deadline = self.flights[call].deadline.unwrap_or(self.deadline);
         let left = deadline.saturating_duration_since(self.now);
         match self.intake.tools[call].as_ref() {
-            Some(tool) => outcome::refused(refused, &tool.api, left),
+            Some(tool) => refusals::refused(refused, &tool.api, left),
             None => Failure::new(FailureCode::Internal, "the call has no tool"),
         }
     }

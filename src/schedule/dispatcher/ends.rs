@@ -81,6 +81,7 @@ impl Dispatcher {
                         self.time_up(call);
                     }
                 }
+                (Timer::Deadline, Some(State::Locking)) => self.lock_timed_out(call),
                 (
                     Timer::Deadline,
                     Some(State::Sharing { .. } | State::Queued { .. } | State::BackingOff { .. }),

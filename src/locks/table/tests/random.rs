@@ -112,7 +112,7 @@ proptest! {
                 if let Some(Hold::Waiting(wait)) = &one.hold {
                     // No wake-up is lost, and none is for nothing.
                     prop_assert_eq!(one.is_woken(), has_locks(&live, at));
-                    let obstacle = table.obstacle(wait.ticket().unwrap(), clock::now());
+                    let obstacle = table.obstacle(wait.ticket(), clock::now());
                     prop_assert_eq!(obstacle.is_none(), has_locks(&live, at));
                 }
             }
