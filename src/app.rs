@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend::http,
+    clock,
     config::Config,
     drain::Drain,
     model::{ApiName, ToolName},
@@ -23,6 +24,12 @@ use crate::{
     retry,
     rpc::{self, layers::Server, listen, service::Service},
     schedule::{self, Scheduler},
+    telemetry::{
+        self,
+        export::{self, Exporter},
+        spans,
+        tracer::Tracer,
+    },
 };
 
 pub mod signal;
@@ -33,6 +40,12 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 /// process ends a second after its drain timeout at the latest, and these three
 /// leave a quarter of it.
 const GOODBYE: Duration = Duration::from_millis(250);
+
+/// How long the last spans have to reach the collector: at least this, which is
+/// what is left of that second, and up to the other where the drain timeout
+/// leaves more.
+const LAST_SPANS: Duration = Duration::from_millis(200);
+const LAST_SPANS_MAX: Duration = Duration::from_secs(2);
 
 /// A server that listens and does not serve yet.
 #[derive(Debug)]
@@ -47,6 +60,7 @@ pub struct Bound {
     /// does not.
     pub drain: Drain,
     drain_timeout: Duration,
+    exporter: Option<Exporter>,
     listeners: listen::Bound,
     server: Server,
     service: Service,
@@ -72,6 +86,9 @@ pub enum Error {
         #[source]
         cause: http::client::Error,
     },
+    /// Telemetry that cannot be sent.
+    #[error(transparent)]
+    Telemetry(#[from] export::Error),
     /// No address to be had.
     #[error(transparent)]
     Listen(#[from] listen::Error),
@@ -87,9 +104,27 @@ pub enum Error {
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
-    let Config { listen, rpc, apis, tools, retries, bounds, drain_timeout, .. } = config;
+    let Config { listen, rpc, apis, tools, retries, bounds, telemetry, drain_timeout, .. } = config;
     let tools = Registry::new(self::tools(apis, retries, tools)?);
-    Bound::try_new(tools, bounds, &rpc, &listen, drain_timeout)
+    let (tracer, exporter) = traced(&telemetry, &tools)?.unzip();
+    let bound = Bound::try_new(tools, bounds, (&rpc, &listen), drain_timeout, tracer)?;
+    Ok(Bound { exporter, ..bound })
+}
+
+/// Starts the exporter, where there is somebody to tell.
+fn traced(
+    settings: &telemetry::Settings,
+    tools: &Registry,
+) -> Result<Option<(Tracer, Exporter)>, Error> {
+    let Some(otlp) = &settings.otlp else { return Ok(None) };
+    let tools = tools.iter().map(|tool| spans::Tool {
+        name: tool.name.as_str().into(),
+        description: tool.description.as_str().into(),
+        api: tool.api.as_str().into(),
+        // Beside the agent, against an API: the convention's word for it.
+        kind: "extension",
+    });
+    Ok(Some(Exporter::start(otlp, settings.sampling, tools)?))
 }
 
 fn tools(
@@ -125,16 +160,16 @@ impl Bound {
     fn try_new(
         tools: Registry,
         bounds: schedule::Settings,
-        rpc: &rpc::Settings,
-        listen: &listen::Settings,
+        (rpc, listen): (&rpc::Settings, &listen::Settings),
         drain_timeout: Duration,
+        tracer: Option<Tracer>,
     ) -> Result<Self, Error> {
         let drain = Drain::new();
         let tools = Arc::new(tools);
         let inputs_bytes_max = bounds.batch_bytes_max;
         let scheduler = Scheduler::new(Arc::clone(&tools), bounds, drain.clone());
         let service = Service::new(scheduler, rpc.message_bytes_max);
-        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max)?;
+        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, tracer)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;
         Ok(Self {
@@ -143,6 +178,7 @@ impl Bound {
             tools,
             drain,
             drain_timeout,
+            exporter: None,
             listeners,
             server,
             service,
@@ -155,7 +191,7 @@ impl Bound {
     /// While it drains it still listens, so that health can be asked and batches
     /// can be cancelled; new turns are refused.
     pub async fn run(self) {
-        let Self { drain, drain_timeout, listeners, server, service, .. } = self;
+        let Self { drain, drain_timeout, listeners, server, service, exporter, .. } = self;
         let closing = CancellationToken::new();
         let cut = CancellationToken::new();
         server.set_serving(true).await;
@@ -164,6 +200,7 @@ impl Bound {
         }
 
         drain.draining().cancelled().await;
+        let last = clock::now() + drain_timeout;
         server.set_serving(false).await;
         let killed = drain.killed().clone();
         let idle_or_killed = async {
@@ -189,6 +226,10 @@ impl Bound {
             if !within(GOODBYE, drain.finished()).await {
                 tracing::warn!(tasks = drain.tasks_open(), "Tasks did not end and are abandoned.");
             }
+        }
+        if let Some(exporter) = exporter {
+            let rest = last.saturating_duration_since(clock::now());
+            exporter.end(rest.clamp(LAST_SPANS, LAST_SPANS_MAX)).await;
         }
     }
 }

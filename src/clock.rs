@@ -1,7 +1,9 @@
 //! The only place that reads a clock.
 //!
 //! Everything timed runs on tokio's clock, so that a paused test sees exact
-//! times.
+//! times. The wall's clock is only for what is told to others.
+
+use std::time::SystemTime;
 
 pub use tokio::time::Instant;
 
@@ -10,6 +12,12 @@ pub use tokio::time::Instant;
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// The wall's time. It may jump: nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 #[cfg(not(feature = "shuttle"))]

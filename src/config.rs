@@ -48,6 +48,8 @@ pub struct Config {
     pub bounds: schedule::Settings,
     /// How the process logs.
     pub log: telemetry::log::Settings,
+    /// What it tells others of itself.
+    pub telemetry: telemetry::Settings,
     /// How long running batches may go on once the process is told to stop.
     pub drain_timeout: Duration,
     /// What is no fault, and most likely not meant.

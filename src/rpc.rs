@@ -14,6 +14,7 @@ pub mod listen;
 pub mod service;
 mod status;
 mod stream;
+mod traced;
 
 /// The sizes of the wire.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -49,8 +49,12 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 struct Set;
 
 impl Environment for Set {
-    fn variable(&self, _: &str) -> Variable {
-        Variable::Set("value".to_owned())
+    fn variable(&self, name: &str) -> Variable {
+        // What the pages do not name is not set.
+        match name.starts_with("OTEL_") {
+            true => Variable::Missing,
+            false => Variable::Set("value".to_owned()),
+        }
     }
 
     fn file(&self, _: &Path) -> io::Result<Vec<u8>> {

@@ -108,10 +108,12 @@ impl Error {
     fn exit(&self) -> Exit {
         match self {
             Self::App(app::Error::NoSuchApi { .. } | app::Error::Api { .. }) => Exit::Usage,
+            Self::App(app::Error::Telemetry(error)) if error.is_in_the_settings() => Exit::Usage,
             Self::App(app::Error::Listen(error)) if error.is_in_the_settings() => Exit::Usage,
-            Self::App(app::Error::Listen(_) | app::Error::Descriptors(_)) | Self::Signals(_) => {
-                Exit::Unreachable
-            }
+            Self::App(
+                app::Error::Telemetry(_) | app::Error::Listen(_) | app::Error::Descriptors(_),
+            )
+            | Self::Signals(_) => Exit::Unreachable,
         }
     }
 }

@@ -25,6 +25,7 @@ mod after;
 mod cache;
 mod claims;
 mod cost;
+mod otel;
 mod slots;
 mod version;
 
@@ -48,7 +49,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     if !decoder.is_clean() {
         return None;
     }
-    let (listen, defaults) = (listen?, defaults?);
+    let (listen, defaults, telemetry) = (listen?, defaults?, telemetry?);
     let bounds = scheduling(bounds?, &defaults, &apis, &tools);
     let shared = shared(&apis);
     let retries = apis
@@ -74,7 +75,8 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         tools: tools.collect::<Option<_>>()?,
         retries,
         bounds,
-        log: telemetry?.log,
+        log: telemetry.log.clone(),
+        telemetry: otel::settings(telemetry, decoder),
         drain_timeout: drain?.timeout,
         warnings: super::Warnings::default(),
     })

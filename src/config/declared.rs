@@ -8,6 +8,7 @@ pub(super) mod bounds;
 pub(super) mod cache;
 pub(super) mod claim;
 pub(super) mod listen;
+pub(super) mod otlp;
 pub(super) mod process;
 pub(super) mod rate;
 pub(super) mod request;

@@ -8,6 +8,7 @@ use super::{
 };
 
 mod effect;
+mod otel;
 mod random;
 mod schema;
 

@@ -17,8 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tonic_health::ServingStatus;
 
-use super::{Settings, listen::Incoming, service::Service};
-use crate::proto::{self, v1::sidecall_service_server::SidecallServiceServer};
+use super::{Settings, listen::Incoming, service::Service, traced::Traced};
+use crate::{
+    proto::{self, v1::sidecall_service_server::SidecallServiceServer},
+    telemetry::tracer::Tracer,
+};
 
 /// A ping on a connection that was silent for so long. A peer that is gone
 /// without a word would keep its batches running for ever.
@@ -41,7 +44,8 @@ pub struct Server {
 
 impl Server {
     /// Serves `service`, health and reflection. `inputs_bytes_max` is the bound
-    /// on the inputs of one turn.
+    /// on the inputs of one turn; where there is a `tracer`, it is told of every
+    /// RPC of the service.
     ///
     /// # Errors
     ///
@@ -50,6 +54,7 @@ impl Server {
         service: Service,
         settings: &Settings,
         inputs_bytes_max: NonZeroUsize,
+        tracer: Option<Tracer>,
     ) -> Result<Self, tonic_reflection::server::Error> {
         let sidecall = SidecallServiceServer::new(service)
             .max_decoding_message_size(inputs_bytes_max.get().saturating_add(REQUEST_MARGIN_BYTES));
@@ -62,7 +67,7 @@ impl Server {
             tonic_health::server::HealthService::from_health_reporter(health.clone()),
         );
         let others = Routes::new(health_service).add_service(reflection).prepare();
-        let choice = Choice { sidecall, others };
+        let choice = Choice { sidecall, others, traced: tracer.map(Traced::new) };
         Ok(Self { choice, streams_max: settings.streams_max, health })
     }
 
@@ -99,6 +104,7 @@ type Sidecall = SidecallServiceServer<Service>;
 struct Choice {
     sidecall: Sidecall,
     others: Routes,
+    traced: Option<Traced>,
 }
 
 impl tower::Service<Request<Body>> for Choice {
@@ -116,7 +122,10 @@ impl tower::Service<Request<Body>> for Choice {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if is_of(request.uri().path(), Sidecall::NAME) {
-            Either::Left(self.sidecall.call(request))
+            Either::Left(match &self.traced {
+                Some(traced) => traced.call(&mut self.sidecall, request),
+                None => self.sidecall.call(request),
+            })
         } else if is_grpc(&request) {
             Either::Left(Box::pin(self.others.call(request)))
         } else {

@@ -7,7 +7,7 @@ use prost::Message;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
-use super::{deadline, decode, encode, status, stream::Events};
+use super::{deadline, decode, encode, status, stream::Events, traced};
 use crate::{
     clock,
     format::{Definition, Shape, teach},
@@ -15,7 +15,6 @@ use crate::{
     proto::v1::{self, sidecall_service_server::SidecallService},
     registry::{Registry, Tool},
     schedule::{Refusal, Scheduler},
-    telemetry::propagate,
 };
 
 /// Answers RPCs. Cheap to clone.
@@ -56,7 +55,7 @@ impl SidecallService for Service {
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
         // Before the turn is let in: a drain that begins meanwhile waits for it.
         let open = self.streams.token();
-        let context = propagate::Context::of(request.metadata().as_ref());
+        let context = traced::context(&request);
         let running = decode::execute(request.into_inner(), allowed, clock::now(), context)
             .and_then(|submission| self.scheduler.submit(submission))
             .map_err(status::refused)?;

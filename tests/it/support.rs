@@ -1,6 +1,7 @@
 //! What the tests stand on: a scripted peer, the real server in process, a
 //! client with nothing but stubs, and the promises that hold for every turn.
 
+pub(crate) mod collector;
 pub(crate) mod data;
 pub(crate) mod events;
 pub(crate) mod nestools;
@@ -12,6 +13,7 @@ pub(crate) mod turn;
 pub(crate) mod upstream;
 pub(crate) mod world;
 
+pub(crate) use collector::Collector;
 pub(crate) use events::Ran;
 pub(crate) use peer::Peer;
 pub(crate) use reply::{Gate, Reply};

@@ -125,6 +125,12 @@ impl HeaderName {
     }
 }
 
+impl From<HeaderName> for Name {
+    fn from(name: HeaderName) -> Self {
+        name.0
+    }
+}
+
 /// A header's value that a configuration fixes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HeaderValue(pub(super) Value);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Schema, json};
 
+use super::otlp::{Otlp, Ratio};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Setting, Shown,
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     pub(crate) log: log::Settings,
+    pub(crate) otlp: Otlp,
+    pub(crate) sampling: Option<Ratio>,
 }
 
 impl Object for Telemetry {
@@ -24,7 +27,13 @@ impl Object for Telemetry {
 
     fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let log = fields.section::<Log>("log");
-        Some(Self { log: log?.0 })
+        let otlp = fields.section::<Otlp>("otlp");
+        let sampling = fields.optional::<Ratio>(
+            "sampling",
+            "Which part of the traces that begin here is recorded, from 0 to 1; all where nothing \
+             is said. A caller's own trace is recorded as its caller decided.",
+        );
+        Some(Self { log: log?.0, otlp: otlp?, sampling: sampling? })
     }
 }
 

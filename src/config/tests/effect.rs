@@ -13,6 +13,10 @@ fn root(key: &'static str, text: &str, says: &'static str) -> Row {
     (key, text.to_owned(), says)
 }
 
+fn otlp(key: &'static str, text: &str, says: &'static str) -> Row {
+    (key, format!("telemetry: {{otlp: {{endpoint: 'http://a:1'{text}}}}}"), says)
+}
+
 /// The keys of the process.
 fn process() -> Vec<Row> {
     vec![
@@ -37,6 +41,13 @@ fn process() -> Vec<Row> {
         root("bounds.concurrency", "bounds: {concurrency: 7}", ", concurrency: 7"),
         root("telemetry.log.filter", "telemetry: {log: {filter: trace}}", "filter: \"trace\""),
         root("telemetry.log.format", "telemetry: {log: {format: json}}", "format: Json"),
+        otlp("telemetry.otlp.endpoint", "", "\"http://a:1\""),
+        otlp("telemetry.otlp.headers.*.env", ", headers: {X-A: {env: CRM_TOKEN}}", "[\"x-a\"]"),
+        otlp("telemetry.otlp.headers.*.file", ", headers: {X-A: {file: token}}", "[\"x-a\"]"),
+        otlp("telemetry.otlp.timeout", ", timeout: 7s", " timeout: 7s"),
+        otlp("telemetry.otlp.queue", ", queue: 7", "queue_spans_max: 7,"),
+        otlp("telemetry.otlp.delay", ", delay: 7s", " delay: 7s"),
+        root("telemetry.sampling", "telemetry: {sampling: 0.5}", "sampling: 0.5"),
         root("drain.timeout", "drain: {timeout: 7s}", "drain_timeout: 7s"),
     ]
 }

@@ -1,0 +1,153 @@
+//! What the file says of telemetry, and what OpenTelemetry's own environment
+//! variables say where it is silent.
+//!
+//! As its specification has it, a variable that is empty counts as not set, and
+//! one that cannot be understood is told of and passed over.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    config::{
+        declared::{
+            otlp::{Otlp, Ratio},
+            process::Telemetry,
+        },
+        env::Variable,
+        file::{Decoder, decode::Place},
+    },
+    telemetry::{self, export},
+};
+
+/// The settings of telemetry.
+pub(super) fn settings(declared: Telemetry, decoder: &mut Decoder<'_>) -> telemetry::Settings {
+    let Telemetry { otlp, sampling, .. } = declared;
+    let mut environment = Environment(decoder);
+    let sampling = sampling.map_or_else(|| environment.sampling(), |Ratio(ratio)| ratio);
+    let otlp = environment.otlp(otlp);
+    telemetry::Settings { otlp, sampling }
+}
+
+struct Environment<'d, 'a>(&'d mut Decoder<'a>);
+
+impl Environment<'_, '_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        match self.0.environment().variable(name) {
+            Variable::Set(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Variable::Set(_) | Variable::Missing | Variable::NotUnicode => None,
+        }
+    }
+
+    /// The variable of traces, else the one of all signals.
+    fn of_traces(&self, rest: &str) -> Option<(String, String)> {
+        [format!("OTEL_EXPORTER_OTLP_TRACES_{rest}"), format!("OTEL_EXPORTER_OTLP_{rest}")]
+            .into_iter()
+            .find_map(|name| Some((self.variable(&name)?, name)))
+    }
+
+    fn pass_over(&mut self, name: &str, text: &str, fix: &str) {
+        let what = format!("the environment variable `{name}` is {text:?}, which is passed over");
+        self.0.warn(&Place { path: "telemetry".to_owned(), ..Place::default() }, what, fix);
+    }
+
+    fn read<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, fix: &str) -> Option<T> {
+        let text = self.variable(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.pass_over(name, &text, fix);
+        }
+        value
+    }
+
+    fn otlp(&mut self, declared: Otlp) -> Option<export::Settings> {
+        let is_off = self
+            .variable("OTEL_SDK_DISABLED")
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+            || self.variable("OTEL_TRACES_EXPORTER").is_some_and(|text| text == "none");
+        let Otlp { endpoint, headers, timeout, queue, delay } = declared;
+        let endpoint = endpoint.or_else(|| self.endpoint())?;
+        if is_off {
+            return None;
+        }
+        let usual = export::Settings::new(endpoint);
+        let ms = |text: &str| text.parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis);
+        let fix = "write a number of milliseconds";
+        let timeout = timeout.or_else(|| {
+            let (text, name) = self.of_traces("TIMEOUT")?;
+            ms(&text).or_else(|| {
+                self.pass_over(&name, &text, fix);
+                None
+            })
+        });
+        let queue = queue.or_else(|| {
+            let spans = |text: &str| text.parse().ok().and_then(NonZeroUsize::new);
+            self.read("OTEL_BSP_MAX_QUEUE_SIZE", spans, "write a number of spans")
+        });
+        let delay = delay.or_else(|| self.read("OTEL_BSP_SCHEDULE_DELAY", ms, fix));
+        Some(export::Settings {
+            headers: headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            timeout: timeout.unwrap_or(usual.timeout),
+            queue_spans_max: queue.unwrap_or(usual.queue_spans_max),
+            delay: delay.unwrap_or(usual.delay),
+            resource: self.resource(),
+            ..usual
+        })
+    }
+
+    fn endpoint(&mut self) -> Option<String> {
+        let (endpoint, name) = self.of_traces("ENDPOINT")?;
+        if let Some((protocol, name)) = self.of_traces("PROTOCOL").filter(|(p, _)| p != "grpc") {
+            self.pass_over(&name, &protocol, "write `grpc`, and its endpoint: nothing is sent now");
+            return None;
+        }
+        if let Err(what) = export::Settings::check(&endpoint) {
+            let fix = format!("write `http://127.0.0.1:4317`: {what}");
+            self.pass_over(&name, &endpoint, &fix);
+            return None;
+        }
+        Some(endpoint)
+    }
+
+    /// Whose parent is sampled is sampled, whatever the ratio: so `always_on` and
+    /// the like differ from their `parentbased_` namesakes in nothing here.
+    fn sampling(&mut self) -> f64 {
+        let name = "OTEL_TRACES_SAMPLER";
+        let Some(sampler) = self.variable(name) else { return 1.0 };
+        match sampler.strip_prefix("parentbased_").unwrap_or(&sampler) {
+            "always_on" => 1.0,
+            "always_off" => 0.0,
+            "traceidratio" => {
+                let ratio = |text: &str| Ratio::read(text).map(|Ratio(ratio)| ratio);
+                self.read("OTEL_TRACES_SAMPLER_ARG", ratio, "write a number from 0 to 1")
+                    .unwrap_or(1.0)
+            }
+            _ => {
+                let fix = "write `parentbased_always_on`, `parentbased_always_off` or \
+                           `parentbased_traceidratio`";
+                self.pass_over(name, &sampler, fix);
+                1.0
+            }
+        }
+    }
+
+    /// `key=value,…`, percent-encoded; the service's name has a variable of its
+    /// own, which goes before.
+    fn resource(&mut self) -> Vec<(String, String)> {
+        let decoded = |text: &str| percent_decode_str(text.trim()).decode_utf8_lossy().into_owned();
+        let list = |text: &str| {
+            text.split(',')
+                .map(str::trim)
+                .filter(|pair| !pair.is_empty())
+                .map(|pair| pair.split_once('=').filter(|(key, _)| !key.trim().is_empty()))
+                .map(|pair| pair.map(|(key, value)| (decoded(key), decoded(value))))
+                .collect::<Option<Vec<_>>>()
+        };
+        let fix = "write `key=value,key=value`";
+        let mut resource = self.read("OTEL_RESOURCE_ATTRIBUTES", list, fix).unwrap_or_default();
+        if let Some(name) = self.variable("OTEL_SERVICE_NAME") {
+            resource.push(("service.name".to_owned(), name));
+        }
+        resource
+    }
+}

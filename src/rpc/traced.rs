@@ -1,0 +1,142 @@
+//! What is told of an RPC: one span, from its request to its status.
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use http_body::{Frame, SizeHint};
+use tonic::{Code, body::Body};
+
+use crate::{
+    proto,
+    telemetry::{names, propagate, record::Rpc, tracer::Tracer},
+};
+
+const STATUS: &str = "grpc-status";
+
+/// Tells of the RPCs of a service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Traced {
+    tracer: Tracer,
+    /// `package.Service/Method`: what else a caller may ask for names nothing.
+    methods: Arc<HashSet<String>>,
+}
+
+impl Traced {
+    pub(super) fn new(tracer: Tracer) -> Self {
+        let pool = prost_reflect::DescriptorPool::decode(proto::DESCRIPTORS).unwrap_or_default();
+        let methods = pool.services().flat_map(|service| {
+            let name = service.full_name().to_owned();
+            service
+                .methods()
+                .map(move |method| format!("{name}/{}", method.name()))
+                .collect::<Vec<_>>()
+        });
+        Self { tracer, methods: Arc::new(methods.collect()) }
+    }
+
+    /// Passes the request on with the context that it makes, and follows its
+    /// answer to the end.
+    pub(super) fn call<S>(&self, service: &mut S, mut request: Request<Body>) -> S::Future
+    where
+        S: tower::Service<
+                Request<Body>,
+                Response = Response<Body>,
+                Error = Infallible,
+                Future = BoxFuture<'static, Result<Response<Body>, Infallible>>,
+            >,
+    {
+        let path = request.uri().path().trim_start_matches('/');
+        let method = self.methods.get(path).map_or(names::OTHER, String::as_str);
+        let (context, rpc) = self.tracer.rpc(request.headers(), method);
+        request.extensions_mut().insert(context);
+        let response = service.call(request);
+        match rpc {
+            None => response,
+            Some(rpc) => Box::pin(async move { Ok(follow(response.await?, rpc)) }),
+        }
+    }
+}
+
+/// The context that an RPC's own work is in.
+pub(super) fn context<T>(request: &tonic::Request<T>) -> propagate::Context {
+    let made = request.extensions().get::<propagate::Context>();
+    made.cloned().unwrap_or_else(|| propagate::Context::of(request.metadata().as_ref()))
+}
+
+fn follow(response: Response<Body>, mut rpc: Rpc) -> Response<Body> {
+    // An RPC that is refused at once has its status in the head.
+    learn(&mut rpc, response.headers());
+    response.map(|body| Body::new(Followed { body, rpc }))
+}
+
+fn learn(rpc: &mut Rpc, headers: &HeaderMap) {
+    if let Some(status) = headers.get(STATUS) {
+        rpc.has_status(name(Code::from_bytes(status.as_bytes())));
+    }
+}
+
+/// A response's body whose RPC ends with it.
+struct Followed {
+    body: Body,
+    rpc: Rpc,
+}
+
+impl http_body::Body for Followed {
+    type Data = bytes::Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    learn(&mut self.rpc, trailers);
+                }
+            }
+            Some(Err(status)) => self.rpc.has_status(name(status.code())),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A status as OpenTelemetry writes it.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

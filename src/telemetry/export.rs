@@ -1,0 +1,333 @@
+//! To the collector, over OTLP.
+//!
+//! The exporter has a thread and a runtime of its own, so that a collector that is
+//! gone, slow or silent takes nothing from those that make calls, and so that it
+//! can never wait for a thread that waits for it. What comes faster than it
+//! leaves is dropped at a bound, and counted.
+
+use std::{fmt, io, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::{
+    ExporterBuildError, RetryPolicy, WithExportConfig, WithTonicConfig, tonic_types::metadata,
+};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{SpanData, SpanExporter},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    spans::{Maker, Tool},
+    tracer::{Item, Room, Tracer},
+};
+use crate::clock::{self, Instant};
+
+/// Spans that leave in one message: some hundred KiB.
+const MESSAGE_SPANS_MAX: usize = 512;
+/// How often the log is told of dropped spans at most.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+
+/// Where telemetry goes.
+#[derive(Clone)]
+pub struct Settings {
+    /// The collector's gRPC address: `http://127.0.0.1:4317`.
+    pub endpoint: String,
+    /// Sent with every message; never shown.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How long a message may take.
+    pub timeout: Duration,
+    /// Most spans that wait; what comes beyond is dropped.
+    pub queue_spans_max: NonZeroUsize,
+    /// How long the first of a message's spans waits for more.
+    pub delay: Duration,
+    /// What this process is called, and what else is said of it.
+    pub resource: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Telemetry to a collector, in the usual way.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+            queue_spans_max: NonZeroUsize::MIN.saturating_add((1 << 15) - 1),
+            delay: Duration::from_secs(1),
+            resource: Vec::new(),
+        }
+    }
+
+    /// Checks an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for people.
+    pub fn check(endpoint: &str) -> Result<(), String> {
+        let uri: Uri = endpoint.parse().map_err(|_| format!("`{endpoint}` is no address"))?;
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        let has_host = uri.authority().is_some_and(|to| !to.as_str().contains('@'));
+        if !is_http || !has_host || uri.path() != "/" || uri.query().is_some() {
+            return Err(format!("`{endpoint}` is not `http://` or `https://`, a host and a port"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, headers, timeout, queue_spans_max, delay, resource } = self;
+        f.debug_struct("Settings")
+            .field("endpoint", endpoint)
+            .field("headers", &headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("timeout", timeout)
+            .field("queue_spans_max", queue_spans_max)
+            .field("delay", delay)
+            .field("resource", resource)
+            .finish()
+    }
+}
+
+/// Why telemetry cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The endpoint is none, or TLS cannot be set up.
+    #[error("telemetry.otlp: {0}")]
+    Endpoint(#[from] ExporterBuildError),
+    /// There is no thread to be had.
+    #[error("the exporter's thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl Error {
+    /// Whether another configuration would mend it.
+    pub fn is_in_the_settings(&self) -> bool {
+        matches!(self, Self::Endpoint(_))
+    }
+}
+
+/// The exporter. Dropped, it ends without sending what it has.
+#[derive(Debug)]
+pub struct Exporter {
+    ending: CancellationToken,
+    /// How much time is left for what waits.
+    within: Option<oneshot::Sender<Duration>>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Exporter {
+    /// Starts the thread. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// An endpoint that is none, or no thread to be had.
+    pub fn start(
+        settings: &Settings,
+        ratio: f64,
+        tools: impl IntoIterator<Item = Tool>,
+    ) -> Result<(Tracer, Self), Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let exporter = {
+            // The channel to the collector belongs to the runtime that it is made in.
+            let _within = runtime.enter();
+            span_exporter(settings)
+        };
+        let exporter = match exporter {
+            Ok(exporter) => exporter,
+            Err(error) => {
+                runtime.shutdown_background();
+                return Err(error.into());
+            }
+        };
+        let (tracer, items, room) = Tracer::new(ratio, settings.queue_spans_max.get());
+        let (within, rest) = oneshot::channel();
+        let (tell_ended, ended) = oneshot::channel();
+        let ending = CancellationToken::new();
+        let sending = Sending {
+            exporter,
+            maker: Arc::new(Maker::new(tools)),
+            items,
+            room,
+            timeout: settings.timeout,
+            delay: settings.delay,
+            spans: Vec::new(),
+            under_way: 0,
+            told: 0,
+            told_at: None,
+        };
+        let stop = ending.clone();
+        std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
+            runtime.block_on(sending.run(stop, rest));
+            runtime.shutdown_background();
+            // Whoever waited may have given up.
+            let _ = tell_ended.send(());
+        })?;
+        Ok((tracer, Self { ending, within: Some(within), ended }))
+    }
+
+    /// Sends what waits, and ends; both within this time.
+    pub async fn end(mut self, within: Duration) {
+        if let Some(tell) = self.within.take() {
+            let _ = tell.send(within);
+        }
+        self.ending.cancel();
+        if timeout(within, &mut self.ended).await.is_err() {
+            tracing::warn!("The collector did not take the last spans in time.");
+        }
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.ending.cancel();
+    }
+}
+
+fn span_exporter(
+    settings: &Settings,
+) -> Result<opentelemetry_otlp::SpanExporter, ExporterBuildError> {
+    let headers: HeaderMap = settings.headers.iter().cloned().collect();
+    let mut exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(&settings.endpoint)
+        .with_timeout(settings.timeout)
+        .with_metadata(metadata::MetadataMap::from_headers(headers))
+        .with_retry_policy(RetryPolicy::recommended())
+        .build()?;
+    exporter.set_resource(&resource(settings));
+    Ok(exporter)
+}
+
+fn resource(settings: &Settings) -> Resource {
+    let attributes = settings.resource.iter();
+    Resource::builder_empty()
+        .with_service_name("sidecall")
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes(attributes.map(|(name, value)| KeyValue::new(name.clone(), value.clone())))
+        .build()
+}
+
+/// What the thread does.
+struct Sending<E> {
+    exporter: E,
+    maker: Arc<Maker>,
+    items: mpsc::Receiver<Item>,
+    room: Room,
+    timeout: Duration,
+    delay: Duration,
+    /// The next message, and how many spans the one under way has.
+    spans: Vec<SpanData>,
+    under_way: usize,
+    /// Dropped spans that the log was told of, and when.
+    told: u64,
+    told_at: Option<Instant>,
+}
+
+impl<E: SpanExporter> Sending<E> {
+    /// Sends until the tracers are gone, or it is told to end and has done so, or
+    /// the time that it was then given is over.
+    async fn run(mut self, ending: CancellationToken, within: oneshot::Receiver<Duration>) {
+        let deadline = async {
+            ending.cancelled().await;
+            // An owner that is gone leaves no time.
+            if let Ok(within) = within.await {
+                tokio::time::sleep(within).await;
+            }
+        };
+        tokio::select! {
+            () = self.work(&ending) => {}
+            () = deadline => {}
+        }
+        self.count_what_is_left();
+    }
+
+    async fn work(&mut self, ending: &CancellationToken) {
+        loop {
+            let item = tokio::select! {
+                biased;
+                item = self.items.recv() => item,
+                () = ending.cancelled(), if !self.items.is_closed() => {
+                    // What waits still comes out; nothing more comes in.
+                    self.items.close();
+                    continue;
+                }
+            };
+            let Some(item) = item else { return };
+            self.unpack(item).await;
+            self.gather(ending).await;
+            self.send().await;
+        }
+    }
+
+    /// Takes what else comes soon, so that a message carries many spans.
+    async fn gather(&mut self, ending: &CancellationToken) {
+        let soon = sleep_until(clock::now() + self.delay);
+        tokio::pin!(soon);
+        while !self.spans.is_empty() {
+            let item = tokio::select! {
+                biased;
+                item = self.items.recv() => item,
+                () = &mut soon => None,
+                () = ending.cancelled() => None,
+            };
+            let Some(item) = item else { return };
+            self.unpack(item).await;
+        }
+    }
+
+    /// Makes the item's spans, and sends them whenever there is a message full.
+    async fn unpack(&mut self, item: Item) {
+        let maker = Arc::clone(&self.maker);
+        for span in maker.spans(&item) {
+            self.spans.push(span);
+            if self.spans.len() >= MESSAGE_SPANS_MAX {
+                self.send().await;
+            }
+        }
+        self.room.give_back(item.spans_max());
+    }
+
+    async fn send(&mut self) {
+        if self.spans.is_empty() {
+            return;
+        }
+        self.under_way = self.spans.len();
+        let message = std::mem::take(&mut self.spans);
+        let sent = timeout(self.timeout, self.exporter.export(message)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            self.room.lose(self.under_way);
+        }
+        self.under_way = 0;
+        self.tell_of_losses();
+    }
+
+    /// At most once in a while: a collector that is away is away for long.
+    fn tell_of_losses(&mut self) {
+        let (dropped, now) = (self.room.dropped(), clock::now());
+        let is_time = self.told_at.is_none_or(|told| now - told >= TELL_EVERY);
+        if dropped > self.told && is_time {
+            tracing::warn!(
+                spans = dropped - self.told,
+                "Spans were dropped, since the collector did not take them."
+            );
+            (self.told, self.told_at) = (dropped, Some(now));
+        }
+    }
+
+    fn count_what_is_left(&mut self) {
+        self.room.lose(self.under_way + self.spans.len());
+        self.items.close();
+        while let Ok(item) = self.items.try_recv() {
+            self.room.give_back(item.spans_max());
+            self.room.lose(item.spans_max());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! The only place that makes spans.
+//!
+//! They are built whole, with the times that the schedule wrote down, and not by
+//! `tracing` spans that open and close around the work. A wait is known to be
+//! worth showing only when it is over, the critical path only when the batch is;
+//! and so nothing is allocated, locked or looked up while a call is under way. It
+//! also keeps tracing a value that is handed down, where a `tracing` layer would
+//! be one for the whole process.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+
+use opentelemetry::{
+    InstrumentationScope, KeyValue, Value,
+    trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags},
+};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
+
+use super::{
+    names::attribute,
+    outgoing::{Http, Target},
+    record::{Attempt, Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
+    tracer::Item,
+};
+use crate::model::{Outcome, Source};
+
+/// Shorter waits are told as attributes only.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+/// Most links of a span, as OpenTelemetry has it by default.
+const LINKS_MAX: usize = 128;
+/// Statuses of RPCs that are the server's fault, as OpenTelemetry's conventions
+/// have them.
+const SERVER_FAULTS: [&str; 6] =
+    ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
+
+/// What is said of a tool in the spans of its calls.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tool {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What the model is told of it.
+    pub description: Arc<str>,
+    /// Its API.
+    pub api: Arc<str>,
+    /// `extension`, where it runs beside the agent against an API.
+    pub kind: &'static str,
+}
+
+/// Makes spans of what was recorded.
+#[derive(Debug)]
+pub(super) struct Maker {
+    scope: InstrumentationScope,
+    tools: HashMap<Arc<str>, Tool>,
+    ids: RandomIdGenerator,
+}
+
+impl Maker {
+    pub(super) fn new(tools: impl IntoIterator<Item = Tool>) -> Self {
+        let scope = InstrumentationScope::builder("sidecall")
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .build();
+        let tools = tools.into_iter().map(|tool| (Arc::clone(&tool.name), tool)).collect();
+        Self { scope, tools, ids: RandomIdGenerator::default() }
+    }
+
+    /// The spans of an item, parents first. Made one by one: a wide batch has
+    /// tens of thousands.
+    pub(super) fn spans<'a>(
+        &'a self,
+        item: &'a Item,
+    ) -> Box<dyn Iterator<Item = SpanData> + Send + 'a> {
+        match item {
+            Item::Rpc(rpc) => Box::new(std::iter::once(self.rpc(rpc))),
+            Item::Batch(batch) => {
+                let mut edges: Vec<Vec<&Edge>> = batch.calls.iter().map(|_| Vec::new()).collect();
+                for edge in &batch.edges {
+                    edges[edge.to].push(edge);
+                }
+                let calls = batch.calls.iter().zip(edges).filter_map(move |(call, edges)| {
+                    Some(self.call(batch, call, call.result.as_ref()?, &edges))
+                });
+                let pieces = batch.pieces.iter().filter_map(|piece| self.piece(batch, piece));
+                Box::new(std::iter::once(self.batch(batch)).chain(calls).chain(pieces))
+            }
+        }
+    }
+
+    fn span(
+        &self,
+        own: SpanContext,
+        parent: SpanId,
+        name: impl Into<Cow<'static, str>>,
+    ) -> SpanData {
+        let never = std::time::SystemTime::UNIX_EPOCH;
+        SpanData {
+            span_context: own,
+            parent_span_id: parent,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: name.into(),
+            start_time: never,
+            end_time: never,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: self.scope.clone(),
+        }
+    }
+
+    fn rpc(&self, rpc: &EndedRpc) -> SpanData {
+        let Parent { span, is_remote } = rpc.parent;
+        let status = rpc.status.unwrap_or("CANCELLED");
+        let mut attributes = vec![
+            KeyValue::new(attribute::RPC_SYSTEM, "grpc"),
+            KeyValue::new(attribute::RPC_METHOD, Arc::clone(&rpc.method)),
+            KeyValue::new(attribute::RPC_STATUS, status),
+        ];
+        let is_fault = SERVER_FAULTS.contains(&status);
+        if is_fault {
+            attributes.push(KeyValue::new(attribute::ERROR_TYPE, status));
+        }
+        SpanData {
+            parent_span_is_remote: is_remote,
+            span_kind: SpanKind::Server,
+            start_time: rpc.began,
+            end_time: rpc.ended,
+            attributes,
+            status: if is_fault { Status::error(status) } else { Status::Unset },
+            ..self.span(rpc.own.clone(), span, rpc.method.to_string())
+        }
+    }
+
+    fn batch(&self, batch: &EndedBatch) -> SpanData {
+        let Parent { span, is_remote } = batch.parent;
+        let running = |call: &Call| call.result.as_ref().map(|result| result.timings.running);
+        let sequential: Duration = batch.calls.iter().filter_map(running).sum();
+        let mut attributes = vec![
+            KeyValue::new(attribute::BATCH_ID, batch.batch_id.to_string()),
+            KeyValue::new(attribute::BATCH_WIDTH, count(batch.calls.len())),
+            KeyValue::new(attribute::BATCH_DEPTH, count(batch.depth)),
+            KeyValue::new(attribute::BATCH_SEQUENTIAL, sequential.as_secs_f64()),
+        ];
+        if let Some(session) = &batch.session_id {
+            attributes.push(KeyValue::new(attribute::CONVERSATION, session.to_string()));
+        }
+        SpanData {
+            parent_span_is_remote: is_remote,
+            start_time: batch.began.began(),
+            end_time: batch.began.wall_of(batch.ended),
+            attributes,
+            ..self.span(batch.own.clone(), span, "batch")
+        }
+    }
+
+    fn call(&self, batch: &EndedBatch, call: &Call, result: &Ended, links: &[&Edge]) -> SpanData {
+        let tool = self.tools.get(&result.tool);
+        // A name that no tool has is the model's own words: no name for a span.
+        let name = tool.map_or_else(
+            || "execute_tool".to_owned(),
+            |tool| format!("execute_tool {}", tool.name),
+        );
+        let waits = &result.timings;
+        let mut attributes = vec![
+            KeyValue::new(attribute::OPERATION, "execute_tool"),
+            KeyValue::new(attribute::TOOL_NAME, Arc::clone(&result.tool)),
+            KeyValue::new(attribute::TOOL_CALL_ID, result.call_id.to_string()),
+            KeyValue::new(attribute::OUTCOME, outcome(result.outcome)),
+            KeyValue::new(attribute::WAIT_BLOCKED, waits.blocked.as_secs_f64()),
+            KeyValue::new(attribute::WAIT_CONCURRENCY, waits.queued.as_secs_f64()),
+            KeyValue::new(attribute::WAIT_TOKENS, waits.throttled.as_secs_f64()),
+            KeyValue::new(attribute::WAIT_BACKOFF, waits.backing_off.as_secs_f64()),
+            KeyValue::new(attribute::RESULT_BYTES, count(result.bytes)),
+            KeyValue::new(attribute::CRITICAL, call.is_critical),
+        ];
+        if let Some(Tool { description, api, kind, .. }) = tool {
+            attributes.push(KeyValue::new(attribute::TOOL_TYPE, *kind));
+            attributes.push(KeyValue::new(attribute::TOOL_DESCRIPTION, Arc::clone(description)));
+            attributes.push(KeyValue::new(attribute::API, Arc::clone(api)));
+        }
+        if let Some(source) = result.source {
+            attributes.push(KeyValue::new(attribute::SOURCE, self::source(source)));
+        }
+        // The failure's message is for the model, and may quote what it wrote.
+        let status = result.code.map_or(Status::Unset, |code| {
+            attributes.push(KeyValue::new(attribute::ERROR_TYPE, code.as_str()));
+            Status::error(code.as_str())
+        });
+        let mut spans = SpanLinks::default();
+        spans.links.extend(links.iter().take(LINKS_MAX).map(|edge| link(batch, edge)));
+        spans.dropped_count = dropped(links.len());
+        SpanData {
+            start_time: batch.began.wall_of(call.ready.unwrap_or(result.at)),
+            end_time: batch.began.wall_of(result.at),
+            attributes,
+            links: spans,
+            status,
+            ..self.span(within(batch, call.span), batch.own.span_id(), name)
+        }
+    }
+
+    fn piece(&self, batch: &EndedBatch, piece: &Piece) -> Option<SpanData> {
+        let Piece { call, what, from, to } = piece;
+        let parent = batch.calls[*call].span;
+        let (name, kind) = match what {
+            What::Attempt(attempt) => {
+                let span = self.tried(batch, attempt, parent);
+                return Some(SpanData {
+                    start_time: batch.began.wall_of(*from),
+                    end_time: batch.began.wall_of(*to),
+                    ..span
+                });
+            }
+            What::Locks => ("wait for locks", "locks"),
+            What::Concurrency => ("wait for a place", "concurrency"),
+            What::Tokens => ("wait for tokens", "tokens"),
+            What::Sharing => ("wait for an identical call", "sharing"),
+            What::Backoff => ("back off", "backoff"),
+        };
+        if *to - *from < WAIT_MIN {
+            return None;
+        }
+        // Nobody but its parent knows a wait, so that its id is made only here.
+        let own = within(batch, self.ids.new_span_id());
+        Some(SpanData {
+            start_time: batch.began.wall_of(*from),
+            end_time: batch.began.wall_of(*to),
+            attributes: vec![KeyValue::new(attribute::WAIT_KIND, kind)],
+            ..self.span(own, parent, name)
+        })
+    }
+
+    fn tried(&self, batch: &EndedBatch, attempt: &Attempt, parent: SpanId) -> SpanData {
+        let own = within(batch, attempt.span);
+        let mut span = match attempt.outgoing.target().map(|target| &**target) {
+            Some(Target::Http(http)) => {
+                let status = attempt.outgoing.status();
+                SpanData {
+                    span_kind: SpanKind::Client,
+                    attributes: self::http(http, status, attempt.number),
+                    ..self.span(own, parent, format!("{} {}", http.method, http.template))
+                }
+            }
+            // It failed before there was anything to send.
+            None => self.span(own, parent, "attempt"),
+        };
+        if let Some(code) = attempt.code {
+            // The convention's: the status where there is one.
+            let kind = match attempt.outgoing.status() {
+                Some(status) if status >= 400 => Value::from(status.to_string()),
+                _ => Value::from(code.as_str()),
+            };
+            span.attributes.push(KeyValue::new(attribute::ERROR_TYPE, kind));
+            span.status = Status::error(code.as_str());
+        }
+        span
+    }
+}
+
+fn http(http: &Http, status: Option<u16>, number: u32) -> Vec<KeyValue> {
+    let Http { method, template, url, address, port } = http;
+    let mut attributes = vec![
+        KeyValue::new(attribute::HTTP_METHOD, method.clone()),
+        KeyValue::new(attribute::URL_TEMPLATE, template.clone()),
+        KeyValue::new(attribute::URL_FULL, url.clone()),
+        KeyValue::new(attribute::SERVER_ADDRESS, address.clone()),
+        KeyValue::new(attribute::SERVER_PORT, i64::from(*port)),
+    ];
+    if let Some(status) = status {
+        attributes.push(KeyValue::new(attribute::HTTP_STATUS, i64::from(status)));
+    }
+    if number > 1 {
+        attributes.push(KeyValue::new(attribute::HTTP_RESEND, i64::from(number - 1)));
+    }
+    attributes
+}
+
+fn link(batch: &EndedBatch, edge: &Edge) -> Link {
+    let attributes = vec![
+        KeyValue::new(attribute::EDGE_KIND, edge.kind),
+        KeyValue::new(attribute::EDGE_REASON, Arc::clone(&edge.reason)),
+    ];
+    Link::new(within(batch, batch.calls[edge.from].span), attributes, 0)
+}
+
+/// A span of the batch's trace.
+fn within(batch: &EndedBatch, span: SpanId) -> SpanContext {
+    let state = batch.own.trace_state().clone();
+    SpanContext::new(batch.own.trace_id(), span, TraceFlags::SAMPLED, false, state)
+}
+
+fn dropped(links: usize) -> u32 {
+    u32::try_from(links.saturating_sub(LINKS_MAX)).unwrap_or(u32::MAX)
+}
+
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A word for how a call ended.
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Skipped => "skipped",
+    }
+}
+
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::Executed => "executed",
+        Source::Shared => "shared",
+        Source::Cached => "cached",
+        Source::Fallback => "fallback",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Who is traced, and the bounded way to the exporter.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use http::HeaderMap;
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use tokio::sync::mpsc;
+
+use super::{
+    propagate::Context,
+    record::{Batch, EndedBatch, EndedRpc, Parent, Rpc},
+};
+use crate::{
+    clock::{self, Instant},
+    model::{BatchId, SessionId},
+};
+
+/// What waits for the exporter.
+#[derive(Debug)]
+pub(super) enum Item {
+    Rpc(Box<EndedRpc>),
+    Batch(Box<EndedBatch>),
+}
+
+impl Item {
+    /// Spans that it becomes at most.
+    pub(super) fn spans_max(&self) -> usize {
+        match self {
+            Self::Rpc(_) => 1,
+            Self::Batch(batch) => batch.spans_max(),
+        }
+    }
+}
+
+/// Decides who is traced, and takes what was recorded. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Tracer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: mpsc::Sender<Item>,
+    room: Room,
+    /// Of traces that begin here, those with a smaller number are taken.
+    sampled_below: u64,
+    ids: RandomIdGenerator,
+}
+
+/// Room for spans that wait for the exporter, and how many found none.
+#[derive(Clone, Debug)]
+pub(super) struct Room(Arc<Spans>);
+
+#[derive(Debug)]
+struct Spans {
+    most: usize,
+    waiting: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+impl Room {
+    pub(super) fn new(most: usize) -> Self {
+        let (waiting, dropped) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self(Arc::new(Spans { most, waiting, dropped }))
+    }
+
+    fn take(&self, spans: usize) -> bool {
+        let fits = |waiting: usize| Some(waiting + spans).filter(|sum| *sum <= self.0.most);
+        let taken = self.0.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        if !taken {
+            self.lose(spans);
+        }
+        taken
+    }
+
+    pub(super) fn give_back(&self, spans: usize) {
+        self.0.waiting.fetch_sub(spans, Ordering::Relaxed);
+    }
+
+    pub(super) fn lose(&self, spans: usize) {
+        self.0.dropped.fetch_add(spans as u64, Ordering::Relaxed);
+    }
+
+    /// Spans that were dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Spans that wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Tracer {
+    /// A tracer that takes this part of the traces that begin here, and of the
+    /// others those that their callers take. Gives the other end of its queue.
+    pub(super) fn new(ratio: f64, queue_spans_max: usize) -> (Self, mpsc::Receiver<Item>, Room) {
+        // Every item is at least one span, so that the room is the tighter bound.
+        let (queue, items) = mpsc::channel(queue_spans_max.max(1));
+        let room = Room::new(queue_spans_max);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a part of all ids, as OpenTelemetry's own sampler counts it"
+        )]
+        let sampled_below = (ratio.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64;
+        let ids = RandomIdGenerator::default();
+        let shared = Shared { queue, room: room.clone(), sampled_below, ids };
+        (Self { shared: Arc::new(shared) }, items, room)
+    }
+
+    /// An RPC with these headers begins. Gives the context of what it does, and
+    /// the record of it where it is traced.
+    pub fn rpc(&self, headers: &HeaderMap, method: &str) -> (Context, Option<Rpc>) {
+        let context = Context::of(headers);
+        let own = self.child(&context);
+        let within = context.within(own.clone());
+        // Its place is kept from here on: a span that comes later must not lose
+        // its parent for want of room.
+        if !own.is_sampled() || !self.shared.room.take(1) {
+            return (within, None);
+        }
+        let began = clock::wall();
+        let ended = Box::new(EndedRpc {
+            own,
+            parent: Parent::of(&context),
+            began,
+            ended: began,
+            method: method.into(),
+            status: None,
+        });
+        (within, Some(Rpc { tracer: self.clone(), ended: Some(ended) }))
+    }
+
+    /// A batch of so many calls begins. Gives the context that its attempts are in,
+    /// and the record of it where it is traced.
+    pub fn batch(
+        &self,
+        context: &Context,
+        ids: (BatchId, Option<SessionId>),
+        calls: usize,
+        now: Instant,
+    ) -> (Context, Option<Box<Batch>>) {
+        let own = self.child(context);
+        let within = context.within(own.clone());
+        let record = own
+            .is_sampled()
+            .then(|| Box::new(Batch::new(self.clone(), context, own, ids, calls, now)));
+        (within, record)
+    }
+
+    /// A new span within `context`, sampled as its parent is, or else as the
+    /// ratio has it.
+    fn child(&self, context: &Context) -> SpanContext {
+        let span = self.new_span();
+        match &context.parent {
+            Some(parent) => SpanContext::new(
+                parent.trace_id(),
+                span,
+                parent.trace_flags(),
+                false,
+                parent.trace_state().clone(),
+            ),
+            None => {
+                let trace = self.shared.ids.new_trace_id();
+                let flags = TraceFlags::default().with_sampled(self.samples(trace));
+                SpanContext::new(trace, span, flags, false, TraceState::NONE)
+            }
+        }
+    }
+
+    /// By the trace's id alone, so that everyone with this ratio decides alike.
+    fn samples(&self, trace: TraceId) -> bool {
+        let [.., a, b, c, d, e, f, g, h] = trace.to_bytes();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1 < self.shared.sampled_below
+    }
+
+    pub(super) fn new_span(&self) -> opentelemetry::trace::SpanId {
+        self.shared.ids.new_span_id()
+    }
+
+    /// Its room was kept when it began.
+    pub(super) fn take_rpc(&self, rpc: Box<EndedRpc>) {
+        self.send(Item::Rpc(rpc));
+    }
+
+    /// A batch is traced whole or not at all: half of it would be orphans.
+    pub(super) fn take_batch(&self, batch: Box<EndedBatch>) {
+        if self.shared.room.take(batch.spans_max()) {
+            self.send(Item::Batch(batch));
+        }
+    }
+
+    /// Never waits. Only an exporter that has ended takes nothing.
+    fn send(&self, item: Item) {
+        if let Err(
+            mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item),
+        ) = self.shared.queue.try_send(item)
+        {
+            self.shared.room.give_back(item.spans_max());
+            self.shared.room.lose(item.spans_max());
+        }
+    }
+}
