@@ -103,8 +103,28 @@ impl fmt::Display for Summary<'_> {
                 format!("{:?}", tool.timeout),
             ]);
         }
-        table(f, &rows)
+        table(f, &rows)?;
+        table(f, &in_block_order(self.0))
     }
+}
+
+/// Of each API the tools whose calls of one turn wait for each other, though
+/// nobody wrote so.
+fn in_block_order(config: &Config) -> Vec<[String; 3]> {
+    let mut rows = vec![["API", "IN BLOCK ORDER BY DEFAULT", "LIFTED BY"].map(str::to_owned)];
+    for api in &config.apis {
+        let tools = config.tools.iter();
+        let tools = tools.filter(|(tool, http)| tool.turn(http.effect) == Some(&api.name));
+        let names: Vec<&str> = tools.map(|(tool, _)| tool.name.as_str()).collect();
+        if !names.is_empty() {
+            let lift = format!(
+                "`writes: [...]` on a tool, or `apis.{}.ordering: none`",
+                api.name.as_str()
+            );
+            rows.push([api.name.to_string(), names.join(", "), lift]);
+        }
+    }
+    rows
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -9,6 +9,7 @@ pub(crate) mod below;
 pub(crate) mod draw;
 pub(crate) mod line;
 mod model;
+mod order;
 mod row;
 #[cfg(test)]
 pub(crate) mod script;

@@ -70,7 +70,7 @@ fn in_turn(calls: &[Call<'_>], sequence: impl Iterator<Item = usize>, edges: &mu
     for to in sequence {
         let Call { turn: Some(api), tool, .. } = calls[to] else { continue };
         let Some(line) = lines.get_mut(api) else {
-            let reason = format!("writes of {api} keep block order").into();
+            let reason = format!("block order of {api}").into();
             lines.insert(api, Line { last: to, reason, remedy: (tool, default_remedy(tool, api)) });
             continue;
         };
@@ -90,7 +90,7 @@ fn in_turn(calls: &[Call<'_>], sequence: impl Iterator<Item = usize>, edges: &mu
 }
 
 fn default_remedy(tool: &str, api: &ApiName) -> Arc<str> {
-    format!("`writes: […]` on {tool}, or `apis.{api}.ordering: none`").into()
+    format!("`writes: [...]` on {tool}, or `apis.{api}.ordering: none`").into()
 }
 
 fn resource(calls: &[Call<'_>], conflict: &Conflict<'_>) -> Edge {

@@ -83,6 +83,15 @@ impl Settings {
             cache: None,
         }
     }
+
+    /// The API that runs its calls in block order among others, where nothing
+    /// more exact is declared of what they do.
+    pub fn turn(&self, effect: Effect) -> Option<&ApiName> {
+        let is_in_turn = self.ordering == ApiOrdering::Writes
+            && effect != Effect::ReadOnly
+            && self.claims.is_empty();
+        is_in_turn.then_some(&self.api)
+    }
 }
 
 /// A tool: what a model may call, and how it is run. What was declared of it is
@@ -118,13 +127,9 @@ impl Tool {
         Self { writes: Arc::clone(writes), cache, ..self }
     }
 
-    /// The API that runs its calls in block order among others, where nothing
-    /// more exact is declared.
+    /// The API that runs its calls in block order among others.
     pub fn turn(&self) -> Option<&ApiName> {
-        let is_in_turn = self.ordering == ApiOrdering::Writes
-            && self.effect != Effect::ReadOnly
-            && self.claims.is_empty();
-        is_in_turn.then_some(&self.settings.api)
+        self.settings.turn(self.effect)
     }
 }
 

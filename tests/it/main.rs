@@ -20,6 +20,7 @@ mod isolation;
 mod ledger;
 mod malformed;
 mod nested_tasks;
+mod ordering;
 mod parallel_turns;
 mod rates;
 mod references;

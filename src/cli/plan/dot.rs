@@ -1,6 +1,6 @@
 //! A plan for Graphviz.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use crate::{
     cli::waterfall::{
@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// The plan as a DOT graph. Calls are boxes, the longest chain is bold, faults
-/// are red; needs are solid, optional needs dashed, mere order dotted.
+/// are red; needs are solid, optional needs dashed, mere order dotted, with an
+/// empty arrow where it holds only until something is known.
 pub(super) fn dot(plan: &v1::Plan) -> String {
     let waterfall = Waterfall::planned(plan);
     let mut graph = String::from(
@@ -34,10 +35,23 @@ pub(super) fn dot(plan: &v1::Plan) -> String {
         let style = match edge.strength() {
             v1::EdgeStrength::Need | v1::EdgeStrength::Unspecified => "",
             v1::EdgeStrength::Optional => ", style=dashed",
-            v1::EdgeStrength::Order | v1::EdgeStrength::Keys => ", style=dotted",
+            v1::EdgeStrength::Order => ", style=dotted",
+            v1::EdgeStrength::Keys => ", style=dotted, arrowhead=empty",
         };
-        let reason = escaped(&edge.reason);
-        let _ = writeln!(graph, "  c{} -> c{} [label=\"{reason}\"{style}];", edge.from, edge.to);
+        let mut reason = escaped(&edge.reason);
+        let mut more = String::new();
+        if !edge.remedy.is_empty() {
+            more = format!(", tooltip=\"lifted by {}\"", escaped(&edge.remedy));
+        }
+        match time(edge.cost) {
+            Duration::ZERO => {}
+            cost => reason.push_str(&format!("\\n+{}", draw::text(cost))),
+        }
+        let ends = format!("c{} -> c{}", edge.from, edge.to);
+        let _ = writeln!(graph, "  {ends} [label=\"{reason}\"{style}{more}];");
+    }
+    if let Some(order) = waterfall.order.brief() {
+        let _ = writeln!(graph, "  label=\"{order} of {}\";", draw::text(waterfall.expected));
     }
     if plan.edges_omitted > 0 {
         let _ = writeln!(graph, "  // {} more edges are left out", plan.edges_omitted);
@@ -86,6 +100,8 @@ pub(super) mod tests {
         let mut plan = script::plan(&calls, &edges);
         plan.edges[2].set_strength(v1::EdgeStrength::Optional);
         plan.edges[3].set_strength(v1::EdgeStrength::Order);
+        plan.edges[3].cost = Some(prost_types::Duration { seconds: 0, nanos: 80_000_000 });
+        plan.edges[3].remedy = "`apis.\"b\".ordering: none`".into();
         for at in [0, 1, 3, 4] {
             plan.calls[at].critical = true;
         }
@@ -101,7 +117,7 @@ pub(super) mod tests {
             speedup: 620.0 / 560.0,
             width: 3,
             depth: 4,
-            ..Default::default()
+            order: Some(time(80)),
         });
         plan
     }

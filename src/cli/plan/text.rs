@@ -21,6 +21,9 @@ use crate::{
 /// Rows of the waterfall; a plan of more calls is read as JSON or DOT.
 const ROWS: usize = 100;
 
+/// Dependencies that are listed, for the same reason.
+const EDGES: usize = 100;
+
 /// The plan as text.
 pub(super) fn text(plan: &v1::Plan, spreads: &[Spread], look: &Look) -> String {
     let waterfall = Waterfall::planned(plan);
@@ -32,6 +35,8 @@ pub(super) fn text(plan: &v1::Plan, spreads: &[Spread], look: &Look) -> String {
     }
     lines.push(String::new());
     lines.extend(estimate(plan, &waterfall, look));
+    let of = format!("of the {}", draw::text(waterfall.expected));
+    lines.extend(waterfall.order.lines(&of, look));
     lines.extend(spreads.iter().flat_map(|spread| rate(spread, look)));
     lines.extend(below(&waterfall, look));
     lines.join("\n")
@@ -49,7 +54,8 @@ fn headline(plan: &v1::Plan) -> String {
     )
 }
 
-/// A line for each dependency; the child is named once.
+/// A line for each dependency; the child is named once. A reason that does not
+/// fit stands below.
 fn edges(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let label = |at: u32| waterfall.rows.get(at as usize).map_or("?", |row| row.label.as_str());
     let verb = |edge: &v1::Edge| match edge.strength() {
@@ -59,26 +65,52 @@ fn edges(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> {
         v1::EdgeStrength::Keys => "may follow",
     };
     let parent = |edge: &v1::Edge| format!("{} {}", verb(edge), label(edge.from));
+    let shown = &plan.edges[..plan.edges.len().min(EDGES)];
     let widest =
         |names: &mut dyn Iterator<Item = usize>| names.max().unwrap_or(0).min(look.width / 3);
-    let children = widest(&mut plan.edges.iter().map(|edge| label(edge.to).width()));
-    let parents = widest(&mut plan.edges.iter().map(|edge| parent(edge).width()));
+    let children = widest(&mut shown.iter().map(|edge| label(edge.to).width()));
+    let parents = widest(&mut shown.iter().map(|edge| parent(edge).width()));
+    let rest = look.width.saturating_sub(children + parents + 7);
+    let below = " ".repeat(children + 4);
     let mut lines = Vec::new();
     let mut last = None;
-    for edge in &plan.edges {
+    for edge in shown {
         let name = if last == Some(edge.to) { "" } else { label(edge.to) };
         last = Some(edge.to);
-        let rest = look.width.saturating_sub(children + parents + 7);
-        let reason = fitted(&harmless(&edge.reason), rest, look);
-        let reason = look.paint(Ink::Dim, reason.trim_end());
-        let (name, parent) = (fitted(name, children, look), fitted(&parent(edge), parents, look));
-        lines.push(format!("  {name}  {parent}  {reason}").trim_end().to_owned());
+        let (name, parent) = (fitted(name, children, look), parent(edge));
+        let reason = reason(edge, look);
+        if parent.width() <= parents && reason.width() <= rest {
+            let parent = fitted(&parent, parents, look);
+            let reason = look.paint(Ink::Dim, &reason);
+            lines.push(format!("  {name}  {parent}  {reason}").trim_end().to_owned());
+            continue;
+        }
+        let parent = fitted(&parent, look.width.saturating_sub(below.len() + 1), look);
+        lines.push(format!("  {name}  {}", parent.trim_end()));
+        let reason = wrapped(&reason, look.width.saturating_sub(below.len() + 3));
+        let reason = reason.iter().map(|part| format!("{below}  {}", look.paint(Ink::Dim, part)));
+        lines.extend(reason);
     }
-    if plan.edges_omitted > 0 {
-        let more = format!("  {} {} more", look.pick("…", "..."), plan.edges_omitted);
-        lines.push(look.paint(Ink::Dim, &more));
+    match plan.edges.len() - shown.len() + plan.edges_omitted as usize {
+        0 => {}
+        more => {
+            let more = format!("  {} {more} more", look.pick("…", "..."));
+            lines.push(look.paint(Ink::Dim, &more));
+        }
     }
     lines
+}
+
+/// Why a call waits, and how long only for that.
+fn reason(edge: &v1::Edge, look: &Look) -> String {
+    let mut reason = harmless(&edge.reason);
+    if !look.unicode {
+        reason = reason.replace('…', "...");
+    }
+    match time(edge.cost) {
+        Duration::ZERO => reason,
+        cost => format!("{reason}, +{}", draw::text(cost)),
+    }
 }
 
 fn estimate(plan: &v1::Plan, waterfall: &Waterfall, look: &Look) -> Vec<String> {
@@ -115,7 +147,10 @@ fn rate(spread: &Spread, look: &Look) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::plan::dot::tests::plan, model::ApiName};
+    use crate::{
+        cli::{plan::dot::tests::plan, waterfall::script},
+        model::ApiName,
+    };
 
     #[test]
     fn a_plan_says_what_waits_for_what_and_why() {
@@ -129,6 +164,76 @@ mod tests {
         let text = text(&plan(), &[spread], &look);
         assert!(text.lines().all(|line| line.width() < 80), "{text}");
         insta::assert_snapshot!(text);
+    }
+
+    /// Three writes of one API, one of another, and a name that is not known.
+    fn writes() -> v1::Plan {
+        let calls = [
+            ("create_note", 100),
+            ("create_note", 100),
+            ("create_note", 100),
+            ("find_order", 120),
+            ("close_order", 80),
+            ("get_order", 40),
+        ];
+        let edges = [
+            (0, 1, "block order of notes"),
+            (1, 2, "block order of notes"),
+            (3, 4, "${find_order.id}"),
+            (4, 5, "order/1 may be order/…"),
+        ];
+        let mut plan = script::plan(&calls, &edges);
+        let time = |ms: i32| Some(prost_types::Duration { seconds: 0, nanos: ms * 1_000_000 });
+        for (edge, cost) in [(0, 100), (1, 200), (3, 120)] {
+            plan.edges[edge].set_strength(v1::EdgeStrength::Order);
+            plan.edges[edge].cost = time(cost);
+            plan.edges[edge].remedy =
+                "`writes: [...]` on create_note, or `apis.notes.ordering: none`".into();
+        }
+        plan.edges[3].set_strength(v1::EdgeStrength::Keys);
+        plan.edges[3].remedy = "a narrower key in `reads` of get_order".into();
+        plan.estimate = Some(v1::PlanEstimate {
+            sequential: time(540),
+            critical_path: time(300),
+            speedup: 1.8,
+            width: 2,
+            depth: 3,
+            order: time(100),
+        });
+        plan
+    }
+
+    #[test]
+    fn order_that_nobody_wrote_is_told_with_its_price_and_what_lifts_it_at_any_width() {
+        for (width, unicode) in [(60, true), (80, true), (120, true), (60, false)] {
+            let look = Look { width, unicode, color: false };
+            let text = text(&writes(), &[], &look);
+            assert!(text.lines().all(|line| line.width() < width), "{text}");
+            // Nothing is cut but labels.
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let dots = look.pick("…", "...");
+            for told in [
+                "block order of notes, +200 ms".to_owned(),
+                format!("may follow close_order order/1 may be order/{dots}, +120 ms"),
+                "order costs 100 ms of the 300 ms; what lifts it:".to_owned(),
+                "`writes: [...]` on create_note, or `apis.notes.ordering: none`".to_owned(),
+                "a narrower key in `reads` of get_order".to_owned(),
+            ] {
+                assert!(words.contains(&told), "{told} is not in\n{text}");
+            }
+            insta::assert_snapshot!(
+                format!("writes_{width}{}", if unicode { "" } else { "_ascii" }),
+                text
+            );
+        }
+    }
+
+    #[test]
+    fn of_very_many_dependencies_the_first_are_listed() {
+        let look = Look { width: 80, unicode: true, color: false };
+        let edges: Vec<_> = (1..300).map(|to| (to - 1, to, "depends_on")).collect();
+        let text = text(&script::plan(&vec![("get", 1); 300], &edges), &[], &look);
+        assert!(text.contains("… 199 more"), "{text}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(summary) = &waterfall.summary {
         lines.extend(totals(summary, look));
+        lines.extend(waterfall.order.lines("by the plan", look));
         lines.extend(waits(&waterfall.rows, look));
         // A chain of all calls is seen without being told.
         if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {

@@ -30,7 +30,10 @@ pub(crate) fn line(
                 n => format!("{n} dependencies"),
             };
             let id = harmless(&accepted.batch_id);
-            (Duration::ZERO, "accepted", Ink::Bold, format!("{id}  {calls}, {dependencies}"))
+            let order = waterfall.order.brief();
+            let order = order.map_or_else(String::new, |order| format!("; {order}"));
+            let rest = format!("{id}  {calls}, {dependencies}{order}");
+            (Duration::ZERO, "accepted", Ink::Bold, rest)
         }
         Event::Started(started) => {
             let attempt = match started.attempt {

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::row::{Row, Span, SpanKind};
+use super::{
+    order::Order,
+    row::{Row, Span, SpanKind},
+};
 use crate::{
     cli::terminal::harmless,
     proto::v1::{self, batch_event::Event},
@@ -17,8 +20,11 @@ pub(crate) struct Waterfall {
     pub(crate) summary: Option<v1::BatchSummary>,
     /// How long it is expected to take.
     pub(crate) expected: Duration,
-    /// Children of each row.
-    children: Vec<Vec<usize>>,
+    /// What order that nobody wrote makes of it.
+    pub(crate) order: Order,
+    /// Children of each row, each with whether it only waits for what the parent
+    /// reads and writes to be known.
+    children: Vec<Vec<(usize, bool)>>,
 }
 
 /// Where a call is.
@@ -74,14 +80,18 @@ impl Waterfall {
         // A child may stand before its parent in the turn, but never at a lesser
         // depth.
         let mut starts = vec![Duration::ZERO; plan.calls.len()];
-        let latency = |at: usize| plan.calls.get(at).map_or(Duration::ZERO, |c| time(c.latency));
+        let runs = |call: &&v1::PlannedCall| call.fault.is_none();
+        let latency = |at: usize| {
+            plan.calls.get(at).filter(runs).map_or(Duration::ZERO, |call| time(call.latency))
+        };
         let mut order: Vec<usize> = (0..plan.calls.len()).collect();
         order.sort_by_key(|&at| plan.calls.get(at).map_or(0, |call| call.depth));
         for at in order {
-            let end = starts.get(at).copied().unwrap_or_default() + latency(at);
-            for &child in waterfall.children.get(at).into_iter().flatten() {
+            let begin = starts.get(at).copied().unwrap_or_default();
+            let end = begin + latency(at);
+            for &(child, is_keys) in waterfall.children.get(at).into_iter().flatten() {
                 if let Some(start) = starts.get_mut(child) {
-                    *start = end.max(*start);
+                    *start = if is_keys { begin } else { end }.max(*start);
                 }
             }
         }
@@ -111,6 +121,7 @@ impl Waterfall {
                 if let Some(row) = self.row(started.index) {
                     row.begin(started);
                 }
+                self.let_go(started.index, time(started.at), |is_keys| is_keys);
             }
             Some(Event::Retrying(retrying)) => {
                 if let Some(row) = self.row(retrying.index) {
@@ -148,6 +159,7 @@ impl Waterfall {
 
     fn accept(&mut self, plan: &v1::Plan) {
         self.expected = time(plan.estimate.and_then(|estimate| estimate.critical_path));
+        self.order = Order::of(plan);
         self.children = vec![Vec::new(); plan.calls.len()];
         let mut open_parents = vec![0; plan.calls.len()];
         for edge in &plan.edges {
@@ -155,7 +167,7 @@ impl Waterfall {
             if let (Some(children), Some(open)) =
                 (self.children.get_mut(from), open_parents.get_mut(to))
             {
-                children.push(to);
+                children.push((to, edge.strength() == v1::EdgeStrength::Keys));
                 *open += 1;
             }
         }
@@ -168,8 +180,14 @@ impl Waterfall {
         let Some(row) = self.row(result.index) else { return };
         row.end(result, seen);
         let end = row.spans.last().and_then(|span| span.to).unwrap_or(seen);
-        let children = self.children.get(result.index as usize).cloned().unwrap_or_default();
-        for child in children {
+        self.let_go(result.index, end, |_| true);
+    }
+
+    /// Those behind a call need not wait for it any longer.
+    fn let_go(&mut self, index: u32, end: Duration, which: impl Fn(bool) -> bool) {
+        let Some(children) = self.children.get_mut(index as usize) else { return };
+        let gone = children.extract_if(.., |(_, is_keys)| which(*is_keys));
+        for (child, _) in gone.collect::<Vec<_>>() {
             let Some(child) = self.rows.get_mut(child) else { continue };
             child.open_parents = child.open_parents.saturating_sub(1);
             if child.open_parents == 0 && child.state == State::Blocked {

@@ -41,8 +41,8 @@ fn the_writes_of_each_api_form_a_chain_of_their_own() {
         .fold(turn, |turn, (call, api)| turn.turn(call, api));
     let plan = turn.plan();
     assert_eq!(edges(&plan), [block(0, 1), block(1, 4), block(3, 5)]);
-    assert_eq!(&*plan.edges[0].reason, "writes of crm keep block order");
-    assert_eq!(&*lift(&plan, 2).remedy, "`writes: […]` on pay, or `apis.bank.ordering: none`");
+    assert_eq!(&*plan.edges[0].reason, "block order of crm");
+    assert_eq!(&*lift(&plan, 2).remedy, "`writes: [...]` on pay, or `apis.bank.ordering: none`");
     // An ordered turn is one chain already.
     let ordered = turn.plan_in(Ordering::Ordered);
     assert!(ordered.edges.len() == 5 && ordered.edges.iter().all(|edge| edge.lift.is_none()));
