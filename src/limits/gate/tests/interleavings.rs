@@ -38,12 +38,17 @@ fn all(threads: Vec<Box<dyn FnOnce() + Send>>) {
     }
 }
 
-async fn permit(asked: Asked) -> Permit {
+/// The permit, where the API's breaker is not open.
+async fn let_in(asked: Asked) -> Result<Permit, Refused> {
     match asked {
-        Asked::Granted(permit) => permit,
+        Asked::Granted(permit) => Ok(permit),
         Asked::Waiting(wait) => wait.await,
-        Asked::Refused(refused) => panic!("{refused:?}"),
+        Asked::Refused(refused) => Err(refused),
     }
+}
+
+async fn permit(asked: Asked) -> Permit {
+    let_in(asked).await.unwrap()
 }
 
 /// Polls a wait once and drops it: the caller went away.
@@ -129,12 +134,50 @@ fn whoever_waits_for_a_token_is_served_whoever_else_goes_away() {
                 block_on(async {
                     let scope = open(&gate, "c");
                     polled_once(ask(&scope, "crm")).await;
-                    scope.pause(&name("crm"), clock::now() + Duration::from_millis(300));
+                    scope.pause(&name("crm"), Duration::from_millis(300));
                 });
             };
             Box::new(run) as Box<dyn FnOnce() + Send>
         };
         all(vec![stays(&gate, "a"), leaves, stays(&gate, "b")]);
+        assert_eq!((gate.in_flight(), gate.waiting()), (0, 0));
+        assert_eq!(gate.lock().open_sessions(), 0);
+    });
+}
+
+#[test]
+fn a_breaker_that_opens_leaves_nobody_waiting_for_a_probe_that_is_gone() {
+    in_many_orders(|| {
+        let breaker = breaker::Settings { failures: NonZeroU32::MIN, ..Default::default() };
+        let api = Api { breaker: Some(breaker), ..capped("crm", 2) };
+        let gate = Gate::new(settings(vec![api]), Drain::new());
+        let thread = |of: &'static str, verdict: Option<Verdict>| {
+            let gate = gate.clone();
+            let run = move || {
+                block_on(async {
+                    let scope = open(&gate, of);
+                    for _ in 0..3 {
+                        match let_in(ask(&scope, "crm")).await {
+                            Ok(permit) => {
+                                yield_now().await;
+                                permit.end(verdict);
+                            }
+                            Err(Refused::Barred(barred)) => {
+                                clock::sleep_until(clock::now() + barred.after).await;
+                            }
+                            Err(refused) => panic!("{refused:?}"),
+                        }
+                    }
+                });
+            };
+            Box::new(run) as Box<dyn FnOnce() + Send>
+        };
+        all(vec![
+            thread("fails", Some(Verdict::Fails)),
+            thread("works", Some(Verdict::Works)),
+            // Cancelled each time: it says nothing.
+            thread("silent", None),
+        ]);
         assert_eq!((gate.in_flight(), gate.waiting()), (0, 0));
         assert_eq!(gate.lock().open_sessions(), 0);
     });
