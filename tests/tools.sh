@@ -32,6 +32,7 @@ need 'python3 -c "import ensurepip, venv"' 'python3-venv' \
     "Python's venv module: apt-get install python3-venv"
 need 'node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"' '' 'Node.js 20 or later, as node'
 need 'npm --version' 'npm' 'npm, which comes with Node.js'
+need 'redis-server --version' 'redis-server' 'Redis: apt-get install redis-server'
 
 # want COMMAND PACKAGE WORDS: as `need`, and without it WORDS say which tests go.
 want() {
@@ -103,6 +104,7 @@ if [ -n "${has_go:-}" ]; then once "$jaeger" fill_jaeger "$PWD/jaeger"; fi
 cat <<VARIABLES
 SIDECALL_TEST_PYTHON=$python/bin/python
 SIDECALL_TEST_NODE_MODULES=$node/node_modules
+SIDECALL_TEST_REDIS=$(command -v redis-server)
 VARIABLES
 if [ -n "${has_go:-}" ]; then
     echo "SIDECALL_TEST_JAEGER=$jaeger/jaeger"

@@ -13,6 +13,7 @@ mod broken_tools;
 mod bundle;
 mod cancelling;
 mod clients;
+mod counters;
 mod deadlines;
 mod failures;
 mod fan_out;

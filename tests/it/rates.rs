@@ -5,9 +5,16 @@ use std::time::Duration;
 
 use sidecall::proto::v1::{
     FailureCode, FailureOrigin, Outcome, RetryAdvice, ToolResult, batch_event::Event,
+    sidecall_service_client::SidecallServiceClient,
 };
+use tonic::transport::Endpoint;
 
-use crate::support::{Gate, Reply, Turn, World, events::Ran, peer::Arrival, tools::base_with_api};
+use crate::support::{
+    Gate, Reply, Turn, World,
+    events::{Ran, Running},
+    peer::Arrival,
+    tools::base_with_api,
+};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -231,5 +238,28 @@ async fn a_call_pays_its_tools_cost_to_every_rate_or_to_none() {
     // What could not be paid in full was not paid in part.
     assert_eq!(world.run(&hasty(reads("b", 3))).await.count(Outcome::Succeeded), 2);
     assert_eq!(world.peer.log().len(), 3);
+    world.end().await;
+}
+
+/// Incident 6, within a process: limits multiplied with whoever asked. Across
+/// processes each has buckets of its own, as the documentation says.
+#[tokio::test]
+async fn a_rate_is_one_for_all_connections_sessions_and_tools() {
+    let world = World::start(&base_with_api("rate: 1/h burst 5")).await;
+    world.peer.on("GET /read/*", Reply::json("{}")).on("POST /echo", Reply::json("{}"));
+    let tcp = Endpoint::from_shared(format!("http://{}", world.tcp)).unwrap();
+    let turns = (0..8).map(|n| {
+        let (tool, input) = if n % 2 == 0 { ("read", r#"{"id":"a"}"#) } else { ("echo", "{}") };
+        let turn = Turn::one(tool, input).session(&format!("s{n}")).call_timeout(ms(5000));
+        let (tcp, unix) = (tcp.clone(), world.channel());
+        async move {
+            let channel = if n < 4 { tcp.connect().await.unwrap() } else { unix };
+            let mut client = SidecallServiceClient::new(channel);
+            let events = client.execute_batch(turn.0).await.unwrap().into_inner();
+            Running::new(events).finish().await.count(Outcome::Succeeded)
+        }
+    });
+    let succeeded: usize = futures_util::future::join_all(turns).await.into_iter().sum();
+    assert_eq!((succeeded, world.peer.log().len()), (5, 5));
     world.end().await;
 }

@@ -176,3 +176,24 @@ async fn a_storm_of_failures_is_retried_within_the_budget() {
     assert_eq!(world.peer.lines().len(), 120, "a fifth of the calls' number");
     world.end().await;
 }
+
+/// Incident 3: permits were kept during backoff.
+#[tokio::test]
+async fn a_call_that_waits_to_be_tried_again_leaves_its_place_to_others() {
+    let world = World::start(&base_with_api("concurrency: 1, retry: {base: 5m, max: 5m}")).await;
+    world.peer.on("GET /read/sick", Reply::text(503, "restarting"));
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    let calls = ["sick", "b", "c", "d"]
+        .map(|id| (id.to_owned(), "read".to_owned(), format!(r#"{{"id":"{id}"}}"#)));
+    let turn =
+        Turn::of(calls).call_timeout(Duration::from_secs(3600)).timeout(Duration::from_secs(600));
+    let mut running = world.send(&turn).await.unwrap();
+    for id in ["b", "c", "d"] {
+        assert_eq!(running.until_finished(id).await.outcome(), Outcome::Succeeded);
+    }
+    assert_eq!(retried(&running.seen), [(1, FailureCode::Unavailable)]);
+    assert_eq!(world.peer.in_flight_max(), 1);
+    assert_eq!(world.peer.lines().len(), 4, "it was tried again before the others had their turn");
+    running.hang_up();
+    world.end().await;
+}

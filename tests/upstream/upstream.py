@@ -98,7 +98,7 @@ class Api:
                 return self.ledger(kind, name, headers)
             case "GET", ["counter", name]:
                 value = await self.store.read(name)
-                return 200, {"ETag": f'"{value}"'}, json.dumps({"value": value, "version": f'"{value}"'})
+                return 200, {"ETag": f'"{value}"'}, json.dumps({"value": value})
             case "POST", ["counter", name]:
                 value = await self.store.read(name)
                 await self.met_another()

@@ -148,6 +148,7 @@ const BASIC_FILE: &str = "auth: {basic: {user: u, password: {file: token}}}";
 const HEADER_ENV: &str = "auth: {header: {name: X-Key, value: {env: CRM_TOKEN}}}";
 const HEADER_FILE: &str = "auth: {header: {name: X-Key, value: {file: token}}}";
 
+/// Incident 7: settings that were dropped silently or never enforced.
 #[test]
 fn every_key_has_an_effect() {
     let table: Vec<Row> = process().into_iter().chain(apis_and_tools()).chain(requests()).collect();

@@ -85,3 +85,40 @@ impl Upstream {
         body.to_owned()
     }
 }
+
+/// A store in a process of its own. Dropping it ends it.
+pub(crate) struct Redis {
+    port: u16,
+    _process: Child,
+}
+
+impl Redis {
+    /// Starts an empty one; nothing where a plain `cargo test` has no tools.
+    pub(crate) async fn start() -> Option<Self> {
+        let program = exported("SIDECALL_TEST_REDIS", "`make test` sets it")?;
+        // It takes no port 0. Whoever takes this one in between fails the test.
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
+        command.arg(port.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains("Ready to accept connections") {
+                    return;
+                }
+            }
+            panic!("Redis ended before it was ready");
+        };
+        timeout(PATIENCE, ready).await.expect("Redis never was ready");
+        Some(Self { port, _process: process })
+    }
+
+    /// Where it listens on this machine.
+    pub(crate) fn port(&self) -> String {
+        self.port.to_string()
+    }
+}
