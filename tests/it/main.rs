@@ -19,6 +19,7 @@ mod failures;
 mod fan_out;
 mod isolation;
 mod ledger;
+mod locks;
 mod malformed;
 mod nested_tasks;
 mod ordering;
