@@ -17,7 +17,8 @@ use hyper_util::{
 use sidecall::proto::v1::{
     BatchEvent, CallFinished, CancelBatchRequest, CancelBatchResponse, Content,
     ExecuteBatchRequest, ExecuteBatchResponse, ListToolsRequest, ListToolsResponse, Outcome,
-    PlanBatchRequest, PlanBatchResponse, ToolResult, ToolUse, batch_event, content,
+    PlanBatchRequest, PlanBatchResponse, StatusRequest, StatusResponse, ToolResult, ToolUse,
+    batch_event, content,
     execute_batch_request::Turn,
     sidecall_service_server::{SidecallService, SidecallServiceServer},
 };
@@ -131,6 +132,10 @@ impl SidecallService for Forwarder {
         &self,
         _: Request<ListToolsRequest>,
     ) -> Result<Response<ListToolsResponse>, Status> {
+        Err(Status::unimplemented("only ExecuteBatch"))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         Err(Status::unimplemented("only ExecuteBatch"))
     }
 }

@@ -143,6 +143,11 @@ impl Cache {
         kept.insert(key, content, bytes, asked_at);
     }
 
+    /// How long and how much is kept.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// How it is used.
     pub fn status(&self) -> Status {
         let kept = self.lock();

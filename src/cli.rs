@@ -14,11 +14,13 @@ pub mod plan;
 pub mod run;
 pub mod schema;
 pub mod serve;
+pub mod status;
 pub mod tools;
 
 mod client;
 mod command;
 mod follow;
+mod frames;
 mod rates;
 mod refusal;
 mod terminal;
@@ -50,6 +52,7 @@ enum Command {
     Plan(plan::Args),
     Check(check::Args),
     Tools(tools::Args),
+    Status(status::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -64,6 +67,7 @@ impl Cli {
             Command::Plan(args) => plan::run(args),
             Command::Check(args) => check::run(args),
             Command::Tools(args) => tools::run(args),
+            Command::Status(args) => status::run(args),
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => completions::run(args),
         }

@@ -15,7 +15,7 @@ use crate::{
 
 mod budget;
 
-pub use budget::Budget;
+pub use budget::{Budget, Status};
 
 /// How an API's failed attempts are made again.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,6 +78,11 @@ impl Policy {
     /// Its settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What its budget comes to at this moment.
+    pub fn status(&self, now: Instant) -> Status {
+        self.budget.status(now)
     }
 
     /// A call's first attempt is made: part of a retry is earned.

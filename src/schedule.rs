@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::{
-    clock,
+    clock::{self, Instant},
     drain::Drain,
     limits::Gate,
     locks::Table,
@@ -34,6 +34,7 @@ mod executor;
 mod intake;
 mod outcome;
 mod settings;
+mod status;
 pub mod submission;
 mod twins;
 
@@ -46,6 +47,7 @@ use dispatcher::{Dispatcher, Locksmith};
 
 pub use event::{Accepted, BatchFinished, Event};
 pub use settings::Settings;
+pub use status::{Status, ToolStatus};
 pub use submission::{Refusal, Submission, Violation};
 
 /// Accepts turns and owns them to their end. Cheap to clone.
@@ -63,6 +65,7 @@ struct Shared {
     admission: Admission,
     batches: Batches,
     drain: Drain,
+    began_at: Instant,
 }
 
 /// A batch that was accepted. Dropping it cancels the batch.
@@ -81,7 +84,9 @@ impl Scheduler {
         let gate = Gate::new(settings.gate(), drain.clone());
         let admission = Admission::new(&settings);
         let (locks, batches) = (Table::new(), Batches::default());
-        let shared = Shared { registry, settings, gate, locks, admission, batches, drain };
+        let began_at = clock::now();
+        let shared =
+            Shared { registry, settings, gate, locks, admission, batches, drain, began_at };
         Self { shared: Arc::new(shared) }
     }
 

@@ -206,3 +206,57 @@ async fn the_first_signal_lets_a_batch_go_on_and_the_second_ends_it_with_its_res
     assert_eq!(sequence, 5);
     assert_eq!(program.ends().await.code(), Some(0));
 }
+
+/// `sidecall status` of a server at this address.
+fn status(address: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
+    command.args(["status", "--address", address]).kill_on_drop(true);
+    command
+}
+
+#[tokio::test]
+async fn how_a_server_is_can_be_asked_until_it_is_not_there() {
+    let place = Place::new("http://127.0.0.1:1");
+    let mut program = place.serve(1024).await;
+    let address = format!("unix://{}", place.socket().display());
+
+    let output = status(&address).output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nothing waits") && said.contains("\napi "), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+
+    let output = status(&address).args(["--json", "--rows", "1"]).output().await.unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["apis"][0]["name"], "api");
+
+    // One look after the other, until it is told to stop: which is no failure.
+    let mut watch = status(&address)
+        .args(["--watch", "--interval", "0.1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut looks = BufReader::new(watch.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        let look = timeout(LONG, looks.next_line()).await.unwrap().unwrap().unwrap();
+        assert!(look.starts_with(r#"{"process":{"version":"#), "{look}");
+    }
+    let pid = watch.id().unwrap().to_string();
+    std::process::Command::new("kill").args(["-s", "INT", &pid]).status().unwrap();
+    assert_eq!(timeout(LONG, watch.wait()).await.unwrap().unwrap().code(), Some(0));
+
+    let mut watch = status(&address)
+        .args(["--watch", "--interval", "0.1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+    let mut errors = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let said = timeout(LONG, errors.next_line()).await.unwrap().unwrap().unwrap();
+    assert!(said.contains("no server answers at unix://"), "{said}");
+    assert_eq!(timeout(LONG, watch.wait()).await.unwrap().unwrap().code(), Some(3));
+    let said = status(&address).output().await.unwrap();
+    assert_eq!(said.status.code(), Some(3));
+}

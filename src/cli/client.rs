@@ -115,6 +115,8 @@ pub(crate) enum Error {
         address: String,
         /// Why.
         cause: String,
+        /// Whether the command could do without a server.
+        can_run_here: bool,
     },
     /// The server answered, and refused.
     Refused(Refusal),
@@ -133,6 +135,16 @@ impl Error {
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable { .. } | Self::Refused(_) | Self::Cut(_) => Exit::Unreachable,
             Self::Interrupted | Self::Output(_) => Exit::Found,
+        }
+    }
+
+    /// The same, of a command that a configuration is of no use to.
+    pub(crate) fn without_config(self) -> Self {
+        match self {
+            Self::Unreachable { address, cause, .. } => {
+                Self::Unreachable { address, cause, can_run_here: false }
+            }
+            other => other,
         }
     }
 
@@ -158,11 +170,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(what) => f.write_str(what),
-            Self::Unreachable { address, cause } => write!(
-                f,
-                "no server answers at {address}: {cause}\n  Start one with `sidecall serve`, name \
-                 another with --address, or run in this process with --config FILE."
-            ),
+            Self::Unreachable { address, cause, can_run_here } => {
+                write!(f, "no server answers at {address}: {cause}\n  ")?;
+                f.write_str(if *can_run_here {
+                    "Start one with `sidecall serve`, name another with --address, or run in this \
+                     process with --config FILE."
+                } else {
+                    "Start one with `sidecall serve`, or name another with --address."
+                })
+            }
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::Cut(cause) => write!(
                 f,
@@ -276,7 +292,11 @@ impl FromStr for Address {
 }
 
 async fn connect(address: &str) -> Result<SidecallServiceClient<Channel>, Error> {
-    let unreachable = |cause: String| Error::Unreachable { address: address.to_owned(), cause };
+    let unreachable = |cause: String| Error::Unreachable {
+        address: address.to_owned(),
+        cause,
+        can_run_here: true,
+    };
     let channel = match address.parse().map_err(Error::Usage)? {
         Address::Http(uri) => Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT).connect().await,
         Address::Unix(path) => {

@@ -107,6 +107,13 @@ impl Bucket {
         least
     }
 
+    /// When there is one token more than these; `None` where it holds no more.
+    pub fn next_token(&self, tokens: u32) -> Option<Instant> {
+        let more = tokens.checked_add(1).filter(|more| *more <= self.rate.burst().get());
+        let more = more.and_then(NonZeroU32::new)?;
+        Some(self.ready_at(more).ok()?.unwrap_or_else(clock::now))
+    }
+
     /// Its rate.
     pub fn rate(&self) -> Rate {
         self.rate

@@ -44,6 +44,7 @@ mod state;
 
 use queue::Place;
 use state::{Aftermath, Keeper, Rights, State};
+pub use state::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
 
 /// The caps and the rates.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -248,6 +249,11 @@ impl Gate {
     /// Calls that wait here.
     pub fn waiting(&self) -> usize {
         self.lock().waiting()
+    }
+
+    /// One look at all of it, at most `most` rows of each kind.
+    pub fn status(&self, most: usize) -> Status {
+        self.lock().status(most, clock::now())
     }
 
     /// A poisoned lock means a panic between two consistent states: the counts

@@ -25,6 +25,19 @@ pub struct Budget {
     seconds: Mutex<VecDeque<Second>>,
 }
 
+/// One moment of a budget.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Status {
+    /// Retries in percent of first attempts.
+    pub percent: u64,
+    /// First attempts of the last ten seconds.
+    pub firsts: u64,
+    /// Retries of the last ten seconds.
+    pub retries: u64,
+    /// Retries that may be made now.
+    pub left: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Second {
     began: Instant,
@@ -52,12 +65,27 @@ impl Budget {
         self.within(now, |seconds| {
             let firsts: u64 = seconds.iter().map(|second| second.firsts).sum();
             let retries: u64 = seconds.iter().map(|second| second.retries).sum();
-            let is_there = retries < RESERVE.max(firsts * self.percent / 100);
+            let is_there = retries < self.most(firsts);
             if is_there && let Some(second) = seconds.back_mut() {
                 second.retries += 1;
             }
             is_there
         })
+    }
+
+    /// What it comes to at this moment.
+    pub fn status(&self, now: Instant) -> Status {
+        self.within(now, |seconds| {
+            let firsts: u64 = seconds.iter().map(|second| second.firsts).sum();
+            let retries: u64 = seconds.iter().map(|second| second.retries).sum();
+            let left = self.most(firsts).saturating_sub(retries);
+            Status { percent: self.percent, firsts, retries, left }
+        })
+    }
+
+    /// Retries that so many first attempts bear.
+    fn most(&self, firsts: u64) -> u64 {
+        RESERVE.max(firsts * self.percent / 100)
     }
 
     /// Gives the seconds of the window, the present one last.

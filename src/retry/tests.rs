@@ -115,6 +115,8 @@ async fn retries_never_exceed_their_part_of_the_traffic() {
 async fn an_api_that_is_called_rarely_can_be_retried_a_little() {
     let budget = Budget::new(20);
     budget.earn(clock::now());
+    let status = budget.status(clock::now());
+    assert_eq!(status, Status { percent: 20, firsts: 1, retries: 0, left: 3 });
     let spent = (0..9).filter(|_| budget.spend(clock::now())).count();
     assert_eq!(spent, 3);
     tokio::time::advance(MS(10_000)).await;

@@ -21,6 +21,11 @@ use crate::{
 /// Most bytes of a tool's name as a model wrote it, known or not.
 const TOOL_BYTES_MAX: usize = 256;
 
+/// Rows of a list of a moment where nothing else is said.
+const STATUS_ROWS: usize = 20;
+/// And at most.
+const STATUS_ROWS_MAX: usize = 1000;
+
 /// A turn to run. `allowed` is the time that the RPC's deadline leaves it.
 ///
 /// # Errors
@@ -134,6 +139,17 @@ pub(super) fn list(
     let references = faults.references(request.references);
     faults.none()?;
     Ok((shape, references))
+}
+
+/// Rows of each list of a moment that is to be shown.
+pub(super) fn status(request: &v1::StatusRequest) -> Result<usize, Refusal> {
+    let mut faults = Faults::default();
+    let rows = request.rows_max.map_or(STATUS_ROWS, |rows| rows as usize);
+    if !(1..=STATUS_ROWS_MAX).contains(&rows) {
+        faults.add("rows_max", format!("{rows} is not from 1 to {STATUS_ROWS_MAX}"));
+    }
+    faults.none()?;
+    Ok(rows)
 }
 
 /// What is wrong with a request, collected.

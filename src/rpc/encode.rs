@@ -19,6 +19,10 @@ use crate::{
     schedule::{Accepted, BatchFinished},
 };
 
+mod status;
+
+pub(super) use status::status;
+
 /// Most bytes of a failure's message.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Most bytes of a fault's message where many must fit into one plan.

@@ -11,7 +11,7 @@ use super::{deadline, decode, encode, status, stream::Events, traced};
 use crate::{
     clock,
     format::{Definition, Shape, teach},
-    model::Owner,
+    model::{Owner, Tenant},
     proto::v1::{self, sidecall_service_server::SidecallService},
     registry::{Registry, Tool},
     schedule::{Refusal, Scheduler},
@@ -106,6 +106,15 @@ impl SidecallService for Service {
             instructions: instructions.to_owned(),
             next_page_token: page.next_token,
         }))
+    }
+
+    async fn status(
+        &self,
+        request: Request<v1::StatusRequest>,
+    ) -> Result<Response<v1::StatusResponse>, Status> {
+        let rows = decode::status(request.get_ref()).map_err(status::refused)?;
+        let look = |rows| self.scheduler.status(rows);
+        Ok(Response::new(encode::status(look, &Tenant::local(), rows, self.room())))
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{Refusal, Settings};
+use crate::limits::gate::Usage;
 use crate::model::{SessionId, Tenant};
 
 /// When a refused turn is worth trying again. Turns end within seconds; nothing
@@ -90,6 +91,13 @@ impl Admission {
 
     pub(super) fn batches_open(&self) -> usize {
         self.lock().batches
+    }
+
+    /// Open batches and open calls.
+    pub(super) fn status(&self) -> (Usage, Usage) {
+        let counts = self.lock();
+        let of = |used, max| Usage { used, max: Some(max) };
+        (of(counts.batches, self.batches_max), of(counts.calls, self.calls_max))
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {

@@ -71,6 +71,13 @@ impl SidecallService for Scripted {
         Err(Status::unimplemented("not asked for here"))
     }
 
+    async fn status(
+        &self,
+        _: Request<v1::StatusRequest>,
+    ) -> Result<Response<v1::StatusResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
     async fn list_tools(&self, _: Request<v1::ListToolsRequest>) -> Answer<v1::ListToolsResponse> {
         Err(Status::unimplemented("not asked for here"))
     }

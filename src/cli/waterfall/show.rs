@@ -7,7 +7,7 @@ use std::{
 
 use super::{Waterfall, below::below, draw, line::line, table::table};
 use crate::{
-    cli::{terminal::Screen, wire},
+    cli::{frames::Frames, terminal::Screen, wire},
     proto::v1,
 };
 
@@ -31,14 +31,19 @@ pub(crate) struct Show<'s> {
     verbose: bool,
     /// What has happened.
     pub(crate) waterfall: Waterfall,
-    /// Lines of the last frame, which the next one replaces.
-    drawn: usize,
+    frames: Frames,
 }
 
 impl<'s> Show<'s> {
     /// A turn of which nothing is known.
     pub(crate) fn new(screen: &'s mut Screen, mode: Mode) -> Self {
-        Self { screen, mode, verbose: false, waterfall: Waterfall::default(), drawn: 0 }
+        Self {
+            screen,
+            mode,
+            verbose: false,
+            waterfall: Waterfall::default(),
+            frames: Frames::default(),
+        }
     }
 
     /// The same, and at the end where each call's time went, in figures.
@@ -82,7 +87,7 @@ impl<'s> Show<'s> {
         // and the line below the last need their rows too.
         let rows_max = height.saturating_sub(3).max(1);
         let lines = draw::frame(&self.waterfall, now, &self.screen.look, rows_max);
-        self.draw(&lines)
+        self.frames.draw(self.screen, &lines)
     }
 
     /// Draws the end of it, and what is said below.
@@ -98,32 +103,9 @@ impl<'s> Show<'s> {
         if self.mode == Mode::Lines && self.screen.live_rows.is_none() {
             lines.insert(0, String::new());
         }
-        self.draw(&lines)?;
-        self.drawn = 0;
+        self.frames.draw(self.screen, &lines)?;
+        self.frames.keep();
         Ok(())
-    }
-
-    /// In one write between the marks of a synchronised update: nothing
-    /// flickers, and terminals that do not know the marks pass them over.
-    fn draw(&mut self, lines: &[String]) -> io::Result<()> {
-        let live = self.screen.live_rows.is_some();
-        let mut frame = String::new();
-        if live {
-            frame.push_str("\x1b[?2026h");
-        }
-        if self.drawn > 0 {
-            frame.push_str(&format!("\x1b[{}A\r\x1b[J", self.drawn));
-        }
-        for line in lines {
-            frame.push_str(line);
-            frame.push('\n');
-        }
-        if live {
-            frame.push_str("\x1b[?2026l");
-        }
-        self.drawn = if live { lines.len() } else { 0 };
-        self.screen.out.write_all(frame.as_bytes())?;
-        self.screen.out.flush()
     }
 }
 

@@ -1,12 +1,17 @@
 //! What the gate knows of one API.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
-use super::{Per, queue::Queue};
+use super::{
+    Per,
+    queue::Queue,
+    state::{BucketStatus, Level, Whose},
+};
 use crate::{
     clock::{self, Instant},
     limits::{
@@ -98,6 +103,39 @@ impl SessionBuckets {
     }
 }
 
+impl SessionBuckets {
+    /// Of each rate how many buckets are kept, and those of them with the fewest
+    /// tokens.
+    pub(super) fn status(&self, most: usize, now: Instant) -> Vec<BucketStatus> {
+        let of_rate = |(at, rate): (usize, &Rate)| {
+            // The later it is full, the less there is in it.
+            let mut open: Vec<_> = self
+                .buckets
+                .iter()
+                .filter_map(|(session, all)| {
+                    let bucket = all.get(at)?;
+                    Some((Reverse(bucket.ready_at(rate.burst()).ok()??), session, bucket))
+                })
+                .collect();
+            if open.len() > most {
+                open.select_nth_unstable_by_key(most, |(full, session, _)| (*full, *session));
+                open.truncate(most);
+            }
+            open.sort_unstable_by_key(|(full, session, _)| (*full, *session));
+            let level = |(_, (tenant, session), bucket): (_, &(Tenant, SessionId), &Bucket)| {
+                Level::of(bucket, Whose::Session(tenant.clone(), session.clone()), now)
+            };
+            BucketStatus {
+                rate: *rate,
+                per: Per::Session,
+                kept: self.buckets.len(),
+                lowest: open.into_iter().map(level).collect(),
+            }
+        };
+        self.rates.iter().enumerate().map(of_rate).collect()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Cap {
     pub(super) used: usize,
@@ -107,6 +145,11 @@ pub(super) struct Cap {
 impl Cap {
     pub(super) fn new(max: NonZeroUsize) -> Self {
         Self { used: 0, max: max.get() }
+    }
+
+    /// Counts, and is never full.
+    pub(super) fn unbounded() -> Self {
+        Self { used: 0, max: usize::MAX }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -125,7 +168,7 @@ impl Api {
     pub(super) fn unlimited() -> Self {
         Self {
             name: None,
-            cap: None,
+            cap: Some(Cap::unbounded()),
             queue_max: usize::MAX,
             waiters: Queue::default(),
             buckets: Vec::new(),
@@ -149,7 +192,7 @@ impl Api {
         };
         Self {
             name: Some(name),
-            cap: concurrency.map(Cap::new),
+            cap: Some(concurrency.map_or_else(Cap::unbounded, Cap::new)),
             queue_max: queue_max.get(),
             buckets: of(Per::Api).map(Bucket::new).collect(),
             by_session,

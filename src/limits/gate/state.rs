@@ -19,6 +19,9 @@ use crate::{
 };
 
 mod grants;
+mod status;
+
+pub use status::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
 
 /// What a change under the lock leaves to be done outside it.
 #[derive(Debug, Default)]
@@ -69,6 +72,7 @@ pub(super) struct Waiter {
     /// While it waits: the API's throttled time when it came. Once granted: its
     /// own.
     pub(super) throttled: Duration,
+    since: Instant,
     waker: Option<Waker>,
     answer: Option<Result<Rights, Refused>>,
 }
@@ -227,8 +231,14 @@ impl State {
     /// so it may be granted at once.
     pub(super) fn enqueue(&mut self, api: usize, place: Place, now: Instant) -> (usize, Aftermath) {
         let throttled = self.apis[api].throttled.total(now);
-        let waiter =
-            self.waiters.insert(Waiter { api, place, throttled, waker: None, answer: None });
+        let waiter = self.waiters.insert(Waiter {
+            api,
+            place,
+            throttled,
+            since: now,
+            waker: None,
+            answer: None,
+        });
         self.apis[api].waiters.push(waiter, &place);
         let mut aftermath = Aftermath::default();
         self.grant(api, now, &mut aftermath);

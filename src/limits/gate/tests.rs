@@ -8,6 +8,7 @@ mod caps;
 mod interleavings;
 mod rates;
 mod saturation;
+mod status;
 
 fn nz(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()

@@ -1,8 +1,11 @@
 //! What the table shows of itself.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Holder, state::State};
+use super::{
+    Holder,
+    state::{Resource, State},
+};
 use crate::{
     clock::Instant,
     model::{Access, Tenant},
@@ -44,11 +47,20 @@ pub struct KeyStatus {
     pub longest_wait: Duration,
 }
 
+/// Those that most wait for first, then by tenant and name.
+fn by_rank(one: &Resource, other: &Resource) -> Ordering {
+    other.waiters.len().cmp(&one.waiters.len()).then_with(|| one.name.cmp(&other.name))
+}
+
 impl State {
     pub(super) fn status(&self, most: usize, now: Instant) -> Status {
         let mut order: Vec<_> = self.resources.iter().collect();
-        order.sort_unstable_by_key(|(_, of)| (Reverse(of.waiters.len()), &of.name));
-        order.truncate(most);
+        if order.len() > most {
+            // There may be very many, and everybody waits for the table meanwhile.
+            order.select_nth_unstable_by(most, |one, other| by_rank(one.1, other.1));
+            order.truncate(most);
+        }
+        order.sort_unstable_by(|one, other| by_rank(one.1, other.1));
         let mut holders: BTreeMap<usize, Vec<_>> =
             order.iter().map(|(key, _)| (*key, Vec::new())).collect();
         for (_, request) in &self.requests {

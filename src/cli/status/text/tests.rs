@@ -1,0 +1,287 @@
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+
+const LOOK: Look = Look { width: 80, unicode: true, color: false };
+
+fn ms(ms: u64) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(Duration::from_millis(ms)).ok()
+}
+
+fn of(used: u32, max: impl Into<Option<u32>>) -> Option<v1::Usage> {
+    Some(v1::Usage { used, max: max.into() })
+}
+
+fn level(owner: &str, level: u32, next_ms: impl Into<Option<u64>>) -> v1::BucketLevel {
+    let next_token = next_ms.into().and_then(ms);
+    v1::BucketLevel { owner: owner.into(), level, next_token }
+}
+
+fn process() -> v1::ProcessStatus {
+    v1::ProcessStatus {
+        version: "0.1.0".into(),
+        uptime: ms(8_055_000),
+        draining: false,
+        batches: of(0, 256),
+        calls: of(0, 16384),
+        attempts: of(0, 1024),
+        waiting: 0,
+        sessions: 0,
+    }
+}
+
+/// Nothing happens.
+fn idle() -> v1::StatusResponse {
+    let api = |name: &str, cap: Option<u32>, buckets| v1::ApiStatus {
+        name: name.into(),
+        attempts: of(0, cap),
+        queue: of(0, 10_000),
+        buckets,
+        breaker: Some(v1::BreakerStatus {
+            state: v1::BreakerState::Closed.into(),
+            ..Default::default()
+        }),
+        retries: Some(v1::RetryStatus { percent: 20, left: 3, ..Default::default() }),
+        ..Default::default()
+    };
+    let full = v1::BucketStatus {
+        rate: "10/s burst 20".into(),
+        scope: v1::BucketScope::Api.into(),
+        burst: 20,
+        kept: 1,
+        lowest: vec![level("", 20, None)],
+        omitted: 0,
+    };
+    let unused = v1::BucketStatus {
+        rate: "5/s".into(),
+        scope: v1::BucketScope::Session.into(),
+        burst: 1,
+        ..Default::default()
+    };
+    v1::StatusResponse {
+        process: Some(process()),
+        apis: vec![api("crm", Some(8), vec![full, unused]), api("shop", None, Vec::new())],
+        ..Default::default()
+    }
+}
+
+/// Everything at once.
+fn busy() -> v1::StatusResponse {
+    let bucket = |rate: &str, burst, lowest| v1::BucketStatus {
+        rate: rate.into(),
+        scope: v1::BucketScope::Api.into(),
+        burst,
+        kept: 1,
+        lowest,
+        omitted: 0,
+    };
+    let market = v1::ApiStatus {
+        name: "market".into(),
+        attempts: of(4, 4),
+        queue: of(95, 10_000),
+        longest_wait: ms(2_100),
+        next_grant: ms(12),
+        buckets: vec![
+            bucket("20/s burst 20", 20, vec![level("", 7, 12)]),
+            bucket("300/min", 1, vec![level("", 0, 140)]),
+            v1::BucketStatus {
+                rate: "5/s burst 5".into(),
+                scope: v1::BucketScope::Session.into(),
+                burst: 5,
+                kept: 311,
+                lowest: vec![level("agent-42", 0, 90), level("agent-7", 1, 30), level("a", 4, 30)],
+                omitted: 308,
+            },
+        ],
+        retries: Some(v1::RetryStatus { percent: 20, first_attempts: 120, retries: 21, left: 3 }),
+        ..Default::default()
+    };
+    let bureau = v1::ApiStatus {
+        name: "bureau".into(),
+        attempts: of(0, None),
+        queue: of(0, 10_000),
+        paused: ms(3_200),
+        breaker: Some(v1::BreakerStatus {
+            state: v1::BreakerState::Open.into(),
+            consecutive_failures: 10,
+            next_probe: ms(3_200),
+            why: "10 failures in a row".into(),
+            opened: 1,
+            ..Default::default()
+        }),
+        retries: Some(v1::RetryStatus { percent: 20, first_attempts: 12, retries: 3, left: 0 }),
+        ..Default::default()
+    };
+    let legal = v1::ApiStatus {
+        name: "legal_documents_of_the_whole_group_and_its_subsidiaries".into(),
+        attempts: of(1, 16),
+        queue: of(2, 10_000),
+        longest_wait: ms(40),
+        breaker: Some(v1::BreakerStatus {
+            state: v1::BreakerState::HalfOpen.into(),
+            window_attempts: Some(40),
+            window_failures: Some(24),
+            probes: 1,
+            why: "24 of 40 calls failed within 10 s".into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let shaky = v1::ApiStatus {
+        name: "shaky".into(),
+        attempts: of(2, 8),
+        queue: of(0, 10_000),
+        breaker: Some(v1::BreakerStatus {
+            state: v1::BreakerState::Closed.into(),
+            consecutive_failures: 3,
+            window_attempts: Some(40),
+            window_failures: Some(9),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let cache = v1::CacheStatus {
+        entries: of(12, 1000),
+        bytes: 34_900,
+        bytes_max: 16 << 20,
+        hits: 320,
+        misses: 12,
+    };
+    let tool = |name: &str, attempts, cache| v1::ToolStatus {
+        name: name.into(),
+        api: "market".into(),
+        attempts,
+        cache,
+    };
+    let holder = |call: &str, held| v1::LockHolder {
+        batch_id: "turn-17".into(),
+        call_id: call.into(),
+        held,
+    };
+    let locks = v1::LocksStatus {
+        held: 3,
+        waiting: 5,
+        keys: 4,
+        busiest: vec![
+            v1::LockStatus {
+                key: "order/o-17".into(),
+                access: v1::LockAccess::Write.into(),
+                holders: vec![holder("toolu_02", ms(1_200))],
+                waiters: 4,
+                longest_wait: ms(3_100),
+                ..Default::default()
+            },
+            v1::LockStatus {
+                key: "customer/cus_4711".into(),
+                access: v1::LockAccess::Read.into(),
+                holders: vec![holder("toolu_04", None), holder("toolu_05", ms(10))],
+                holders_omitted: 3,
+                waiters: 1,
+                longest_wait: ms(10),
+            },
+            v1::LockStatus {
+                key: "customer/cus_9".into(),
+                access: v1::LockAccess::Read.into(),
+                holders: vec![holder("toolu_06", ms(10))],
+                ..Default::default()
+            },
+        ],
+        omitted: 1,
+    };
+    let budgets = v1::BudgetsStatus {
+        sessions: 40,
+        lowest: vec![
+            v1::SessionStatus { session_id: "agent-42".into(), calls: of(200, 200), cost: None },
+            v1::SessionStatus {
+                session_id: "agent-7".into(),
+                calls: of(120, 200),
+                cost: of(900, 1000),
+            },
+        ],
+        omitted: 38,
+    };
+    v1::StatusResponse {
+        process: Some(v1::ProcessStatus {
+            draining: true,
+            batches: of(12, 256),
+            calls: of(143, 16384),
+            attempts: of(38, 1024),
+            waiting: 97,
+            sessions: 9,
+            ..process()
+        }),
+        apis: vec![market, bureau, legal, shaky],
+        apis_omitted: 2,
+        tools: vec![tool("render", of(2, 2), None), tool("get_rates", None, Some(cache))],
+        tools_omitted: 1,
+        locks: Some(locks),
+        budgets: Some(budgets),
+    }
+}
+
+fn drawn(status: &v1::StatusResponse, look: &Look) -> String {
+    let lines = text(status, look);
+    for line in &lines {
+        assert!(look.color || line.width() < look.width, "{} of {line}", line.width());
+        assert!(look.unicode || line.is_ascii(), "{line}");
+        assert!(look.color || line.trim_end().len() == line.len() || line.is_empty(), "{line:?}");
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn where_nothing_happens_it_says_so() {
+    insta::assert_snapshot!(drawn(&idle(), &LOOK));
+}
+
+#[test]
+fn everything_at_once_is_drawn_in_60_columns() {
+    insta::assert_snapshot!(drawn(&busy(), &Look { width: 60, ..LOOK }));
+}
+
+#[test]
+fn everything_at_once_is_drawn_in_80_columns() {
+    insta::assert_snapshot!(drawn(&busy(), &LOOK));
+}
+
+#[test]
+fn everything_at_once_is_drawn_in_120_columns() {
+    insta::assert_snapshot!(drawn(&busy(), &Look { width: 120, ..LOOK }));
+}
+
+#[test]
+fn without_unicode_only_ascii_is_drawn() {
+    insta::assert_snapshot!(drawn(&busy(), &Look { unicode: false, ..LOOK }));
+}
+
+#[test]
+fn colours_only_repeat_what_the_words_say() {
+    let colored = drawn(&busy(), &Look { color: true, ..LOOK });
+    assert!(colored.contains('\u{1b}'));
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), drawn(&busy(), &LOOK));
+}
+
+#[test]
+fn what_others_named_cannot_reach_the_terminal() {
+    let mut status = busy();
+    let bad = || "\u{1b}[2J\u{7}".to_owned();
+    status.apis[0].name = bad();
+    status.apis[0].buckets[2].lowest[0].owner = bad();
+    status.apis[1].breaker.as_mut().unwrap().why = bad();
+    let locks = status.locks.as_mut().unwrap();
+    locks.busiest[0].key = bad();
+    locks.busiest[0].holders[0].batch_id = bad();
+    status.budgets.as_mut().unwrap().lowest[0].session_id = bad();
+    assert!(!drawn(&status, &LOOK).contains(['\u{1b}', '\u{7}']));
+}
+
+#[test]
+fn a_size_has_the_unit_that_fits() {
+    for (bytes, says) in
+        [(0, "0 B"), (999, "999 B"), (1024, "1.0 KiB"), (34_900, "34 KiB"), (16 << 20, "16 MiB")]
+    {
+        assert_eq!(size(bytes), says);
+    }
+}

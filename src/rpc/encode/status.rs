@@ -1,0 +1,241 @@
+//! A moment of the process as a message.
+//!
+//! What belongs to a session or is named by an input belongs to a tenant, too, and
+//! is shown to that tenant's callers alone; of others' it is only counted.
+
+use std::time::Duration;
+
+use prost::Message;
+
+use super::{count, cut, duration};
+use crate::{
+    cache,
+    limits::{
+        breaker,
+        gate::{self, ApiStatus, BucketStatus, Level, Per, Whose},
+    },
+    locks::table,
+    model::{Access, Tenant},
+    proto::v1,
+    retry,
+    schedule::{Status, ToolStatus},
+};
+
+/// Most bytes of a name that a caller or an input gave.
+const NAME_BYTES_MAX: usize = 160;
+
+/// A moment, as `tenant` may see it. `look` gives it with that many rows of each
+/// list; there are as many as fit into `bytes_max` bytes.
+pub(in crate::rpc) fn status(
+    look: impl Fn(usize) -> Status,
+    tenant: &Tenant,
+    mut rows: usize,
+    bytes_max: usize,
+) -> v1::StatusResponse {
+    loop {
+        let response = response(&look(rows), tenant);
+        if rows == 1 || response.encoded_len() <= bytes_max {
+            return response;
+        }
+        rows /= 2;
+    }
+}
+
+fn response(status: &Status, tenant: &Tenant) -> v1::StatusResponse {
+    let gate = &status.gate;
+    let api = |of: &ApiStatus| api(of, status.retries.get(&of.name), tenant);
+    v1::StatusResponse {
+        process: Some(v1::ProcessStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: Some(duration(status.uptime)),
+            draining: status.is_draining,
+            batches: Some(usage(status.batches)),
+            calls: Some(usage(status.calls)),
+            attempts: Some(usage(gate.in_flight)),
+            waiting: count(gate.waiting),
+            sessions: count(gate.sessions),
+        }),
+        apis: gate.apis.iter().map(api).collect(),
+        apis_omitted: count(gate.apis_omitted),
+        tools: status.tools.iter().map(tool).collect(),
+        tools_omitted: count(status.tools_omitted),
+        locks: Some(locks(&status.locks, tenant)),
+        budgets: None,
+    }
+}
+
+fn usage(usage: gate::Usage) -> v1::Usage {
+    v1::Usage { used: count(usage.used), max: usage.max.map(count) }
+}
+
+fn some(time: Option<Duration>) -> Option<prost_types::Duration> {
+    time.map(duration)
+}
+
+fn api(api: &ApiStatus, retries: Option<&retry::Status>, tenant: &Tenant) -> v1::ApiStatus {
+    v1::ApiStatus {
+        name: api.name.to_string(),
+        attempts: Some(usage(api.in_flight)),
+        queue: Some(usage(api.queue)),
+        longest_wait: some(api.longest_wait),
+        next_grant: some(api.next_grant),
+        paused: some(api.paused),
+        buckets: api.buckets.iter().map(|of| bucket(of, tenant)).collect(),
+        breaker: api.breaker.as_ref().map(breaker),
+        retries: retries.map(|of| v1::RetryStatus {
+            percent: number(of.percent),
+            first_attempts: number(of.firsts),
+            retries: number(of.retries),
+            left: number(of.left),
+        }),
+    }
+}
+
+fn bucket(bucket: &BucketStatus, tenant: &Tenant) -> v1::BucketStatus {
+    let scope = match bucket.per {
+        Per::Api => v1::BucketScope::Api,
+        Per::Session => v1::BucketScope::Session,
+    };
+    let lowest: Vec<_> = bucket.lowest.iter().filter_map(|of| level(of, tenant)).collect();
+    v1::BucketStatus {
+        rate: bucket.rate.to_string(),
+        scope: scope.into(),
+        burst: bucket.rate.burst().get(),
+        kept: count(bucket.kept),
+        omitted: count(bucket.kept - lowest.len()),
+        lowest,
+    }
+}
+
+/// Nothing of a bucket that belongs to another tenant.
+fn level(level: &Level, tenant: &Tenant) -> Option<v1::BucketLevel> {
+    let owner = match &level.whose {
+        Whose::Everyone => String::new(),
+        Whose::Session(of, session) => {
+            (of == tenant).then(|| cut(session.as_str(), NAME_BYTES_MAX))?
+        }
+    };
+    let next_token = some(level.next_token);
+    Some(v1::BucketLevel { owner, level: level.tokens, next_token })
+}
+
+fn breaker(breaker: &breaker::Status) -> v1::BreakerStatus {
+    use breaker::State;
+    let (state, next_probe, probes, cause) = match breaker.state {
+        State::Closed => (v1::BreakerState::Closed, None, 0, None),
+        State::Open(barred) => (v1::BreakerState::Open, Some(barred.after), 0, Some(barred.cause)),
+        State::HalfOpen { probes, cause } => {
+            (v1::BreakerState::HalfOpen, None, probes, Some(cause))
+        }
+    };
+    v1::BreakerStatus {
+        state: state.into(),
+        consecutive_failures: breaker.failures_in_a_row,
+        window_attempts: breaker.window.map(|(attempts, _)| attempts),
+        window_failures: breaker.window.map(|(_, failures)| failures),
+        next_probe: some(next_probe),
+        probes,
+        why: cause.map(|cause| cause.to_string()).unwrap_or_default(),
+        opened: number(breaker.opened),
+    }
+}
+
+fn tool(tool: &ToolStatus) -> v1::ToolStatus {
+    v1::ToolStatus {
+        name: tool.name.to_string(),
+        api: tool.api.to_string(),
+        attempts: tool.attempts.map(usage),
+        cache: tool.cache.map(|(settings, status)| cache(settings, status)),
+    }
+}
+
+fn cache(settings: cache::Settings, cache: cache::Status) -> v1::CacheStatus {
+    v1::CacheStatus {
+        entries: Some(usage(gate::Usage {
+            used: cache.entries,
+            max: Some(settings.entries_max.get()),
+        })),
+        bytes: cache.bytes as u64,
+        bytes_max: settings.bytes_max.get() as u64,
+        hits: cache.hits,
+        misses: cache.misses,
+    }
+}
+
+fn locks(locks: &table::Status, tenant: &Tenant) -> v1::LocksStatus {
+    let busiest: Vec<_> =
+        locks.busiest.iter().filter(|key| key.tenant == *tenant).map(lock).collect();
+    v1::LocksStatus {
+        held: count(locks.held),
+        waiting: count(locks.waiting),
+        keys: count(locks.keys),
+        omitted: count(locks.keys - busiest.len()),
+        busiest,
+    }
+}
+
+fn lock(key: &table::KeyStatus) -> v1::LockStatus {
+    let access = match key.access {
+        Access::Read => v1::LockAccess::Read,
+        Access::Write => v1::LockAccess::Write,
+    };
+    let holder = |(holder, held): &(table::Holder, Option<Duration>)| v1::LockHolder {
+        batch_id: holder.batch.to_string(),
+        call_id: holder.call.to_string(),
+        held: some(*held),
+    };
+    v1::LockStatus {
+        key: cut(&key.key, NAME_BYTES_MAX),
+        access: access.into(),
+        holders: key.holders.iter().map(holder).collect(),
+        holders_omitted: count(key.holders_count - key.holders.len()),
+        waiters: count(key.waiters),
+        longest_wait: some((key.waiters > 0).then_some(key.longest_wait)),
+    }
+}
+
+fn number(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{limits::Rate, model::SessionId};
+
+    #[test]
+    fn what_belongs_to_another_tenant_is_counted_and_not_shown() {
+        let level = |tenant: &str, session: &str| Level {
+            whose: Whose::Session(
+                Tenant::try_new(tenant).unwrap(),
+                SessionId::try_new(session).unwrap(),
+            ),
+            tokens: 0,
+            next_token: Some(Duration::from_secs(1)),
+        };
+        let of = BucketStatus {
+            rate: Rate::try_new("1/s").unwrap(),
+            per: Per::Session,
+            kept: 9,
+            lowest: vec![level("ours", "a"), level("theirs", "b"), level("ours", "c")],
+        };
+        let shown = bucket(&of, &Tenant::try_new("ours").unwrap());
+        let owners: Vec<_> = shown.lowest.iter().map(|level| level.owner.as_str()).collect();
+        assert_eq!(owners, ["a", "c"]);
+        assert_eq!((shown.kept, shown.omitted), (9, 7));
+    }
+
+    #[test]
+    fn a_breaker_says_what_opened_it_and_when_it_is_tried() {
+        let cause = breaker::Cause::InARow(10);
+        let of = |state| breaker::Status { state, failures_in_a_row: 10, window: None, opened: 2 };
+        let after = Duration::from_secs(3);
+        let open = breaker(&of(breaker::State::Open(breaker::Barred { after, cause })));
+        assert_eq!((open.state(), open.next_probe), (v1::BreakerState::Open, some(Some(after))));
+        assert_eq!((open.why.as_str(), open.opened), ("its last 10 calls failed", 2));
+        let half = breaker(&of(breaker::State::HalfOpen { probes: 1, cause }));
+        assert_eq!((half.state(), half.probes), (v1::BreakerState::HalfOpen, 1));
+        let closed = breaker(&of(breaker::State::Closed));
+        assert_eq!((closed.state(), closed.why.as_str()), (v1::BreakerState::Closed, ""));
+    }
+}

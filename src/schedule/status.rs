@@ -1,0 +1,104 @@
+//! One moment of everything that a call may meet: each part's own look, put
+//! together.
+
+use std::{cmp::Reverse, collections::HashMap, time::Duration};
+
+use super::Scheduler;
+use crate::{
+    cache,
+    clock::{self, Instant},
+    limits::gate::{self, Usage},
+    locks::table,
+    model::{ApiName, ToolName},
+    retry,
+};
+
+/// One moment of the process. Each part was looked at under its own lock.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Since the scheduler was made.
+    pub uptime: Duration,
+    /// Whether new turns are refused, since the process is to end.
+    pub is_draining: bool,
+    /// Batches that have not ended.
+    pub batches: Usage,
+    /// Their calls, whatever their state.
+    pub calls: Usage,
+    /// Places, tokens and breakers.
+    pub gate: gate::Status,
+    /// What calls read and write.
+    pub locks: table::Status,
+    /// Of the APIs that `gate` shows, those whose failed attempts are made again.
+    pub retries: HashMap<ApiName, retry::Status>,
+    /// Tools with a cap or a cache: those that are full first, then by name.
+    pub tools: Vec<ToolStatus>,
+    /// Tools that are left out.
+    pub tools_omitted: usize,
+}
+
+/// One tool.
+#[derive(Clone, Debug)]
+pub struct ToolStatus {
+    /// Its name.
+    pub name: ToolName,
+    /// Its API.
+    pub api: ApiName,
+    /// Attempts in flight, where it has a cap.
+    pub attempts: Option<Usage>,
+    /// Its answers that still hold, where it keeps any.
+    pub cache: Option<(cache::Settings, cache::Status)>,
+}
+
+impl Scheduler {
+    /// One look at everything, at most `most` rows of each kind. Holds nobody up.
+    pub fn status(&self, most: usize) -> Status {
+        let shared = &self.shared;
+        let now = clock::now();
+        let (batches, calls) = shared.admission.status();
+        let gate = shared.gate.status(most);
+        let retries = self.retries(&gate, now);
+        let mut tools = self.tools(&gate);
+        let is_full = |usage: Usage| usage.max.is_some_and(|max| usage.used >= max);
+        tools.sort_by_key(|tool| Reverse(tool.attempts.is_some_and(is_full)));
+        let tools_omitted = tools.len().saturating_sub(most);
+        tools.truncate(most);
+        Status {
+            uptime: now.saturating_duration_since(shared.began_at),
+            is_draining: shared.drain.is_draining(),
+            batches,
+            calls,
+            gate,
+            locks: shared.locks.status(most, now),
+            retries,
+            tools,
+            tools_omitted,
+        }
+    }
+
+    /// All tools of an API share one budget of retries.
+    fn retries(&self, gate: &gate::Status, now: Instant) -> HashMap<ApiName, retry::Status> {
+        let mut retries = HashMap::with_capacity(gate.apis.len());
+        for tool in self.shared.registry.iter() {
+            if let Some(policy) = &tool.retry
+                && !retries.contains_key(&tool.api)
+                && gate.apis.iter().any(|api| api.name == tool.api)
+            {
+                retries.insert(tool.api.clone(), policy.status(now));
+            }
+        }
+        retries
+    }
+
+    /// In the registry's order, which is that of the names.
+    fn tools(&self, gate: &gate::Status) -> Vec<ToolStatus> {
+        let caps: HashMap<&ToolName, Usage> =
+            gate.tools.iter().map(|(name, usage)| (name, *usage)).collect();
+        let tools = self.shared.registry.iter().map(|tool| ToolStatus {
+            name: tool.name.clone(),
+            api: tool.api.clone(),
+            attempts: caps.get(&tool.name).copied(),
+            cache: tool.cache.as_ref().map(|cache| (*cache.settings(), cache.status())),
+        });
+        tools.filter(|tool| tool.attempts.is_some() || tool.cache.is_some()).collect()
+    }
+}
