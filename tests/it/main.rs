@@ -31,6 +31,7 @@ mod requests;
 mod results;
 mod retries;
 mod saturation;
+mod sharing;
 mod status;
 mod storms;
 mod support;
