@@ -88,7 +88,7 @@ async fn a_call_that_panics_is_one_internal_failure_and_its_siblings_go_on() {
         ("b", "later", "{}"),
         ("c", "whole", "{}"),
         ("d", "whole", "{}"),
-        ("e", "whole", "{}"),
+        ("e", "whole", r#"{"n":1}"#),
     ])
     .depends_on(3, &["b"]);
     for _ in 0..2 {

@@ -96,10 +96,11 @@ tools:
   by_default: {description: D., http: {api: plain, get: /default}}
   by_api: {description: D., http: {api: timed, get: /api}}
   by_tool: {description: D., http: {api: timed, get: /tool}, timeout: 300ms}
+  by_call: {description: D., http: {api: timed, get: /call}, timeout: 300ms}
 "#;
     let world = World::start(yaml).await;
     world.peer.on("GET /*", Reply::hang());
-    let tools = ["by_default", "by_api", "by_tool", "by_tool"];
+    let tools = ["by_default", "by_api", "by_tool", "by_call"];
     let ids = ["default", "api", "tool", "call"];
     let turn = Turn::of(ids.into_iter().zip(tools).map(|(id, tool)| (id, tool, "{}")))
         .call(3, |call| call.timeout = Some(Duration::from_millis(150).try_into().unwrap()));
