@@ -312,6 +312,7 @@ fn note(row: &Row, now: Duration) -> String {
         State::Failed if row.spans.iter().all(|span| span.kind != SpanKind::Running) => {
             "not run".to_owned()
         }
+        State::Done if row.origin().is_some() => row.origin().unwrap_or_default().to_owned(),
         State::Planned | State::Running | State::Done | State::Failed => text(row.running(now)),
     }
 }

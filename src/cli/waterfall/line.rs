@@ -91,6 +91,9 @@ fn ended(
             took.push_str(&format!("  {word} {}", text(waited)));
         }
     }
+    if let Some(origin) = row.origin() {
+        took.push_str(&format!("  {origin}"));
+    }
     let why = result.failure.as_ref().map(why).unwrap_or_default();
     let name = name(waterfall, &result.call_id);
     let word = look.paint(ink, &format!("{word:<9}"));

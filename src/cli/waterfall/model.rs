@@ -210,6 +210,7 @@ fn waiting(call: &v1::PlannedCall, label: String, open_parents: usize) -> Row {
         spans: vec![Span { kind, from: Duration::ZERO, to: None }],
         timings: v1::Timings::default(),
         attempts: Vec::new(),
+        source: v1::Source::Unspecified,
         failure: None,
         open_parents,
     }

@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) timings: v1::Timings,
     /// Its attempts, where there was more than one.
     pub(crate) attempts: Vec<v1::Attempt>,
+    /// Where its result came from, once it has one.
+    pub(crate) source: v1::Source,
     /// Why it did not succeed.
     pub(crate) failure: Option<v1::Failure>,
     /// Parents that have not ended.
@@ -56,6 +58,16 @@ pub(crate) enum SpanKind {
 }
 
 impl Row {
+    /// The word for where its result came from, unless it ran itself.
+    pub(crate) fn origin(&self) -> Option<&'static str> {
+        match self.source {
+            v1::Source::Shared => Some("shared"),
+            v1::Source::Cached => Some("cached"),
+            v1::Source::Fallback => Some("fallback"),
+            v1::Source::Executed | v1::Source::Unspecified => None,
+        }
+    }
+
     /// Time in attempts; those that last are counted until `now`.
     pub(crate) fn running(&self, now: Duration) -> Duration {
         let running = self.spans.iter().filter(|span| span.kind == SpanKind::Running);
@@ -119,6 +131,7 @@ impl Row {
             v1::Outcome::Skipped => State::Skipped,
             v1::Outcome::Failed | v1::Outcome::Unspecified => State::Failed,
         };
+        self.source = result.source();
         self.timings = timings;
         self.attempts.clone_from(&result.attempts);
         self.failure.clone_from(&result.failure);

@@ -109,6 +109,16 @@ fn waited(
     [(start, begun), (end, event)]
 }
 
+/// The same with a result from elsewhere.
+fn from(source: v1::Source, (at, mut event): (u64, v1::BatchEvent)) -> (u64, v1::BatchEvent) {
+    if let Some(Event::CallFinished(finished)) = &mut event.event
+        && let Some(result) = &mut finished.result
+    {
+        result.source = source.into();
+    }
+    (at, event)
+}
+
 fn over(at: u64, summary: v1::BatchSummary) -> (u64, v1::BatchEvent) {
     (at, event(Event::BatchFinished(v1::BatchFinished { summary: Some(summary) })))
 }
@@ -264,4 +274,31 @@ pub(crate) fn wide(calls: usize, ended: u32) -> Seen {
     events
         .extend((0..ended).map(|index| finished(index, "get_page", [0, u64::from(index), 0, 30])));
     events
+}
+
+/// Identical calls that ran once, one that was answered before, and one whose
+/// tool's fallback was taken.
+pub(crate) fn shared() -> Seen {
+    let get = "get_customer";
+    let calls = [(get, 200), (get, 200), (get, 200), ("get_region", 10), ("get_tier", 50)];
+    vec![
+        accepted(plan(&calls, &[])),
+        from(v1::Source::Cached, finished(3, "get_region", [0; 4])),
+        started(0, 1, 0),
+        started(4, 1, 0),
+        from(v1::Source::Fallback, finished(4, "get_tier", [0, 0, 0, 60])),
+        from(v1::Source::Executed, finished(0, get, [0, 0, 0, 200])),
+        from(v1::Source::Shared, finished(1, get, [200, 0, 0, 0])),
+        from(v1::Source::Shared, finished(2, get, [200, 0, 0, 0])),
+        over(
+            201,
+            v1::BatchSummary {
+                calls: 5,
+                succeeded: 5,
+                duration: ms(201),
+                sequential: ms(260),
+                ..Default::default()
+            },
+        ),
+    ]
 }

@@ -74,10 +74,13 @@ impl Dispatcher {
             State::Preparing => return Some(leader),
             _ => self.state.runner(leader)?,
         };
+        let tool = self.intake.tools[call].as_ref()?;
         let is_fresh = match self.state.state(leader)? {
+            // Its locks are free: others, of other APIs, may have written what it
+            // read.
+            State::Done(_) if !tool.claims.is_empty() => false,
             State::Running { .. } | State::Done(_) => {
                 let start = self.flights[leader].started?;
-                let tool = self.intake.tools[call].as_ref()?;
                 (start.api, start.batch) == (tool.writes.mark(), self.writes)
             }
             // Its next attempt is yet to begin.

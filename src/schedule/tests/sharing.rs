@@ -1,7 +1,10 @@
 //! Identical calls of a batch run once and answer each.
 
 use super::*;
-use crate::model::Source;
+use crate::{
+    locks::{Claims, Pattern},
+    model::Source,
+};
 
 const INPUT: &str = r#"{"id":1,"name":"a"}"#;
 
@@ -118,6 +121,32 @@ async fn a_write_of_another_turn_is_seen_by_those_that_come_after_it() {
         drop(write);
         assert_eq!(sources(&told)[2], Some(expected), "a write at {write_at:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_the_same_key_at_another_api_is_seen_too() {
+    let tools =
+        [("get", Script::Counts(10)), ("slow", Script::Echoes(100)), ("do_it", Script::Echoes(20))];
+    let world = world_of(settings(), &tools, |tool| {
+        let key = vec![Pattern::try_new("row").unwrap()];
+        match tool.name.as_str() {
+            "get" => tool.claims = Claims::new(key, Vec::new()),
+            "do_it" => {
+                tool.claims = Claims::new(Vec::new(), key);
+                tool.api = ApiName::try_new("other").unwrap();
+            }
+            _ => {}
+        }
+    });
+    let slow = call("slow", "{}");
+    let after = needs(call("get", "{}"), &slow);
+    let calls = vec![call("get", "{}"), call("get", "{}"), slow, after];
+    let reads = world.scheduler.submit(submission(calls)).unwrap();
+    let write = world.scheduler.submit(turn(&["do_it"])).unwrap();
+    let told = world.told(reads).await;
+    drop(write);
+    let expected = [Source::Executed, Source::Shared, Source::Executed, Source::Executed];
+    assert_eq!(sources(&told), expected.map(Some));
 }
 
 #[tokio::test(start_paused = true)]

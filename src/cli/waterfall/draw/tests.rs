@@ -62,6 +62,11 @@ fn a_wait_for_a_token_is_seen_as_such_as_soon_as_it_is_over() {
 }
 
 #[test]
+fn a_result_that_is_not_of_the_calls_own_run_says_where_it_is_from() {
+    insta::assert_snapshot!(drawn(&script::shared(), 1000, &LOOK));
+}
+
+#[test]
 fn without_unicode_only_ascii_is_drawn() {
     let look = Look { unicode: false, ..LOOK };
     let frames = [drawn(&script::gather(), 430, &look), drawn(&script::failure(), 1000, &look)];
@@ -100,7 +105,9 @@ fn figures_say_where_the_time_went_attempt_by_attempt() {
 
 #[test]
 fn each_event_is_a_line_where_nothing_can_be_drawn_over() {
-    for (name, events) in [("failure", script::failure()), ("rated", script::rated())] {
+    for (name, events) in
+        [("failure", script::failure()), ("rated", script::rated()), ("shared", script::shared())]
+    {
         let mut waterfall = Waterfall::default();
         let mut lines = Vec::new();
         for (seen_ms, event) in events {
