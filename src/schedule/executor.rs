@@ -10,6 +10,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -30,11 +31,12 @@ pub(super) struct Task {
 enum Stage {
     Locking(locks::Wait),
     Waiting(Wait),
-    /// The attempt and its rights, which are free only when nothing of it is
-    /// left.
+    /// The attempt, its rights and the call's locks, which are free only when
+    /// nothing of it is left.
     Attempting {
         pending: Option<backend::Pending>,
         permit: Option<Permit>,
+        _locks: Option<Arc<locks::Guard>>,
     },
     /// It was over before it began.
     Broken(Option<backend::Error>),
@@ -78,10 +80,12 @@ impl Task {
         call: usize,
         backend: &dyn Backend,
         attempt: Attempt,
-        permit: Permit,
+        (permit, locks): (Permit, Option<Arc<locks::Guard>>),
     ) -> Self {
         let stage = match catch_unwind(AssertUnwindSafe(|| backend.attempt(attempt))) {
-            Ok(pending) => Stage::Attempting { pending: Some(pending), permit: Some(permit) },
+            Ok(pending) => {
+                Stage::Attempting { pending: Some(pending), permit: Some(permit), _locks: locks }
+            }
             Err(panic) => Stage::Broken(Some(panicked(&*panic))),
         };
         Self { call, stage }
@@ -101,7 +105,7 @@ impl Future for Task {
                 Pin::new(wait).poll(context).map(|answer| Done::Asked(call, answer))
             }
             Stage::Attempting { pending: None, .. } => Poll::Pending,
-            Stage::Attempting { pending: Some(pending), permit } => {
+            Stage::Attempting { pending: Some(pending), permit, .. } => {
                 match catch_unwind(AssertUnwindSafe(|| pending.as_mut().poll(context))) {
                     Ok(poll) => poll.map(|answer| Done::Answered(call, answer, permit.take())),
                     Err(panic) => {

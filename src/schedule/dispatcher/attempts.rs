@@ -40,7 +40,7 @@ impl Dispatcher {
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
         let trace = self.intake.passed_on.clone();
         let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone(), trace };
-        let task = Task::attempt(call, &*tool.backend, attempt, permit);
+        let task = Task::attempt(call, &*tool.backend, attempt, (permit, flight.locks.held()));
         self.track(call, task);
     }
 

@@ -1,6 +1,8 @@
 //! The locks of a call: asked for once its input is made, held until it is
 //! terminal.
 
+use std::sync::Arc;
+
 use super::{Dispatcher, Task, refusals};
 use crate::{
     locks::{Asked, Guard, Holder, Lock, Table, Ticket},
@@ -23,8 +25,19 @@ pub(super) enum Locks {
     None,
     /// It waits for them.
     Wanted(Ticket),
-    /// It holds them, for as long as this is here.
-    Held(#[expect(dead_code, reason = "it is held by being there")] Guard),
+    /// It holds them, for as long as this or an attempt of it is here.
+    Held(Arc<Guard>),
+}
+
+impl Locks {
+    /// What an attempt holds, so that one that was abandoned is gone before anybody
+    /// else comes to what it touches.
+    pub(super) fn held(&self) -> Option<Arc<Guard>> {
+        match self {
+            Self::Held(guard) => Some(Arc::clone(guard)),
+            Self::None | Self::Wanted(_) => None,
+        }
+    }
 }
 
 impl Dispatcher {
@@ -45,7 +58,7 @@ impl Dispatcher {
         };
         match self.locksmith.table.ask(holder, &locks, self.now) {
             Asked::Granted(guard) => {
-                self.flights[call].locks = Locks::Held(guard);
+                self.flights[call].locks = Locks::Held(Arc::new(guard));
                 self.inbox.push_back(Event::Locked(call));
             }
             Asked::Waiting(wait) => {
@@ -72,7 +85,7 @@ impl Dispatcher {
 
     pub(super) fn locked(&mut self, call: usize, guard: Guard) {
         self.ledger.locked(call, self.now);
-        self.flights[call].locks = Locks::Held(guard);
+        self.flights[call].locks = Locks::Held(Arc::new(guard));
         self.feed(Event::Locked(call));
     }
 

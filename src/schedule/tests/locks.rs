@@ -1,10 +1,12 @@
 //! Calls that touch the same thing, in one turn and in many.
 
+use std::sync::OnceLock;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    locks::{Asked, CLAIMS_MAX, Claims, Guard, Holder, Lock, Pattern, Status},
+    locks::{Asked, CLAIMS_MAX, Claims, Guard, Holder, Lock, Pattern, Status, Table},
     model::{
         Access::{self, Read, Write},
         RetryAdvice, Tenant,
@@ -249,6 +251,56 @@ async fn a_call_that_is_cancelled_while_it_waits_gives_up_its_place() {
     assert_eq!(results(behind).await[0].outcome, Outcome::Succeeded);
     drop(held);
     assert_eq!(world.locks(), Status::default());
+}
+
+/// Notes how many calls hold locks while an attempt of it goes.
+#[derive(Debug, Default)]
+struct Notes {
+    table: Arc<OnceLock<Table>>,
+    held: Arc<Mutex<Vec<usize>>>,
+}
+
+struct Going(Arc<OnceLock<Table>>, Arc<Mutex<Vec<usize>>>);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().push(self.0.get().unwrap().held());
+    }
+}
+
+impl Backend for Notes {
+    fn attempt(&self, _: Attempt) -> backend::Pending {
+        let going = Going(Arc::clone(&self.table), Arc::clone(&self.held));
+        Box::pin(async move {
+            let _going = going;
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_cut_off_is_gone_before_its_locks_are() {
+    let notes = Notes::default();
+    let (table, held) = (Arc::clone(&notes.table), Arc::clone(&notes.held));
+    let mut settings_of = tool_settings("write");
+    settings_of.claims = Claims::new(Vec::new(), vec![Pattern::try_new("order").unwrap()]);
+    let other = Scripted { name: "get", script: Script::Hangs, seen: Arc::default() };
+    let tools = [
+        Tool::new(settings_of, Effect::ReadOnly, Arc::new(notes)),
+        Tool::new(tool_settings("get"), Effect::ReadOnly, Arc::new(other)),
+    ];
+    let scheduler = Scheduler::new(Arc::new(Registry::new(tools)), settings(), Drain::new());
+    table.set(scheduler.shared.locks.clone()).unwrap();
+    let mut turn = turn(&["write", "get"]);
+    turn.calls[0].timeout = Some(MS(100));
+    let mut running = scheduler.submit(turn).unwrap();
+    while !matches!(running.events.recv().await.unwrap(), Event::Finished(_)) {}
+    drop(running);
+    while held.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*held.lock().unwrap(), [1]);
+    assert_eq!(scheduler.shared.locks.held(), 0);
 }
 
 #[tokio::test(start_paused = true)]
