@@ -47,6 +47,7 @@ const CONFIG_ORIGIN: &str = "127.0.0.1:4180";
 const ENRICH: (&str, &str) = ("enrich.json", include_str!("demo/turns/enrich.json"));
 const GATHER: (&str, &str) = ("gather.json", include_str!("demo/turns/gather.json"));
 const FAILURE: (&str, &str) = ("failure.json", include_str!("demo/turns/failure.json"));
+const STOCK: (&str, &str) = ("stock.json", include_str!("demo/turns/stock.json"));
 const QUOTES: (&str, &str) = ("quotes.json", include_str!("demo/turns/quotes.json"));
 
 /// The line of the configuration that the market's limit is shown without, and
@@ -117,7 +118,7 @@ fn write_files(directory: &Path, origin: SocketAddr) -> io::Result<PathBuf> {
         return Err(io::Error::other("holds files that the demo did not write"));
     }
     fs::write(&config, config_of(origin))?;
-    for (name, text) in [ENRICH, GATHER, FAILURE, QUOTES] {
+    for (name, text) in [ENRICH, GATHER, FAILURE, QUOTES, STOCK] {
         fs::write(directory.join(name), text)?;
     }
     Ok(config)
@@ -138,6 +139,8 @@ async fn stay(screen: &mut Screen, directory: &Path) -> Result<(), Error> {
          \x20 sidecall run gather.json --references\n\
          \x20 sidecall run enrich.json --bundle\n\
          \x20 sidecall run quotes.json\n\
+         \x20 sidecall run stock.json -v\n\
+         \x20 sidecall status --watch\n\
          \x20 sidecall run enrich.json --json | head\n\
          \x20 sidecall tools --anthropic\n\
          \x20 sidecall run failure.json --references --config sidecall.yaml\n",
@@ -169,6 +172,7 @@ impl Demo<'_> {
         self.failure().await?;
         self.too_fast(origin).await?;
         self.at_its_rate().await?;
+        self.flaky().await?;
 
         let faster = draw::faster(loops, at_once, &self.screen.look);
         self.head("What it comes to", "")?;
@@ -275,6 +279,21 @@ impl Demo<'_> {
              of failing:",
         )?;
         let ran = self.turn(turn(QUOTES.1)).await?;
+        self.expect(ran.is_well());
+        Ok(())
+    }
+
+    /// Every call but one is answered in the end, and that one has a fallback.
+    async fn flaky(&mut self) -> Result<(), Error> {
+        self.head(
+            "7. An API that fails now and then",
+            "The warehouse answers the second call here with 503, the third with 429, the fourth \
+             not at all, and the last one never well. Reads are safe to make again, so they are; \
+             where that does not help, a tool can say what to take instead:",
+        )?;
+        let request = turn(STOCK.1);
+        let mut show = Show::new(self.screen, Mode::Waterfall).with_figures(true);
+        let ran = follow(self.client, request, &mut show).await?;
         self.expect(ran.is_well());
         Ok(())
     }

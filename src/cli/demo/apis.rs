@@ -4,6 +4,7 @@
 //! what it answers. Another kind of API is another [`Answer`].
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     io,
     net::SocketAddr,
@@ -48,10 +49,32 @@ enum Answer {
     Quote,
     /// Out of service.
     Down(&'static str),
+    /// What is in stock, with the failures that [`FAILURES`] has for it.
+    Stock,
+}
+
+/// What the warehouse does to the requests for an article, one after the other and
+/// then from the beginning; to one that is not named here nothing.
+const FAILURES: [(&str, &[Failure]); 4] = [
+    ("desk", &[Failure::Status(StatusCode::SERVICE_UNAVAILABLE), Failure::None]),
+    ("chair", &[Failure::Status(StatusCode::TOO_MANY_REQUESTS), Failure::None]),
+    ("shelf", &[Failure::Silence, Failure::None]),
+    ("forecast", &[Failure::Status(StatusCode::BAD_GATEWAY)]),
+];
+
+/// How a request may go wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Failure {
+    /// It does not.
+    None,
+    /// This status.
+    Status(StatusCode),
+    /// No answer at all.
+    Silence,
 }
 
 /// Everything that the APIs can do.
-static ROUTES: [Route; 10] = [
+static ROUTES: [Route; 11] = [
     route("/crm/customers", 200, Answer::Document(include_str!("data/customer.json"))),
     route("/crm/customers/*", 200, Answer::Document(include_str!("data/customer.json"))),
     route("/shop/customers/*/orders", 200, Answer::Document(include_str!("data/orders.json"))),
@@ -65,6 +88,7 @@ static ROUTES: [Route; 10] = [
     ),
     route("/market/quotes/*", 60, Answer::Quote),
     route("/bureau/scores/*", 60, Answer::Down("the credit bureau is closed until 06:00 UTC")),
+    route("/warehouse/stock/*", 60, Answer::Stock),
     Route { method: Method::POST, path: "/crm/briefs", latency: ms(80), answer: Answer::Echo },
 ];
 
@@ -94,6 +118,30 @@ impl Allowance {
     }
 }
 
+/// How often each article was asked for.
+#[derive(Default)]
+struct Asked(Mutex<HashMap<&'static str, usize>>);
+
+impl Asked {
+    /// What becomes of the next request for this article.
+    fn next(&self, article: &str) -> Failure {
+        let Some((article, script)) = FAILURES.iter().find(|(of, _)| *of == article) else {
+            return Failure::None;
+        };
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = asked.entry(*article).or_default();
+        *asked += 1;
+        script.get((*asked - 1) % script.len()).copied().unwrap_or(Failure::None)
+    }
+}
+
+/// What the APIs remember.
+#[derive(Default)]
+struct Memory {
+    market: Allowance,
+    warehouse: Asked,
+}
+
 /// After so long the market has forgotten how often it was asked.
 pub(super) const REST: Duration = ms(200);
 
@@ -114,26 +162,26 @@ const fn ms(ms: u64) -> Duration {
 pub(super) async fn start(drain: &Drain) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    drain.spawn(accept(listener, drain.clone(), Arc::new(Allowance::default())));
+    drain.spawn(accept(listener, drain.clone(), Arc::new(Memory::default())));
     Ok(address)
 }
 
-async fn accept(listener: TcpListener, drain: Drain, allowance: Arc<Allowance>) {
+async fn accept(listener: TcpListener, drain: Drain, memory: Arc<Memory>) {
     loop {
         tokio::select! {
             () = drain.draining().cancelled() => return,
             accepted = listener.accept() => {
                 // The only errors here are the peer's, and it will notice.
                 if let Ok((stream, _)) = accepted {
-                    drain.spawn(serve(stream, drain.clone(), Arc::clone(&allowance)));
+                    drain.spawn(serve(stream, drain.clone(), Arc::clone(&memory)));
                 }
             }
         }
     }
 }
 
-async fn serve(stream: TcpStream, drain: Drain, allowance: Arc<Allowance>) {
-    let answer = |request| answer(request, Arc::clone(&allowance));
+async fn serve(stream: TcpStream, drain: Drain, memory: Arc<Memory>) {
+    let answer = |request| answer(request, Arc::clone(&memory));
     let connection =
         http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
     tokio::select! {
@@ -145,13 +193,13 @@ async fn serve(stream: TcpStream, drain: Drain, allowance: Arc<Allowance>) {
 
 async fn answer(
     request: Request<Incoming>,
-    allowance: Arc<Allowance>,
+    memory: Arc<Memory>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let Some(route) = find(request.method(), &path) else {
         return Ok(json(StatusCode::NOT_FOUND, problem(&format!("no such resource: {path}"))));
     };
-    if matches!(route.answer, Answer::Quote) && !allowance.spend(clock::now()) {
+    if matches!(route.answer, Answer::Quote) && !memory.market.spend(clock::now()) {
         let what = problem("at most 20 requests a second, 4 at once");
         return Ok(json(StatusCode::TOO_MANY_REQUESTS, what));
     }
@@ -166,6 +214,15 @@ async fn answer(
             Err(_) => json(StatusCode::PAYLOAD_TOO_LARGE, problem("at most 64 KiB")),
         },
         Answer::Down(why) => json(StatusCode::SERVICE_UNAVAILABLE, problem(why)),
+        Answer::Stock => match memory.warehouse.next(last(&path)) {
+            Failure::None => json(StatusCode::OK, stock(&path)),
+            Failure::Status(status) => json(status, problem("the warehouse is busy")),
+            // Longer than anybody waits.
+            Failure::Silence => {
+                tokio::time::sleep(ms(60_000)).await;
+                json(StatusCode::GATEWAY_TIMEOUT, problem("the request was forgotten"))
+            }
+        },
     })
 }
 
@@ -182,14 +239,25 @@ fn matches(pattern: &str, path: &str) -> bool {
     }) && segments.next().is_none()
 }
 
+/// The last segment of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+fn stock(path: &str) -> String {
+    let article = last(path);
+    let units = article.bytes().fold(7, |sum, byte| (sum * 5 + u32::from(byte)) % 90);
+    format!("{{\"article\":\"{article}\",\"units\":{units}}}")
+}
+
 fn shipment(path: &str) -> String {
-    let id = path.rsplit('/').next().unwrap_or_default();
+    let id = last(path);
     let place = if id == "shp_771" { "Malmö, out for delivery" } else { "Hamburg, customs" };
     format!("{{\"id\":\"{id}\",\"place\":\"{place}\",\"weight_kg\":2.50}}")
 }
 
 fn quote(path: &str) -> String {
-    let symbol = path.rsplit('/').next().unwrap_or_default();
+    let symbol = last(path);
     let cents = symbol.bytes().fold(0, |sum, byte| (sum * 7 + u32::from(byte)) % 90_000) + 10_000;
     format!("{{\"symbol\":\"{symbol}\",\"price\":{}.{:02}}}", cents / 100, cents % 100)
 }
@@ -233,6 +301,17 @@ mod tests {
         assert_eq!(spent(ms(49)), 0);
         assert_eq!(spent(ms(100)), 2);
         assert_eq!(spent(ms(5000)), 4, "what was not asked for is not saved up");
+    }
+
+    #[test]
+    fn an_article_fails_by_its_script_again_and_again() {
+        let asked = Asked::default();
+        let seen = |article: &str| [(); 4].map(|()| asked.next(article));
+        let busy = Failure::Status(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(seen("desk"), [busy, Failure::None, busy, Failure::None]);
+        assert_eq!(seen("lamp"), [Failure::None; 4]);
+        let gone = Failure::Status(StatusCode::BAD_GATEWAY);
+        assert_eq!(seen("forecast"), [gone; 4]);
     }
 
     #[test]

@@ -36,10 +36,14 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
         r#""tool_use_id":"toolu_24""#,
         "429 Too Many Requests",
         "▒ throttled: ",
+        "╌ tried again: 4 calls, up to 3 attempts",
+        "1: attempt_timeout",
+        "fallback: 1 call",
     ] {
         assert!(shown.contains(says), "{says} is missing in:\n{shown}");
     }
     let (_, at_its_rate) = shown.split_once("6. The same").unwrap();
+    let (at_its_rate, _) = at_its_rate.split_once("7. An API").unwrap();
     assert!(!at_its_rate.contains('╌'), "an attempt was made again:\n{at_its_rate}");
     let socket = shown.lines().find_map(|line| line.trim().strip_prefix("server  unix://"));
     let socket = socket.unwrap().strip_suffix(", asked over gRPC").unwrap();

@@ -20,6 +20,8 @@ pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
         lines.extend(totals(summary, look));
         lines.extend(waterfall.order.lines("by the plan", look));
         lines.extend(waits(&waterfall.rows, look));
+        lines.extend(again(&waterfall.rows, look));
+        lines.extend(sources(&waterfall.rows));
         // A chain of all calls is seen without being told.
         if (2..waterfall.rows.len()).contains(&summary.critical_path.len()) {
             let names = summary.critical_path.iter();
@@ -96,6 +98,33 @@ fn waits(rows: &[Row], look: &Look) -> Vec<String> {
         ["its API's rate", "their API's rate"],
     );
     locked.into_iter().chain(throttled).collect()
+}
+
+/// How many calls were tried more than once, and what the wait between looks like.
+fn again(rows: &[Row], look: &Look) -> Option<String> {
+    let again = rows.iter().map(|row| row.attempts.len()).filter(|attempts| *attempts > 1);
+    let (calls, most) = again.fold((0, 0), |(n, most), attempts| (n + 1, most.max(attempts)));
+    let mark = look.paint(Ink::Waiting, look.pick("╌", "~"));
+    (calls > 0)
+        .then(|| format!("  {mark} tried again: {}, up to {most} attempts", count(calls, "call")))
+}
+
+/// How many calls have a result that is not their own.
+fn sources(rows: &[Row]) -> Vec<String> {
+    let told = [
+        (v1::Source::Shared, "shared", "got what an identical one got"),
+        (v1::Source::Cached, "cached", "got what was kept of an earlier one"),
+        (
+            v1::Source::Fallback,
+            "fallback",
+            "failed for good and got what the tool declares for that",
+        ),
+    ];
+    let told = told.into_iter().filter_map(|(source, word, what)| {
+        let calls = rows.iter().filter(|row| row.source == source).count();
+        (calls > 0).then(|| format!("  {word}: {} {what}", count(calls, "call")))
+    });
+    told.collect()
 }
 
 /// Each failure with its message; those that say the same stand together.
