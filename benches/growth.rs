@@ -50,12 +50,12 @@ impl Backend for Echo {
 /// The cost of a call in batches of 10 to 10,000, on one thread.
 pub(crate) async fn calls() -> anyhow::Result<Row> {
     let drain = Drain::new();
-    let scheduler = Scheduler::new(Arc::new(Registry::new([echo()?])), bounds()?, drain.clone());
+    let scheduler = Scheduler::new(Arc::new(Registry::new([echo()?])), bounds(8)?, drain.clone());
     let mut costs = CALL_SIZES.map(|_| Samples::default());
     for round in 0..=ROUNDS {
         for (size, costs) in CALL_SIZES.into_iter().zip(&mut costs) {
             let submissions: Vec<_> =
-                (0..CALLS / size).map(|_| submission(size)).collect::<anyhow::Result<_>>()?;
+                (0..CALLS / size).map(|_| echoes(size)).collect::<anyhow::Result<_>>()?;
             let begin = cpu()?;
             for submission in submissions {
                 run(&scheduler, submission, size).await?;
@@ -95,7 +95,7 @@ pub(crate) fn edges() -> anyhow::Result<Row> {
 
 /// Processor time of this thread, which does all of it: what else the machine
 /// does is not in it.
-fn cpu() -> anyhow::Result<Duration> {
+pub(crate) fn cpu() -> anyhow::Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
@@ -134,11 +134,12 @@ fn echo() -> anyhow::Result<Tool> {
     Ok(Tool::new(settings, Effect::ReadOnly, Arc::new(Echo)))
 }
 
-/// Room for the largest batch, and places for few calls at once: at every size
-/// most calls wait for theirs, so that the sizes differ in nothing but size.
-fn bounds() -> anyhow::Result<Settings> {
+/// Room for the largest batch, and places for so many calls at once. With few, at
+/// every size most calls wait for theirs, so that the sizes differ in nothing but
+/// size.
+pub(crate) fn bounds(places: usize) -> anyhow::Result<Settings> {
     let many = NonZeroUsize::new(1 << 30).context("not zero")?;
-    let places = NonZeroUsize::new(8).context("not zero")?;
+    let places = NonZeroUsize::new(places).context("not zero")?;
     Ok(Settings {
         batches_max: many,
         batch_calls_max: many,
@@ -154,7 +155,7 @@ fn bounds() -> anyhow::Result<Settings> {
     })
 }
 
-fn submission(calls: usize) -> anyhow::Result<Submission> {
+fn echoes(calls: usize) -> anyhow::Result<Submission> {
     let calls = (0..calls)
         .map(|place| {
             anyhow::Ok(Call {
@@ -166,7 +167,12 @@ fn submission(calls: usize) -> anyhow::Result<Submission> {
             })
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok(Submission {
+    Ok(submission(calls))
+}
+
+/// A batch of these calls, with nothing asked for.
+pub(crate) fn submission(calls: Vec<Call>) -> Submission {
+    Submission {
         owner: Owner::local(),
         tenant: Tenant::local(),
         batch_id: None,
@@ -178,7 +184,7 @@ fn submission(calls: usize) -> anyhow::Result<Submission> {
         calls,
         fingerprint: [0; 32],
         context: propagate::Context::default(),
-    })
+    }
 }
 
 /// A call of a knot: each of its calls needs all before it, and none of another

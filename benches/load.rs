@@ -6,11 +6,14 @@ use anyhow::{Context, bail, ensure};
 use sidecall::{
     clock,
     proto::v1::{
-        ExecuteBatchRequest, Outcome, ToolUse, ToolUses, batch_event, execute_batch_request::Turn,
-        sidecall_service_client::SidecallServiceClient,
+        ExecuteBatchRequest, ExecuteBatchResponse, Outcome, ToolUse, ToolUses, batch_event,
+        execute_batch_request::Turn, sidecall_service_client::SidecallServiceClient,
     },
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Streaming,
+    transport::{Channel, Endpoint},
+};
 
 /// Time after which a batch counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
@@ -47,8 +50,17 @@ impl Agent {
         Ok(took)
     }
 
+    /// Sends `turn` and gives its stream, for whoever does not expect that all of
+    /// it goes well.
+    pub(crate) async fn open(
+        &mut self,
+        turn: ExecuteBatchRequest,
+    ) -> anyhow::Result<Streaming<ExecuteBatchResponse>> {
+        Ok(self.0.execute_batch(turn).await?.into_inner())
+    }
+
     async fn succeeded(&mut self, turn: ExecuteBatchRequest) -> anyhow::Result<usize> {
-        let mut events = self.0.execute_batch(turn).await?.into_inner();
+        let mut events = self.open(turn).await?;
         let mut succeeded = 0;
         while let Some(message) = events.message().await? {
             let Some(batch_event::Event::CallFinished(finished)) =
@@ -68,16 +80,26 @@ impl Agent {
 
 /// A turn of `calls` calls of `tool`.
 pub(crate) fn turn(tool: &str, calls: usize) -> ExecuteBatchRequest {
-    let tool_uses = (0..calls)
-        .map(|place| ToolUse {
-            id: format!("k{place}"),
+    turn_of((0..calls).map(|place| (tool, format!("k{place}"))), "")
+}
+
+/// A turn of these tools and keys, each key also the call's id.
+pub(crate) fn turn_of<'a>(
+    calls: impl IntoIterator<Item = (&'a str, String)>,
+    session: &str,
+) -> ExecuteBatchRequest {
+    let tool_uses = calls
+        .into_iter()
+        .map(|(tool, key)| ToolUse {
             name: tool.to_owned(),
-            input_json: format!(r#"{{"key":"k{place}"}}"#),
+            input_json: format!(r#"{{"key":"{key}"}}"#),
+            id: key,
             ..ToolUse::default()
         })
         .collect();
     ExecuteBatchRequest {
         turn: Some(Turn::Typed(ToolUses { tool_uses })),
+        session_id: session.to_owned(),
         ..ExecuteBatchRequest::default()
     }
 }

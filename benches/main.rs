@@ -10,10 +10,14 @@ use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod bare;
+mod critical;
 mod growth;
 mod idle;
+mod limits;
 mod load;
+mod policies;
 mod process;
+mod queue;
 mod report;
 mod rig;
 mod side_by_side;
@@ -32,6 +36,9 @@ struct Args {
     /// What is measured [default: everything].
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Real tool calls from public data sets; what needs them is else left out.
+    #[arg(long, env = "SIDECALL_DATA")]
+    data: Option<PathBuf>,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -49,6 +56,18 @@ enum Part {
     Edges,
     /// `engine.idle`, `engine.start`.
     Idle,
+    /// `policy.overhead`.
+    Policies,
+    /// `bucket.saturation`, `bucket.window`.
+    Saturation,
+    /// `bucket.fairness`.
+    Fairness,
+    /// `bucket.critical_path`.
+    CriticalPath,
+    /// `queue.memory`, `queue.grant`.
+    Queue,
+    /// `storm.retries`, `storm.goodput`.
+    Storm,
 }
 
 /// What this program is as a child of itself.
@@ -67,6 +86,12 @@ enum Role {
         /// Most connections to it.
         connections: usize,
     },
+    /// A process in which many wait at the gate.
+    #[command(hide = true)]
+    Waiters {
+        /// Who they are.
+        crowd: queue::Crowd,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -78,6 +103,7 @@ fn main() -> anyhow::Result<()> {
         Some(Role::Bare { socket, upstream, connections }) => {
             many_threads()?.block_on(bare::serve(socket, upstream.clone(), *connections))
         }
+        Some(Role::Waiters { crowd }) => one_thread()?.block_on(async { queue::wait(*crowd) }),
         None => one_thread()?.block_on(measure(&args)),
     }
 }
@@ -108,6 +134,24 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     }
     if wanted(Part::Idle) {
         rows.extend(idle::measure(&rig).await?);
+    }
+    if wanted(Part::Policies) {
+        rows.push(policies::overhead(&rig).await?);
+    }
+    if wanted(Part::Saturation) {
+        rows.extend(limits::saturation(&rig).await?);
+    }
+    if wanted(Part::Fairness) {
+        rows.push(limits::fairness(&rig).await?);
+    }
+    if wanted(Part::CriticalPath) {
+        rows.extend(critical::path(args.data.as_deref()).await?);
+    }
+    if wanted(Part::Queue) {
+        rows.extend([queue::memory()?, queue::grant()?]);
+    }
+    if wanted(Part::Storm) {
+        rows.extend(limits::storm(&rig).await?);
     }
     report::print(&rows, &mut io::stdout().lock())?;
     report::save(&rows, &args.out)

@@ -38,6 +38,10 @@ pub(crate) enum Bound {
     RatioWithin(f64),
     /// The figure itself is at most this.
     ValueAtMost(f64),
+    /// The figure itself is at least this.
+    ValueAtLeast(f64),
+    /// The figure is above its reference by this at most.
+    MoreByAtMost(f64),
 }
 
 impl Row {
@@ -68,7 +72,7 @@ impl Row {
         bound: Bound,
     ) -> Self {
         let ratio = reference.map(|reference| sidecall / reference);
-        let holds = bound.holds(sidecall, ratio);
+        let holds = bound.holds(sidecall, reference);
         Self { name, unit, sidecall, reference, ratio, bound, holds, remark: String::new() }
     }
 
@@ -94,13 +98,16 @@ impl Row {
 }
 
 impl Bound {
-    /// A missing ratio keeps no promise about ratios, and neither does a NaN.
-    fn holds(self, value: f64, ratio: Option<f64>) -> bool {
+    /// A missing reference keeps no promise about it, and neither does a NaN.
+    fn holds(self, value: f64, reference: Option<f64>) -> bool {
+        let ratio = reference.map(|reference| value / reference);
         match self {
             Self::RatioAtMost(most) => ratio.is_some_and(|ratio| ratio <= most),
             Self::RatioAtLeast(least) => ratio.is_some_and(|ratio| ratio >= least),
             Self::RatioWithin(off) => ratio.is_some_and(|ratio| (ratio - 1.0).abs() <= off),
             Self::ValueAtMost(most) => value <= most,
+            Self::ValueAtLeast(least) => value >= least,
+            Self::MoreByAtMost(most) => reference.is_some_and(|than| value - than <= most),
         }
     }
 }
@@ -112,6 +119,8 @@ impl fmt::Display for Bound {
             Self::RatioAtLeast(least) => write!(f, "ratio >= {least}"),
             Self::RatioWithin(off) => write!(f, "ratio {:.2}..{:.2}", 1.0 - off, 1.0 + off),
             Self::ValueAtMost(most) => write!(f, "value <= {most}"),
+            Self::ValueAtLeast(least) => write!(f, "value >= {least}"),
+            Self::MoreByAtMost(most) => write!(f, "more by <= {most}"),
         }
     }
 }

@@ -3,11 +3,14 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use serde_json::json;
+use anyhow::Context;
+use serde_json::{Map, Value, json};
 
 use crate::process::Process;
 
@@ -45,8 +48,21 @@ impl Rig {
 
     /// A Sidecall that opens at most `connections` to the upstream.
     pub(crate) fn sidecall(&self, connections: usize) -> anyhow::Result<Server> {
-        let (socket, config) = self.files("sidecall", connections);
-        fs::write(&config, self.config(&socket, connections))?;
+        let tools = ["now", "wait20", "wait200"].map(|tool| (tool, json!({})));
+        let name = format!("sidecall-{connections}");
+        self.limited(&name, &json!({"concurrency": connections}), &tools)
+    }
+
+    /// A Sidecall with these settings of its one API and of each tool. A tool's
+    /// name is the first part of its path.
+    pub(crate) fn limited(
+        &self,
+        name: &str,
+        api: &Value,
+        tools: &[(&str, Value)],
+    ) -> anyhow::Result<Server> {
+        let (socket, config) = self.files(name);
+        fs::write(&config, self.config(&socket, api, tools))?;
         let process = Process::start(
             &self.sidecall,
             [Path::new("serve"), Path::new("--config"), config.as_path()],
@@ -56,14 +72,28 @@ impl Rig {
 
     /// A bare forwarder with the same bound.
     pub(crate) fn bare(&self, connections: usize) -> anyhow::Result<Server> {
-        let (socket, _) = self.files("bare", connections);
+        let (socket, _) = self.files(&format!("bare-{connections}"));
         let (path, connections) = (socket.display().to_string(), connections.to_string());
         let process = Process::start(&self.bench, ["bare", &path, &self.authority, &connections])?;
         Server::ready(process, socket)
     }
 
-    fn files(&self, name: &str, connections: usize) -> (PathBuf, PathBuf) {
-        let name = format!("{name}-{connections}");
+    /// What the upstream answers to a request beside what is measured.
+    pub(crate) fn ask(&self, path: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(&self.authority)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: upstream\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("the upstream said nothing")?;
+        Ok(body.to_owned())
+    }
+
+    /// What came at the upstream since it was last asked.
+    pub(crate) fn log(&self) -> anyhow::Result<Vec<Came>> {
+        self.ask("/control/log")?.lines().map(Came::read).collect()
+    }
+
+    fn files(&self, name: &str) -> (PathBuf, PathBuf) {
         let socket = self.folder.join(format!("{name}.sock"));
         // Of one that was killed before.
         let _ = fs::remove_file(&socket);
@@ -71,29 +101,62 @@ impl Rig {
     }
 
     /// JSON, which is YAML.
-    fn config(&self, socket: &Path, connections: usize) -> String {
-        let tool = |name: &str| {
-            json!({
-                "description": "One record.",
-                "input": {
-                    "type": "object",
-                    "properties": {"key": {"type": "string"}},
-                    "required": ["key"],
-                },
-                "http": {"api": "upstream", "get": format!("/{name}/{{key}}")},
+    fn config(&self, socket: &Path, api: &Value, tools: &[(&str, Value)]) -> String {
+        let tools: Map<_, _> = tools
+            .iter()
+            .map(|(name, more)| {
+                let tool = json!({
+                    "description": "One record.",
+                    "input": {
+                        "type": "object",
+                        "properties": {"key": {"type": "string"}},
+                        "required": ["key"],
+                    },
+                    "http": {"api": "upstream", "get": format!("/{name}/{{key}}")},
+                });
+                ((*name).to_owned(), merged(tool, more))
             })
-        };
+            .collect();
+        let api = merged(json!({"url": format!("http://{}", self.authority)}), api);
         json!({
             "listen": {"unix": {"path": socket}},
-            "apis": {
-                "upstream": {
-                    "url": format!("http://{}", self.authority),
-                    "concurrency": connections,
-                },
-            },
-            "tools": {"now": tool("now"), "wait20": tool("wait20"), "wait200": tool("wait200")},
+            "apis": {"upstream": api},
+            "bounds": {"session_calls": 100_000, "calls": 100_000, "batch_calls": 100_000},
+            "tools": tools,
         })
         .to_string()
+    }
+}
+
+fn merged(mut one: Value, other: &Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other.clone());
+    }
+    one
+}
+
+/// A request that came at the upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct Came {
+    /// By the upstream's own clock.
+    pub(crate) at: Duration,
+    pub(crate) status: u16,
+    /// The first part of the path.
+    pub(crate) tool: String,
+    /// The second.
+    pub(crate) key: String,
+}
+
+impl Came {
+    fn read(line: &str) -> anyhow::Result<Self> {
+        let mut words = line.split([' ', '/']);
+        let mut word = || words.next().with_context(|| format!("a line of no log: {line}"));
+        Ok(Self {
+            at: Duration::from_nanos(word()?.parse()?),
+            status: word()?.parse()?,
+            tool: word()?.to_owned(),
+            key: word()?.to_owned(),
+        })
     }
 }
 

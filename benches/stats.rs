@@ -31,6 +31,11 @@ impl Samples {
         sorted.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
+    /// Their sum by their number.
+    pub(crate) fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     /// Half are below, half above.
     pub(crate) fn median(&self) -> f64 {
         self.quantile(0.5)
