@@ -25,7 +25,7 @@ use crate::{
     rpc::{self, layers::Server, listen, service::Service},
     schedule::{self, Scheduler},
     telemetry::{
-        self,
+        self, Telemetry,
         export::{self, Exporter},
         spans,
         tracer::Tracer,
@@ -107,7 +107,8 @@ pub fn bind(config: Config) -> Result<Bound, Error> {
     let Config { listen, rpc, apis, tools, retries, bounds, telemetry, drain_timeout, .. } = config;
     let tools = Registry::new(self::tools(apis, retries, tools)?);
     let (tracer, exporter) = traced(&telemetry, &tools)?.unzip();
-    let bound = Bound::try_new(tools, bounds, (&rpc, &listen), drain_timeout, tracer)?;
+    let bound =
+        Bound::try_new(tools, bounds, (&rpc, &listen), drain_timeout, Telemetry { tracer })?;
     Ok(Bound { exporter, ..bound })
 }
 
@@ -162,14 +163,15 @@ impl Bound {
         bounds: schedule::Settings,
         (rpc, listen): (&rpc::Settings, &listen::Settings),
         drain_timeout: Duration,
-        tracer: Option<Tracer>,
+        telemetry: Telemetry,
     ) -> Result<Self, Error> {
         let drain = Drain::new();
         let tools = Arc::new(tools);
         let inputs_bytes_max = bounds.batch_bytes_max;
-        let scheduler = Scheduler::new(Arc::clone(&tools), bounds, drain.clone());
+        let scheduler =
+            Scheduler::observed(Arc::clone(&tools), bounds, drain.clone(), telemetry.clone());
         let service = Service::new(scheduler, rpc.message_bytes_max);
-        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, tracer)?;
+        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, telemetry.tracer)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;
         Ok(Self {

@@ -23,6 +23,7 @@ use crate::{
     locks::Table,
     model::{BatchId, CallId, Owner, SessionId},
     registry::Registry,
+    telemetry::Telemetry,
 };
 
 mod admission;
@@ -32,6 +33,7 @@ mod dispatcher;
 pub mod event;
 mod executor;
 mod intake;
+mod observer;
 mod outcome;
 mod settings;
 mod status;
@@ -44,6 +46,7 @@ mod tests;
 use admission::Admission;
 use batches::Batches;
 use dispatcher::{Dispatcher, Locksmith};
+use observer::Observer;
 
 pub use event::{Accepted, BatchFinished, Event};
 pub use settings::Settings;
@@ -66,6 +69,7 @@ struct Shared {
     batches: Batches,
     drain: Drain,
     began_at: Instant,
+    telemetry: Telemetry,
 }
 
 /// A batch that was accepted. Dropping it cancels the batch.
@@ -81,12 +85,31 @@ pub struct Running {
 impl Scheduler {
     /// A scheduler that runs its batches as tasks of `drain`.
     pub fn new(registry: Arc<Registry>, settings: Settings, drain: Drain) -> Self {
+        Self::observed(registry, settings, drain, Telemetry::default())
+    }
+
+    /// The same, and `telemetry` is told what happens.
+    pub fn observed(
+        registry: Arc<Registry>,
+        settings: Settings,
+        drain: Drain,
+        telemetry: Telemetry,
+    ) -> Self {
         let gate = Gate::new(settings.gate(), drain.clone());
         let admission = Admission::new(&settings);
         let (locks, batches) = (Table::new(), Batches::default());
         let began_at = clock::now();
-        let shared =
-            Shared { registry, settings, gate, locks, admission, batches, drain, began_at };
+        let shared = Shared {
+            registry,
+            settings,
+            gate,
+            locks,
+            admission,
+            batches,
+            drain,
+            began_at,
+            telemetry,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -95,7 +118,7 @@ impl Scheduler {
     /// # Errors
     ///
     /// [`Refusal`] says which bound or field, and whether waiting helps.
-    pub fn submit(&self, submission: Submission) -> Result<Running, Refusal> {
+    pub fn submit(&self, mut submission: Submission) -> Result<Running, Refusal> {
         let shared = &self.shared;
         if shared.drain.is_draining() {
             return Err(Refusal::Draining { retry_after: admission::RETRY_AFTER });
@@ -113,6 +136,8 @@ impl Scheduler {
         let admitted =
             shared.admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
 
+        let context = std::mem::take(&mut submission.context);
+        let named = submission.session_id.clone();
         let intake =
             intake::take_in(submission, batch_id.clone(), &shared.registry, &shared.settings);
         let events_max = event::most_of(intake.calls.len(), intake.attempts_max());
@@ -120,7 +145,10 @@ impl Scheduler {
         let scope = shared.gate.open(&intake.tenant, &session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
         let locksmith = Locksmith { table: shared.locks.clone(), session: session_id };
-        let mut dispatcher = Dispatcher::new(intake, (scope, locksmith), deadline, now, events);
+        let ids = (&batch_id, named);
+        let observer = Observer::new(&shared.telemetry, context, ids, intake.calls.len(), now);
+        let told = (events, observer);
+        let mut dispatcher = Dispatcher::new(intake, (scope, locksmith), deadline, now, told);
         dispatcher.begin();
         let killed = shared.drain.killed().clone();
         let commands = entry.begin();

@@ -16,6 +16,13 @@ pub mod record;
 pub mod spans;
 pub mod tracer;
 
+/// Those who watch the process. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    /// Who takes down what happens; nobody, where there is nobody to tell.
+    pub tracer: Option<tracer::Tracer>,
+}
+
 /// What is told to others.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -100,8 +100,14 @@ impl Served {
         let listen = listen::Settings { unix: Some(unix), tcp: Some(([127, 0, 0, 1], 0).into()) };
         let gate = Gate::default();
         let rpc = rpc::Settings::default();
-        let bound = Bound::try_new(registry(&gate), bounds(), (&rpc, &listen), drain_timeout, None)
-            .unwrap();
+        let bound = Bound::try_new(
+            registry(&gate),
+            bounds(),
+            (&rpc, &listen),
+            drain_timeout,
+            Telemetry::default(),
+        )
+        .unwrap();
         assert_eq!(bound.unix.as_deref(), Some(socket.as_path()));
         let (address, drain) = (bound.tcp.unwrap(), bound.drain.clone());
         // Not one of its own tasks, for whose end it waits.

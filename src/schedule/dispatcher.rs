@@ -27,6 +27,7 @@ use super::{
     batches::Command,
     executor::{Done, Task},
     intake::Intake,
+    observer::Observer,
     outcome::Ledger,
 };
 use crate::{
@@ -111,7 +112,7 @@ impl Dispatcher {
         (scope, locksmith): (Arc<Scope>, Locksmith),
         deadline: Instant,
         now: Instant,
-        events: mpsc::Sender<Event>,
+        told: (mpsc::Sender<Event>, Observer),
     ) -> Self {
         let traits = intake
             .tools
@@ -123,7 +124,7 @@ impl Dispatcher {
             })
             .collect();
         let state = BatchState::new(Arc::clone(&intake.plan), traits);
-        let ledger = Ledger::new(&intake, now, events);
+        let ledger = Ledger::new(&intake, now, told);
         let flights = intake.calls.iter().map(|_| Flight::default()).collect();
         Self {
             ledger,
@@ -257,6 +258,7 @@ impl Dispatcher {
     }
 
     fn enqueue(&mut self, call: usize) {
+        self.ledger.queued(call, self.now);
         let Some(tool) = self.intake.tools[call].as_ref() else {
             return;
         };
@@ -299,7 +301,7 @@ impl Dispatcher {
         match done {
             Done::Locked(call, guard) => self.locked(call, guard),
             Done::Asked(call, Ok(permit)) => {
-                self.ledger.throttled(call, permit.throttled());
+                self.ledger.throttled(call, permit.throttled(), self.now);
                 self.flights[call].permit = Some(permit);
                 self.feed(batch_state::Event::Granted(call));
             }

@@ -12,7 +12,6 @@ use crate::{
     model::{BatchId, Call, Claim, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
     registry::{Latency, Registry, Tool},
-    telemetry::outgoing::Outgoing,
 };
 
 /// Most characters of an unreadable input that its failure quotes.
@@ -37,8 +36,6 @@ pub(super) struct Intake {
     pub(super) call_timeout: Option<Duration>,
     /// Most bytes of an input that references were put into.
     pub(super) input_bytes_max: usize,
-    /// What every attempt carries on of the caller's trace.
-    pub(super) passed_on: Option<Arc<Outgoing>>,
 }
 
 impl Intake {
@@ -154,8 +151,7 @@ pub(super) fn take_in(
         plan: Arc::clone(&plan),
         latencies,
     });
-    let Submission { owner, tenant, deadline, call_timeout, context, .. } = submission;
-    let passed_on = context.carried(None).map(|carried| Arc::new(Outgoing::new(Some(carried))));
+    let Submission { owner, tenant, deadline, call_timeout, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();
     Intake {
         owner,
@@ -169,7 +165,6 @@ pub(super) fn take_in(
         deadline,
         call_timeout,
         input_bytes_max,
-        passed_on,
     }
 }
 

@@ -10,9 +10,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Accepted, BatchFinished, Event,
-    batch_state::{CancelReason, Ending},
-    intake::Intake,
+    Accepted, BatchFinished, Event, batch_state::Ending, intake::Intake, observer::Observer,
 };
 use crate::{
     clock::Instant,
@@ -22,11 +20,14 @@ use crate::{
     },
     plan::Plan,
     shape,
+    telemetry::{outgoing::Outgoing, record::Stage},
 };
 
 mod wholes;
+mod words;
 
 use wholes::Wholes;
+use words::failure;
 
 /// Everything that a batch will have to show.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(super) struct Ledger {
     open: usize,
     ended_at: Instant,
     pub(super) events: mpsc::Sender<Event>,
+    observer: Observer,
 }
 
 /// One call's part.
@@ -67,10 +69,15 @@ struct Slot {
 }
 
 impl Ledger {
-    pub(super) fn new(intake: &Intake, now: Instant, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(
+        intake: &Intake,
+        now: Instant,
+        (events, observer): (mpsc::Sender<Event>, Observer),
+    ) -> Self {
         let slots: Vec<_> = intake.calls.iter().map(|_| Slot::default()).collect();
         let wholes = Wholes::new(intake);
-        Self { accepted_at: now, open: slots.len(), slots, wholes, ended_at: now, events }
+        let open = slots.len();
+        Self { accepted_at: now, open, slots, wholes, ended_at: now, events, observer }
     }
 
     pub(super) fn accepted(&self, accepted: &Arc<Accepted>) {
@@ -79,11 +86,13 @@ impl Ledger {
 
     /// The call's parents are done.
     pub(super) fn ready(&mut self, call: usize, now: Instant) -> Instant {
+        self.observer.ready(call, now);
         *self.slots[call].ready_at.get_or_insert(now)
     }
 
     /// The call begins to wait for its locks.
     pub(super) fn locking(&mut self, call: usize, now: Instant) {
+        self.observer.waits(call, Stage::Locking, now);
         self.slots[call].locking_since = Some(now);
     }
 
@@ -94,13 +103,25 @@ impl Ledger {
         slot.locked
     }
 
-    /// So much of its wait was for tokens.
-    pub(super) fn throttled(&mut self, call: usize, wait: Duration) {
+    /// The call begins to wait for its rights.
+    pub(super) fn queued(&mut self, call: usize, now: Instant) {
+        self.observer.waits(call, Stage::Queued, now);
+    }
+
+    /// So much of its wait, which ends now, was for tokens.
+    pub(super) fn throttled(&mut self, call: usize, wait: Duration, now: Instant) {
+        self.observer.throttled(call, wait, now);
         self.slots[call].throttled += wait;
     }
 
-    /// An attempt begins.
-    pub(super) fn started(&mut self, intake: &Intake, call: usize, attempt: u32, now: Instant) {
+    /// An attempt begins. Gives what it carries on of a trace.
+    pub(super) fn started(
+        &mut self,
+        intake: &Intake,
+        call: usize,
+        attempt: u32,
+        now: Instant,
+    ) -> Option<Arc<Outgoing>> {
         let slot = &mut self.slots[call];
         slot.started_at = Some(now);
         slot.begun += 1;
@@ -112,6 +133,7 @@ impl Ledger {
             at: now - self.accepted_at,
             timings,
         });
+        self.observer.attempts(call, attempt, now)
     }
 
     /// An attempt failed, and another follows after `delay`.
@@ -124,6 +146,8 @@ impl Ledger {
         now: Instant,
     ) {
         self.slots[call].attempted(Some(failure.code), self.accepted_at, now);
+        self.observer.is_over(call, Some(failure.code), now);
+        self.observer.waits(call, Stage::BackingOff, now);
         self.slots[call].backing_off_since = Some(now);
         let call_id = intake.calls[call].id.clone();
         self.tell(Event::Retrying { index: call, call_id, attempt, delay, failure });
@@ -166,6 +190,7 @@ impl Ledger {
 
     /// An identical call runs for it, too.
     pub(super) fn shares(&mut self, call: usize, now: Instant) {
+        self.observer.waits(call, Stage::Sharing, now);
         self.slots[call].sharing_since = Some(now);
     }
 
@@ -268,6 +293,7 @@ impl Ledger {
             attempts: std::mem::take(&mut slot.attempts),
             truncation,
         });
+        self.observer.ends(&result, now);
         slot.ended_at = Some(now);
         slot.result = Some(Arc::clone(&result));
         self.ended_at = now;
@@ -279,6 +305,7 @@ impl Ledger {
     pub(super) fn end(self, plan: &Plan) {
         debug_assert_eq!(self.open, 0, "a batch ended with open calls");
         let critical_path = self.critical_path(plan);
+        self.observer.end(plan, &critical_path, self.ended_at);
         let finished = BatchFinished {
             sequential: self.slots.iter().map(|slot| slot.running).sum(),
             duration: self.ended_at - self.accepted_at,
@@ -356,38 +383,4 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T,
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(Failure::new(FailureCode::Internal, "the call broke inside Sidecall"))
     })
-}
-
-/// What the model reads of an ending.
-fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
-    let name = |call: usize| format!("{} ({})", intake.calls[call].tool, intake.calls[call].id);
-    match ending {
-        Ending::Succeeded | Ending::Shared { .. } | Ending::Cached | Ending::FellBack(_) => None,
-        Ending::Failed(failure) => Some(failure),
-        Ending::Cancelled { reason, attempts } => {
-            let message = match reason {
-                CancelReason::Requested => "the call was cancelled",
-                CancelReason::CallerGone => "the call was cancelled since its caller went away",
-                CancelReason::Shutdown => {
-                    "the call was cancelled since Sidecall is stopping; it can be made again"
-                }
-            };
-            Some(Failure::new(FailureCode::Cancelled, message).with_attempts(attempts))
-        }
-        Ending::Skipped { parent, root } => {
-            let by_way = if parent == root {
-                String::new()
-            } else {
-                format!(", by way of {}", name(parent))
-            };
-            Some(Failure::new(
-                FailureCode::DependencyFailed,
-                format!(
-                    "not run: it needs {}, which did not succeed{by_way}. Mend that call first, \
-                     then make both again.",
-                    name(root)
-                ),
-            ))
-        }
-    }
 }

@@ -167,6 +167,7 @@ impl Maker {
             KeyValue::new(attribute::TOOL_CALL_ID, result.call_id.to_string()),
             KeyValue::new(attribute::OUTCOME, outcome(result.outcome)),
             KeyValue::new(attribute::WAIT_BLOCKED, waits.blocked.as_secs_f64()),
+            KeyValue::new(attribute::WAIT_LOCKS, waits.locked.as_secs_f64()),
             KeyValue::new(attribute::WAIT_CONCURRENCY, waits.queued.as_secs_f64()),
             KeyValue::new(attribute::WAIT_TOKENS, waits.throttled.as_secs_f64()),
             KeyValue::new(attribute::WAIT_BACKOFF, waits.backing_off.as_secs_f64()),

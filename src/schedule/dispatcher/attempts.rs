@@ -13,7 +13,7 @@ use crate::{
 
 impl Dispatcher {
     pub(super) fn run_attempt(&mut self, call: usize, number: u32) {
-        self.ledger.started(&self.intake, call, number, self.now);
+        let trace = self.ledger.started(&self.intake, call, number, self.now);
         self.note_attempt(call);
         let flight = &mut self.flights[call];
         let (Some(tool), Some(permit), Some(input), Some(deadline), Some(number)) = (
@@ -38,7 +38,6 @@ impl Dispatcher {
         flight.mark = Some(permit.mark());
         flight.sent = SentMark::default();
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
-        let trace = self.intake.passed_on.clone();
         let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone(), trace };
         let task = Task::attempt(call, &*tool.backend, attempt, (permit, flight.locks.held()));
         self.track(call, task);

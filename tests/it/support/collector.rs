@@ -128,9 +128,53 @@ impl Seen {
         hex(&self.0.trace_id)
     }
 
+    pub(crate) fn id(&self) -> String {
+        hex(&self.0.span_id)
+    }
+
     pub(crate) fn parent(&self) -> String {
         hex(&self.0.parent_span_id)
     }
+}
+
+/// The one span of this name.
+#[track_caller]
+pub(crate) fn named<'a>(spans: &'a [Seen], name: &str) -> &'a Seen {
+    let found: Vec<_> = spans.iter().filter(|span| span.name() == name).collect();
+    let names: Vec<_> = spans.iter().map(Seen::name).collect();
+    assert_eq!(found.len(), 1, "{name} in {names:?}");
+    found[0]
+}
+
+/// The spans are one trace without a gap: each but the first is within another,
+/// in time as in the tree. Gives that first one.
+#[track_caller]
+pub(crate) fn one_tree(spans: &[Seen]) -> &Seen {
+    let by_id: BTreeMap<_, _> = spans.iter().map(|span| (span.id(), span)).collect();
+    assert_eq!(by_id.len(), spans.len(), "an id twice");
+    let mut roots = Vec::new();
+    for span in spans {
+        assert_eq!(span.trace_id(), spans[0].trace_id(), "{}", span.name());
+        let Span { start_time_unix_nano: start, end_time_unix_nano: end, .. } = span.0;
+        assert!(start <= end, "{} ends before it begins", span.name());
+        match by_id.get(&span.parent()) {
+            // An RPC's clock is the wall's, a batch's the monotonic one.
+            Some(parent) if parent.kind() != SpanKind::Server => {
+                let within = parent.0.start_time_unix_nano..=parent.0.end_time_unix_nano;
+                assert!(
+                    within.contains(&start) && within.contains(&end),
+                    "{} is not within {}: {span:?} {parent:?}",
+                    span.name(),
+                    parent.name()
+                );
+            }
+            Some(_) => {}
+            None => roots.push(span),
+        }
+    }
+    let names: Vec<_> = roots.iter().map(|span| span.name()).collect();
+    assert_eq!(names.len(), 1, "orphans: {names:?}");
+    roots[0]
 }
 
 fn hex(bytes: &[u8]) -> String {

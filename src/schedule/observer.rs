@@ -1,0 +1,127 @@
+//! What is told of a batch to those who watch the process: the one place where
+//! the schedule meets telemetry. Where nobody watches, it does nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Instant,
+    model::{BatchId, CallResult, FailureCode, SessionId},
+    plan::{EdgeKind, Plan},
+    telemetry::{
+        Telemetry,
+        outgoing::Outgoing,
+        propagate::Context,
+        record::{Batch, Edge, Stage},
+    },
+};
+
+/// Follows one batch.
+#[derive(Debug, Default)]
+pub(super) struct Observer {
+    record: Option<Box<Batch>>,
+    /// What every attempt carries on, where the batch is not recorded.
+    passed_on: Option<Arc<Outgoing>>,
+}
+
+impl Observer {
+    /// A batch of so many calls begins.
+    pub(super) fn new(
+        telemetry: &Telemetry,
+        context: Context,
+        ids: (&BatchId, Option<SessionId>),
+        calls: usize,
+        now: Instant,
+    ) -> Self {
+        let (context, record) = match &telemetry.tracer {
+            Some(tracer) => tracer.batch(&context, (ids.0.clone(), ids.1), calls, now),
+            None => (context, None),
+        };
+        // A recorded attempt carries its own span.
+        let carried = if record.is_some() { None } else { context.carried(None) };
+        let passed_on = carried.map(|carried| Arc::new(Outgoing::new(Some(carried))));
+        Self { record, passed_on }
+    }
+
+    /// The call's inputs are there.
+    pub(super) fn ready(&mut self, call: usize, now: Instant) {
+        if let Some(record) = &mut self.record {
+            record.ready(call, now);
+        }
+    }
+
+    /// The call begins to wait.
+    pub(super) fn waits(&mut self, call: usize, stage: Stage, now: Instant) {
+        if let Some(record) = &mut self.record {
+            record.enters(call, stage, now);
+        }
+    }
+
+    /// So much of the wait that ends now was for tokens.
+    pub(super) fn throttled(&mut self, call: usize, wait: Duration, now: Instant) {
+        if let Some(record) = &mut self.record {
+            record.was_throttled(call, wait, now);
+        }
+    }
+
+    /// What the call did is over; with this code where it was an attempt that
+    /// failed.
+    pub(super) fn is_over(&mut self, call: usize, code: Option<FailureCode>, now: Instant) {
+        if let Some(record) = &mut self.record {
+            record.leaves(call, code, now);
+        }
+    }
+
+    /// An attempt begins. Gives what it carries on.
+    pub(super) fn attempts(
+        &mut self,
+        call: usize,
+        number: u32,
+        now: Instant,
+    ) -> Option<Arc<Outgoing>> {
+        match &mut self.record {
+            Some(record) => Some(record.attempts(call, number, now)),
+            None => self.passed_on.clone(),
+        }
+    }
+
+    /// A call is terminal.
+    pub(super) fn ends(&mut self, result: &CallResult, now: Instant) {
+        if let Some(record) = &mut self.record {
+            record.ends(result, now);
+        }
+    }
+
+    /// The batch has ended.
+    pub(super) fn end(self, plan: &Plan, critical: &[usize], now: Instant) {
+        if let Some(record) = self.record {
+            let parents = (0..plan.nodes.len()).flat_map(|call| plan.parents(call));
+            let edges = parents.map(|edge| Edge {
+                from: edge.from,
+                to: edge.to,
+                kind: kind(edge.kind),
+                reason: Arc::clone(&edge.reason),
+            });
+            record.end(critical, edges.collect(), depth(plan), now);
+        }
+    }
+}
+
+/// Calls in the longest chain of dependencies.
+fn depth(plan: &Plan) -> usize {
+    let mut depths = vec![0_usize; plan.nodes.len()];
+    for call in plan.order() {
+        let above = plan.parents(call).iter().map(|edge| depths[edge.from]).max();
+        depths[call] = above.unwrap_or(0) + 1;
+    }
+    depths.into_iter().max().unwrap_or(0)
+}
+
+fn kind(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Explicit => "explicit",
+        EdgeKind::Reference => "reference",
+        EdgeKind::After => "after",
+        EdgeKind::BlockOrder => "block_order",
+        EdgeKind::Resource => "resource",
+    }
+}

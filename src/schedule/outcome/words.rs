@@ -1,0 +1,43 @@
+//! How an ending is told to the model.
+
+use crate::{
+    model::{Failure, FailureCode},
+    schedule::{
+        batch_state::{CancelReason, Ending},
+        intake::Intake,
+    },
+};
+
+/// What the model reads of an ending.
+pub(super) fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
+    let name = |call: usize| format!("{} ({})", intake.calls[call].tool, intake.calls[call].id);
+    match ending {
+        Ending::Succeeded | Ending::Shared { .. } | Ending::Cached | Ending::FellBack(_) => None,
+        Ending::Failed(failure) => Some(failure),
+        Ending::Cancelled { reason, attempts } => {
+            let message = match reason {
+                CancelReason::Requested => "the call was cancelled",
+                CancelReason::CallerGone => "the call was cancelled since its caller went away",
+                CancelReason::Shutdown => {
+                    "the call was cancelled since Sidecall is stopping; it can be made again"
+                }
+            };
+            Some(Failure::new(FailureCode::Cancelled, message).with_attempts(attempts))
+        }
+        Ending::Skipped { parent, root } => {
+            let by_way = if parent == root {
+                String::new()
+            } else {
+                format!(", by way of {}", name(parent))
+            };
+            Some(Failure::new(
+                FailureCode::DependencyFailed,
+                format!(
+                    "not run: it needs {}, which did not succeed{by_way}. Mend that call first, \
+                     then make both again.",
+                    name(root)
+                ),
+            ))
+        }
+    }
+}
