@@ -14,6 +14,8 @@ use crate::{
     retry,
 };
 
+mod random;
+
 /// Tools that write `order/{id}`; those whose name begins with `read` only read it.
 fn keyed(tools: &[(&'static str, Script)]) -> World {
     keyed_with(tools, |_| {})
