@@ -10,7 +10,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use self::conflicts::Conflict;
 use super::{Call, Edge, EdgeKind, Lift, Strength, graph};
-use crate::model::{Access, ApiName, Claim, ClaimKey};
+use crate::model::{Access, ApiName, ClaimKey};
 
 mod conflicts;
 
@@ -49,53 +49,46 @@ pub(super) fn add(calls: &[Call<'_>], edges: &mut Vec<Edge>, order: &mut Vec<u32
 fn find(calls: &[Call<'_>], sequence: impl Iterator<Item = usize> + Clone) -> Vec<Edge> {
     let mut edges = Vec::new();
     in_turn(calls, sequence.clone(), &mut edges);
-    for conflict in conflicts::find(calls, sequence) {
-        edges.push(resource(calls, &conflict));
+    let conflicts = conflicts::find(calls, sequence);
+    if !conflicts.is_empty() {
+        let remedy = Arc::from("narrower keys in `reads` and `writes` of the tools");
+        edges.extend(conflicts.iter().map(|conflict| resource(conflict, &remedy)));
     }
     edges
 }
 
-/// The last call of an API that keeps block order, and what is said of those
-/// behind it.
-struct Line<'a> {
-    last: usize,
-    reason: Arc<str>,
-    /// Of the tool that was last asked for.
-    remedy: (&'a str, Arc<str>),
-}
-
 /// Calls of one API that keep block order form one chain.
 fn in_turn(calls: &[Call<'_>], sequence: impl Iterator<Item = usize>, edges: &mut Vec<Edge>) {
-    let mut lines: HashMap<&ApiName, Line<'_>> = HashMap::new();
+    // The last of each, and what is said of those behind it.
+    let mut lines: HashMap<&ApiName, (usize, Arc<str>, Arc<str>)> = HashMap::new();
     for to in sequence {
-        let Call { turn: Some(api), tool, .. } = calls[to] else { continue };
-        let Some(line) = lines.get_mut(api) else {
+        let Some(api) = calls[to].turn else { continue };
+        let Some((last, reason, remedy)) = lines.get_mut(api) else {
             let reason = format!("block order of {api}").into();
-            lines.insert(api, Line { last: to, reason, remedy: (tool, default_remedy(tool, api)) });
+            let remedy =
+                format!("`writes: [...]` on the tool, or `apis.{api}.ordering: none`").into();
+            lines.insert(api, (to, reason, remedy));
             continue;
         };
-        if line.remedy.0 != tool {
-            line.remedy = (tool, default_remedy(tool, api));
-        }
         edges.push(Edge {
-            from: std::mem::replace(&mut line.last, to),
+            from: std::mem::replace(last, to),
             to,
             kind: EdgeKind::BlockOrder,
             strength: Strength::Order,
-            reason: Arc::clone(&line.reason),
+            reason: Arc::clone(reason),
             in_line: true,
-            lift: Some(Box::new(Lift { cost: Duration::ZERO, remedy: Arc::clone(&line.remedy.1) })),
+            lift: Some(lift(remedy)),
         });
     }
 }
 
-fn default_remedy(tool: &str, api: &ApiName) -> Arc<str> {
-    format!("`writes: [...]` on {tool}, or `apis.{api}.ordering: none`").into()
+fn lift(remedy: &Arc<str>) -> Box<Lift> {
+    Box::new(Lift { cost: Duration::ZERO, remedy: Arc::clone(remedy) })
 }
 
-fn resource(calls: &[Call<'_>], conflict: &Conflict<'_>) -> Edge {
+fn resource(conflict: &Conflict<'_>, remedy: &Arc<str>) -> Edge {
     let Conflict { from: (from, before), to: (to, claim), is_certain } = *conflict;
-    let (key, kind) = (Key(&claim.key), access(claim));
+    let key = Key(&claim.key);
     let reason = if is_certain {
         match (before.access, claim.access) {
             (Access::Write, Access::Write) => format!("both write {key}"),
@@ -107,7 +100,6 @@ fn resource(calls: &[Call<'_>], conflict: &Conflict<'_>) -> Edge {
     } else {
         format!("{key} may be {}", Key(&before.key))
     };
-    let remedy = format!("a narrower key in `{kind}` of {}", calls[to].tool);
     Edge {
         from,
         to,
@@ -115,14 +107,7 @@ fn resource(calls: &[Call<'_>], conflict: &Conflict<'_>) -> Edge {
         strength: if is_certain { Strength::Order } else { Strength::Keys },
         reason: reason.into(),
         in_line: true,
-        lift: Some(Box::new(Lift { cost: Duration::ZERO, remedy: remedy.into() })),
-    }
-}
-
-fn access(claim: &Claim) -> &'static str {
-    match claim.access {
-        Access::Read => "reads",
-        Access::Write => "writes",
+        lift: Some(lift(remedy)),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     telemetry::{outgoing::Outgoing, record::Stage},
 };
 
+mod awaited;
 mod wholes;
 mod words;
 
@@ -50,6 +51,8 @@ struct Slot {
     running: Duration,
     locked: Duration,
     locking_since: Option<Instant>,
+    /// When its wait for its locks was over.
+    locked_at: Option<Instant>,
     throttled: Duration,
     backing_off: Duration,
     backing_off_since: Option<Instant>,
@@ -99,7 +102,10 @@ impl Ledger {
     /// The wait for its locks is over, whatever follows; gives how long it was.
     pub(super) fn locked(&mut self, call: usize, now: Instant) -> Duration {
         let slot = &mut self.slots[call];
-        slot.locked += slot.locking_since.take().map_or(Duration::ZERO, |since| now - since);
+        if let Some(since) = slot.locking_since.take() {
+            slot.locked += now - since;
+            slot.locked_at = Some(now);
+        }
         slot.locked
     }
 
@@ -313,22 +319,6 @@ impl Ledger {
             results: self.slots.into_iter().filter_map(|slot| slot.result).collect(),
         };
         tell(&self.events, Event::BatchFinished(Arc::new(finished)));
-    }
-
-    /// From the call that ended last, always to the parent that ended last.
-    fn critical_path(&self, plan: &Plan) -> Vec<usize> {
-        let ended = |call: &usize| self.slots[*call].ended_at;
-        let mut path = Vec::new();
-        let mut next = (0..self.slots.len()).max_by_key(ended);
-        while let Some(call) = next {
-            path.push(call);
-            // What it waited for last is the run that it shared.
-            let leader = self.slots[call].leader;
-            let parent = || plan.parents(call).iter().map(|edge| edge.from).max_by_key(ended);
-            next = leader.or_else(parent);
-        }
-        path.reverse();
-        path
     }
 
     fn tell(&self, event: Event) {

@@ -54,7 +54,7 @@ async fn the_writes_of_a_turn_arrive_one_after_the_other_in_block_order() {
     assert_eq!(time(plan.estimate.unwrap().order), 2 * second);
     for edge in &plan.edges {
         assert_eq!(edge.reason, "block order of crm");
-        assert_eq!(edge.remedy, "`writes: [...]` on write, or `apis.crm.ordering: none`");
+        assert_eq!(edge.remedy, "`writes: [...]` on the tool, or `apis.crm.ordering: none`");
     }
     world.end().await;
 }

@@ -188,10 +188,10 @@ mod tests {
             plan.edges[edge].set_strength(v1::EdgeStrength::Order);
             plan.edges[edge].cost = time(cost);
             plan.edges[edge].remedy =
-                "`writes: [...]` on create_note, or `apis.notes.ordering: none`".into();
+                "`writes: [...]` on the tool, or `apis.notes.ordering: none`".into();
         }
         plan.edges[3].set_strength(v1::EdgeStrength::Keys);
-        plan.edges[3].remedy = "a narrower key in `reads` of get_order".into();
+        plan.edges[3].remedy = "narrower keys in `reads` and `writes` of the tools".into();
         plan.estimate = Some(v1::PlanEstimate {
             sequential: time(540),
             critical_path: time(300),
@@ -216,8 +216,8 @@ mod tests {
                 "block order of notes, +200 ms".to_owned(),
                 format!("may follow close_order order/1 may be order/{dots}, +120 ms"),
                 "order costs 100 ms of the 300 ms; what lifts it:".to_owned(),
-                "`writes: [...]` on create_note, or `apis.notes.ordering: none`".to_owned(),
-                "a narrower key in `reads` of get_order".to_owned(),
+                "`writes: [...]` on the tool, or `apis.notes.ordering: none`".to_owned(),
+                "narrower keys in `reads` and `writes` of the tools".to_owned(),
             ] {
                 assert!(words.contains(&told), "{told} is not in\n{text}");
             }

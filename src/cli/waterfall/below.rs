@@ -18,7 +18,7 @@ pub(crate) fn below(waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(summary) = &waterfall.summary {
         lines.extend(totals(summary, look));
-        lines.extend(waterfall.order.lines("by the plan", look));
+        lines.extend(waterfall.order.line(look));
         lines.extend(waits(&waterfall.rows, look));
         lines.extend(again(&waterfall.rows, look));
         lines.extend(sources(&waterfall.rows));

@@ -45,13 +45,20 @@ impl Order {
         Self { cost, calls, remedies }
     }
 
+    /// In a line, for a turn that has run; none where it cost nothing.
+    pub(crate) fn line(&self, look: &Look) -> Vec<String> {
+        let Some(brief) = self.brief() else { return Vec::new() };
+        let told = format!("{brief} by the plan; `sidecall plan` says what lifts it");
+        painted(&wrapped(&told, look.width.saturating_sub(3)), look)
+    }
+
     /// In a few words; none where it costs nothing.
     pub(crate) fn brief(&self) -> Option<String> {
         (!self.cost.is_zero()).then(|| format!("order costs {}", text(self.cost)))
     }
 
     /// With what lifts it; none where no call starts later for it. `of` says of what
-    /// it is a part, or who says so.
+    /// it is a part.
     pub(crate) fn lines(&self, of: &str, look: &Look) -> Vec<String> {
         if self.remedies.is_empty() {
             return Vec::new();
@@ -74,6 +81,10 @@ impl Order {
             let remedy = wrapped(&remedy, look.width.saturating_sub(5));
             lines.extend(remedy.into_iter().map(|line| format!("  {line}")));
         }
-        lines.iter().map(|line| format!("  {}", look.paint(Ink::Waiting, line))).collect()
+        painted(&lines, look)
     }
+}
+
+fn painted(lines: &[String], look: &Look) -> Vec<String> {
+    lines.iter().map(|line| format!("  {}", look.paint(Ink::Waiting, line))).collect()
 }

@@ -42,7 +42,10 @@ fn the_writes_of_each_api_form_a_chain_of_their_own() {
     let plan = turn.plan();
     assert_eq!(edges(&plan), [block(0, 1), block(1, 4), block(3, 5)]);
     assert_eq!(&*plan.edges[0].reason, "block order of crm");
-    assert_eq!(&*lift(&plan, 2).remedy, "`writes: [...]` on pay, or `apis.bank.ordering: none`");
+    assert_eq!(
+        &*lift(&plan, 2).remedy,
+        "`writes: [...]` on the tool, or `apis.bank.ordering: none`"
+    );
     // An ordered turn is one chain already.
     let ordered = turn.plan_in(Ordering::Ordered);
     assert!(ordered.edges.len() == 5 && ordered.edges.iter().all(|edge| edge.lift.is_none()));
@@ -96,7 +99,7 @@ fn who_writes_waits_for_those_that_read_since_the_last_writer() {
     assert_eq!(reasons[0], "reads k/1, which that call writes");
     assert_eq!(reasons[2], "writes k/1, which that call reads");
     assert_eq!(reasons[5], "both write k/1");
-    assert_eq!(&*lift(&plan, 0).remedy, "a narrower key in `reads` of get");
+    assert_eq!(&*lift(&plan, 0).remedy, "narrower keys in `reads` and `writes` of the tools");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 mod random;
 
 /// Tools that write `order/{id}`; those whose name begins with `read` only read it.
-fn keyed(tools: &[(&'static str, Script)]) -> World {
+pub(super) fn keyed(tools: &[(&'static str, Script)]) -> World {
     keyed_with(tools, |_| {})
 }
 

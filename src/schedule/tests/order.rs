@@ -44,6 +44,35 @@ async fn the_critical_path_is_the_chain_that_ended_last() {
     assert_eq!(told.finished.duration, MS(600));
 }
 
+/// 1 takes its key from 0; 2 waits until it is known, and goes on beside it since
+/// it is another.
+#[tokio::test(start_paused = true)]
+async fn the_critical_path_passes_over_a_call_whose_key_was_another() {
+    let world = locks::keyed(&[
+        ("get", Script::Answers(100, r#"{"id":1}"#)),
+        ("put", Script::Echoes(300)),
+        ("slow", Script::Echoes(900)),
+    ]);
+    let told = world
+        .run(submission(vec![
+            call("get", "{}"),
+            call("put", r#"{"id":"${get.id}"}"#),
+            call("slow", r#"{"id":2}"#),
+        ]))
+        .await;
+    assert_eq!(told.finished.duration, MS(1000));
+    assert_eq!(told.finished.critical_path, [0, 2]);
+    let told = world
+        .run(submission(vec![
+            call("get", "{}"),
+            call("put", r#"{"id":"${get.id}"}"#),
+            call("slow", r#"{"id":1}"#),
+        ]))
+        .await;
+    assert_eq!(told.finished.duration, MS(1300));
+    assert_eq!(told.finished.critical_path, [0, 1, 2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_call_skips_those_that_need_it_and_no_other() {
     let world = world(&[("no", Script::Fails(10)), ("get", Script::Echoes(50))]);
