@@ -150,6 +150,7 @@ pub(crate) fn bounds(places: usize) -> anyhow::Result<Settings> {
         session_concurrency: places,
         concurrency: places,
         batch_timeout: Duration::from_secs(600),
+        sessions: sidecall::budget::Settings::default(),
         apis: Vec::new(),
         tools: Vec::new(),
     })

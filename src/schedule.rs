@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::{
+    budget::Budgets,
     clock::{self, Instant},
     drain::Drain,
     limits::Gate,
@@ -65,6 +66,7 @@ struct Shared {
     settings: Settings,
     gate: Gate,
     locks: Table,
+    budgets: Budgets,
     admission: Admission,
     batches: Batches,
     drain: Drain,
@@ -96,18 +98,20 @@ impl Scheduler {
         telemetry: Telemetry,
     ) -> Self {
         let gate = Gate::new(settings.gate(), drain.clone());
+        let now = clock::now();
+        let budgets = Budgets::new(settings.sessions.clone(), now);
         let admission = Admission::new(&settings);
         let (locks, batches) = (Table::new(), Batches::default());
-        let began_at = clock::now();
         let shared = Shared {
             registry,
             settings,
             gate,
             locks,
+            budgets,
             admission,
             batches,
             drain,
-            began_at,
+            began_at: now,
             telemetry,
         };
         Self { shared: Arc::new(shared) }
@@ -135,6 +139,12 @@ impl Scheduler {
         intake::check_size(&submission, &shared.settings)?;
         let admitted =
             shared.admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
+        let session = shared.budgets.open(
+            &submission.tenant,
+            submission.session_id.as_ref(),
+            submission.calls.len(),
+            now,
+        );
 
         let context = std::mem::take(&mut submission.context);
         let named = submission.session_id.clone();
@@ -147,8 +157,8 @@ impl Scheduler {
         let locksmith = Locksmith { table: shared.locks.clone(), session: session_id };
         let ids = (&batch_id, named);
         let observer = Observer::new(&shared.telemetry, context, ids, intake.calls.len(), now);
-        let told = (events, observer);
-        let mut dispatcher = Dispatcher::new(intake, (scope, locksmith), deadline, now, told);
+        let (shares, told) = ((scope, locksmith, session), (events, observer));
+        let mut dispatcher = Dispatcher::new(intake, shares, deadline, now, told);
         dispatcher.begin();
         let killed = shared.drain.killed().clone();
         let commands = entry.begin();

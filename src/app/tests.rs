@@ -78,6 +78,7 @@ fn bounds() -> schedule::Settings {
         session_concurrency: many,
         concurrency: many,
         batch_timeout: LONG,
+        sessions: crate::budget::Settings::default(),
         apis: Vec::new(),
         tools: Vec::new(),
     }

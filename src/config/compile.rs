@@ -10,6 +10,7 @@ use super::{
         api::Api,
         bounds::{Bounds, Defaults},
         request::Request,
+        sessions::Sessions,
         tool::{References, Tool},
     },
     file::{Decoder, Map, Placed, decode::Entry, object::listed, scalar::OneOf},
@@ -42,7 +43,7 @@ struct Shared {
 /// Compiles what was declared. `None` where something in it was faulty; every
 /// fault is reported.
 pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
-    let Root { listen, apis, tools, defaults, bounds, telemetry, drain } = root;
+    let Root { listen, apis, tools, defaults, bounds, sessions, telemetry, drain } = root;
     let is_read = apis.is_some();
     let (mut apis, tools) = (apis.unwrap_or_default(), tools.unwrap_or_default());
     check(is_read.then_some(&apis), &tools, decoder);
@@ -50,7 +51,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         return None;
     }
     let (listen, defaults, telemetry) = (listen?, defaults?, telemetry?);
-    let bounds = scheduling(bounds?, &defaults, &apis, &tools);
+    let bounds = scheduling(bounds?, sessions?, &defaults, &apis, &tools);
     let shared = shared(&apis);
     let retries = apis
         .0
@@ -179,6 +180,7 @@ fn shared(apis: &Apis) -> BTreeMap<ApiName, Shared> {
 
 fn scheduling(
     bounds: Bounds,
+    Sessions(sessions): Sessions,
     defaults: &Defaults,
     apis: &Apis,
     tools: &Tools,
@@ -197,6 +199,7 @@ fn scheduling(
         session_concurrency: bounds.session_concurrency.0,
         concurrency: bounds.concurrency.0,
         batch_timeout: defaults.batch_timeout,
+        sessions,
         apis: apis.0.iter().filter_map(limits).collect(),
         tools: tools.0.iter().filter_map(concurrency).collect(),
     }

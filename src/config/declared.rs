@@ -14,6 +14,7 @@ pub(super) mod rate;
 pub(super) mod request;
 pub(super) mod retry;
 pub(super) mod secret;
+pub(super) mod sessions;
 pub(super) mod template;
 pub(super) mod tool;
 
@@ -28,6 +29,7 @@ pub(super) struct Root {
     pub(super) tools: Option<Map<ToolName, tool::Tool>>,
     pub(super) defaults: Option<bounds::Defaults>,
     pub(super) bounds: Option<bounds::Bounds>,
+    pub(super) sessions: Option<sessions::Sessions>,
     pub(super) telemetry: Option<process::Telemetry>,
     pub(super) drain: Option<process::Drain>,
 }
@@ -47,6 +49,7 @@ impl Object for Root {
                 .map(Option::unwrap_or_default),
             defaults: fields.section("defaults"),
             bounds: fields.section("bounds"),
+            sessions: fields.section("sessions"),
             telemetry: fields.section("telemetry"),
             drain: fields.section("drain"),
         })

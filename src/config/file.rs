@@ -13,6 +13,7 @@ pub(crate) mod object;
 pub(crate) mod parse;
 pub(crate) mod scalar;
 pub(crate) mod source;
+pub(crate) mod switch;
 
 pub(crate) use decode::{Decoder, Map, Placed, Setting, Shown};
 pub(crate) use node::{Node, Span};

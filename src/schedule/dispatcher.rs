@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     backend::{Reply, SentMark},
+    budget::{Counted, Session},
     cache::Write,
     clock::{self, Instant},
     limits::{Asked, Mark, Permit, Request, Scope},
@@ -44,6 +45,7 @@ mod locking;
 mod prepare;
 mod refusals;
 mod reuse;
+mod spending;
 
 use locking::Locks;
 pub(super) use locking::Locksmith;
@@ -68,6 +70,7 @@ pub(super) struct Dispatcher {
     timers: BinaryHeap<Reverse<(Instant, usize, Timer)>>,
     scope: Arc<Scope>,
     locksmith: Locksmith,
+    session: Arc<Session>,
     deadline: Instant,
     /// When what is being done began: read once for all that follows from it.
     now: Instant,
@@ -104,12 +107,16 @@ struct Flight {
     started: Option<Start>,
     /// Held by one that may change something from its first attempt to its end.
     write: Option<Write>,
+    /// What it has taken of the session's calls.
+    counted: Option<Counted>,
+    /// Whether it has paid what it costs.
+    has_paid: bool,
 }
 
 impl Dispatcher {
     pub(super) fn new(
         intake: Intake,
-        (scope, locksmith): (Arc<Scope>, Locksmith),
+        (scope, locksmith, session): (Arc<Scope>, Locksmith, Arc<Session>),
         deadline: Instant,
         now: Instant,
         told: (mpsc::Sender<Event>, Observer),
@@ -139,6 +146,7 @@ impl Dispatcher {
             timers: BinaryHeap::new(),
             scope,
             locksmith,
+            session,
             deadline,
             now,
             has_ended: false,
@@ -163,8 +171,8 @@ impl Dispatcher {
     ) {
         self.drive(commands, killed).await;
 
-        let Self { ledger, intake, tasks, flights, scope, .. } = self;
-        drop((tasks, flights, scope, places));
+        let Self { ledger, intake, tasks, flights, scope, session, .. } = self;
+        drop((tasks, flights, scope, session, places));
         ledger.end(&intake.plan);
     }
 
@@ -259,15 +267,20 @@ impl Dispatcher {
 
     fn enqueue(&mut self, call: usize) {
         self.ledger.queued(call, self.now);
-        let Some(tool) = self.intake.tools[call].as_ref() else {
-            return;
-        };
         let deadline = self.flights[call].deadline.unwrap_or(self.deadline);
         if deadline <= self.now {
             // It shared the run of one whose time was over with its own.
             self.inbox.push_back(batch_state::Event::TimeUp(call, Sent::No));
             return;
         }
+        // One that was to share another's run has not paid yet.
+        if let Err(failure) = self.pay(call) {
+            self.inbox.push_back(batch_state::Event::Refused(call, failure));
+            return;
+        }
+        let Some(tool) = self.intake.tools[call].as_ref() else {
+            return;
+        };
         let (cost, path) = (tool.cost, self.intake.paths[call]);
         let request = Request { api: &tool.api, tool: &tool.name, cost, path, deadline };
         match self.scope.ask(request) {

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use crate::{limits::gate, model::ToolName};
+use crate::{budget, limits::gate, model::ToolName};
 
 /// The bounds of what is admitted and of what runs at once.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub concurrency: NonZeroUsize,
     /// Time for a batch where neither the request nor the RPC names one.
     pub batch_timeout: Duration,
+    /// What every session may spend.
+    pub sessions: budget::Settings,
     /// What holds for each API.
     pub apis: Vec<gate::Api>,
     /// Attempts of each tool in flight at once; absent where it has no cap.

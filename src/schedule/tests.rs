@@ -13,6 +13,7 @@ use std::{
 use super::*;
 use crate::{
     backend::{self, Attempt, Backend, Reply},
+    budget,
     limits::{Rate, gate},
     model::{
         ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, Tenant,
@@ -23,6 +24,7 @@ use crate::{
 };
 
 mod bounds;
+mod budgets;
 mod caching;
 mod deadlines;
 mod locks;
@@ -210,6 +212,8 @@ fn settings() -> Settings {
         session_concurrency: nz(1000),
         concurrency: nz(1000),
         batch_timeout: Duration::from_secs(600),
+        // Turns of one call a thousand times are none of an agent in a loop.
+        sessions: budget::Settings { repeat: None, ..budget::Settings::default() },
         apis: Vec::new(),
         tools: Vec::new(),
     }
@@ -371,6 +375,7 @@ impl World {
         assert_eq!(self.scheduler.shared.gate.in_flight(), 0);
         assert_eq!(self.scheduler.shared.gate.waiting(), 0);
         assert_eq!(self.scheduler.shared.locks.waiting(), 0);
+        assert_eq!(self.scheduler.shared.budgets.status(0).open, 0);
         assert_eq!(self.seen.in_flight.load(Atomic::SeqCst), 0);
         assert!(self.scheduler.registry().iter().all(|tool| tool.writes.mark().is_quiet()));
         Told { events, results, finished }

@@ -64,6 +64,7 @@ async fn a_call_that_panics_is_one_internal_failure_and_its_siblings_go_on() {
         session_concurrency: some,
         concurrency: some,
         batch_timeout: Duration::from_secs(5),
+        sessions: sidecall::budget::Settings::default(),
         apis: Vec::new(),
         tools: Vec::new(),
     };

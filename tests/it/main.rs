@@ -10,6 +10,7 @@
 )]
 
 mod broken_tools;
+mod budgets;
 mod bundle;
 mod cancelling;
 mod clients;

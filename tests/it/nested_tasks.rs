@@ -104,6 +104,7 @@ fn settings() -> Settings {
         session_concurrency: plenty,
         concurrency: plenty,
         batch_timeout: Duration::from_secs(600),
+        sessions: sidecall::budget::Settings::default(),
         apis: Vec::new(),
         tools: Vec::new(),
     }

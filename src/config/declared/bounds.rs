@@ -24,6 +24,7 @@ pub(crate) fn default_bounds() -> schedule::Settings {
         session_concurrency: count(256),
         concurrency: count(1024),
         batch_timeout: Duration::from_secs(600),
+        sessions: crate::budget::Settings::default(),
         apis: Vec::new(),
         tools: Vec::new(),
     }

@@ -39,6 +39,12 @@ fn process() -> Vec<Row> {
             "session_concurrency: 7",
         ),
         root("bounds.concurrency", "bounds: {concurrency: 7}", ", concurrency: 7"),
+        root("sessions.calls", "sessions: {calls: 7}", "Settings { calls: Some(7), cost: None"),
+        root("sessions.cost", "sessions: {cost: 7}", "cost: Some(7)"),
+        root("sessions.repeat.calls", "sessions: {repeat: {calls: 7}}", "Repeat { calls: 7,"),
+        root("sessions.repeat.within", "sessions: {repeat: {within: 7s}}", "within: 7s"),
+        root("sessions.remembered", "sessions: {remembered: 7}", "remembered: 7"),
+        root("sessions.idle", "sessions: {idle: 7s}", "idle: 7s"),
         root("telemetry.log.filter", "telemetry: {log: {filter: trace}}", "filter: \"trace\""),
         root("telemetry.log.format", "telemetry: {log: {format: json}}", "format: Json"),
         otlp("telemetry.otlp.endpoint", "", "\"http://a:1\""),
@@ -177,6 +183,14 @@ fn the_nearest_timeout_holds() {
     assert_eq!(timeout("timeout: 4s", "", ""), Duration::from_secs(4));
     assert_eq!(timeout("timeout: 4s", "timeout: 3s", ""), Duration::from_secs(3));
     assert_eq!(timeout("timeout: 4s", "timeout: 3s", "timeout: 2h"), Duration::from_secs(7200));
+}
+
+#[test]
+fn the_guard_against_repetition_is_on_unless_it_is_switched_off() {
+    let repeat = |text: &str| good(text).bounds.sessions.repeat;
+    assert_eq!(repeat(""), Some(crate::budget::Repeat::default()));
+    assert_eq!(repeat("sessions: {repeat: {}}"), Some(crate::budget::Repeat::default()));
+    assert_eq!(repeat("sessions: {repeat: off}"), None);
 }
 
 #[test]

@@ -19,6 +19,7 @@ impl Dispatcher {
         flight.input = Some(input);
         flight.deadline = Some(deadline);
         self.timers.push(Reverse((deadline, call, Timer::Deadline)));
+        self.count(call)?;
         self.reuse(call)
     }
 

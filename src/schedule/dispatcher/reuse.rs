@@ -33,13 +33,13 @@ impl Dispatcher {
             self.ledger.keep(call, content, max)?;
             return Ok(Event::Cached(call));
         }
-        Ok(match self.twin(call) {
-            Some(leader) => {
-                self.ledger.shares(call, self.now);
-                Event::Shares(call, leader)
-            }
-            None => Event::Prepared(call),
-        })
+        if let Some(leader) = self.twin(call) {
+            self.ledger.shares(call, self.now);
+            return Ok(Event::Shares(call, leader));
+        }
+        self.pay(call)?;
+        self.lead(call);
+        Ok(Event::Prepared(call))
     }
 
     /// The answer that its tool's cache holds.
@@ -48,22 +48,22 @@ impl Dispatcher {
         cache.get(&self.intake.tenant, self.flights[call].digest()?, self.now)
     }
 
-    /// The identical call that runs, or has run, for this one; if there is none,
-    /// this one runs for those that come.
+    /// The identical call that runs, or has run, for this one.
     fn twin(&mut self, call: usize) -> Option<usize> {
         let key = (self.intake.twins[call]?, self.flights[call].digest()?);
-        let leader = self.leaders.get(&key).and_then(|leader| self.leader(*leader, call));
-        match leader {
-            // What waits for this one waits for that one now.
-            Some(leader) => {
-                let path = self.intake.paths[call];
-                self.intake.paths[leader] = self.intake.paths[leader].max(path);
-            }
-            None => {
-                self.leaders.insert(key, call);
-            }
+        let leader = self.leaders.get(&key).and_then(|leader| self.leader(*leader, call))?;
+        // What waits for this one waits for that one now.
+        let path = self.intake.paths[call];
+        self.intake.paths[leader] = self.intake.paths[leader].max(path);
+        Some(leader)
+    }
+
+    /// The call runs for the identical ones that come.
+    fn lead(&mut self, call: usize) {
+        if let (Some(twins), Some(digest)) = (self.intake.twins[call], self.flights[call].digest())
+        {
+            self.leaders.insert((twins, digest), call);
         }
-        leader
     }
 
     /// Who runs in `leader`'s place, if that is as good as a run of `call`'s own.
