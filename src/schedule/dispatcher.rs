@@ -106,7 +106,7 @@ struct Flight {
     /// When the last attempt of one that only reads began.
     started: Option<Start>,
     /// Held by one that may change something from its first attempt to its end.
-    write: Option<Write>,
+    write: Option<Arc<Write>>,
     /// What it has taken of the session's calls.
     counted: Option<Counted>,
     /// Whether it has paid what it costs.

@@ -16,6 +16,7 @@ use std::{
 
 use crate::{
     backend::{self, Attempt, Backend, Reply},
+    cache,
     limits::{Permit, Refused, Wait},
     locks,
     model::FailureCode,
@@ -31,12 +32,11 @@ pub(super) struct Task {
 enum Stage {
     Locking(locks::Wait),
     Waiting(Wait),
-    /// The attempt, its rights and the call's locks, which are free only when
-    /// nothing of it is left.
+    /// The attempt, its rights, and what is over only when nothing of it is left.
     Attempting {
         pending: Option<backend::Pending>,
         permit: Option<Permit>,
-        _locks: Option<Arc<locks::Guard>>,
+        _held: Held,
     },
     /// It was over before it began.
     Broken(Option<backend::Error>),
@@ -52,6 +52,10 @@ impl std::fmt::Debug for Stage {
         })
     }
 }
+
+/// What a call holds for as long as it, or an attempt of it, is there: its locks,
+/// and that it writes.
+pub(super) type Held = (Option<Arc<locks::Guard>>, Option<Arc<cache::Write>>);
 
 /// What came of it.
 #[derive(Debug)]
@@ -80,11 +84,11 @@ impl Task {
         call: usize,
         backend: &dyn Backend,
         attempt: Attempt,
-        (permit, locks): (Permit, Option<Arc<locks::Guard>>),
+        (permit, held): (Permit, Held),
     ) -> Self {
         let stage = match catch_unwind(AssertUnwindSafe(|| backend.attempt(attempt))) {
             Ok(pending) => {
-                Stage::Attempting { pending: Some(pending), permit: Some(permit), _locks: locks }
+                Stage::Attempting { pending: Some(pending), permit: Some(permit), _held: held }
             }
             Err(panic) => Stage::Broken(Some(panicked(&*panic))),
         };

@@ -39,7 +39,8 @@ impl Dispatcher {
         flight.sent = SentMark::default();
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
         let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone(), trace };
-        let task = Task::attempt(call, &*tool.backend, attempt, (permit, flight.locks.held()));
+        let held = (flight.locks.held(), flight.write.clone());
+        let task = Task::attempt(call, &*tool.backend, attempt, (permit, held));
         self.track(call, task);
     }
 

@@ -5,6 +5,8 @@
 //! write that ended before the call was ready: what it reads is what it would
 //! have read itself.
 
+use std::sync::Arc;
+
 use super::Dispatcher;
 use crate::{
     cache::Mark,
@@ -101,7 +103,7 @@ impl Dispatcher {
         } else if flight.write.is_none() {
             // One write, whatever the number of its attempts: between two of them
             // nobody knows what the first has done.
-            flight.write = Some(tool.writes.begin());
+            flight.write = Some(Arc::new(tool.writes.begin()));
             self.writes += 1;
         }
     }

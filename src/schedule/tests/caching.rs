@@ -1,7 +1,12 @@
 //! Answers that still hold, over turns.
 
+use std::sync::OnceLock;
+
 use super::*;
-use crate::{cache, model::Source};
+use crate::{
+    cache::{self, Writes},
+    model::Source,
+};
 
 const TTL: Duration = Duration::from_secs(30);
 
@@ -123,6 +128,54 @@ async fn a_cancelled_write_ends_answers_like_any_other() {
     }
     assert!(!world.hits("get").await);
     assert!(world.hits("get").await, "nothing of the write is left");
+}
+
+/// Writes for ever, and notes whether that is known while an attempt of it goes.
+#[derive(Debug, Default)]
+struct Notes {
+    writes: Arc<OnceLock<Arc<Writes>>>,
+    quiet: Arc<Mutex<Vec<bool>>>,
+}
+
+struct Going(Arc<OnceLock<Arc<Writes>>>, Arc<Mutex<Vec<bool>>>);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().push(self.0.get().unwrap().mark().is_quiet());
+    }
+}
+
+impl Backend for Notes {
+    fn attempt(&self, _: Attempt) -> backend::Pending {
+        let going = Going(Arc::clone(&self.writes), Arc::clone(&self.quiet));
+        Box::pin(async move {
+            let _going = going;
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_cut_off_is_gone_before_it_counts_as_ended() {
+    let notes = Notes::default();
+    let (writes, quiet) = (Arc::clone(&notes.writes), Arc::clone(&notes.quiet));
+    let get = Scripted { name: "get", script: Script::Hangs, seen: Arc::default() };
+    let registry = Registry::new([
+        Tool::new(tool_settings("do_it"), Effect::AtMostOnce, Arc::new(notes)),
+        Tool::new(tool_settings("get"), Effect::ReadOnly, Arc::new(get)),
+    ]);
+    writes.set(Arc::clone(&registry.get("get").unwrap().writes)).unwrap();
+    let scheduler = Scheduler::new(Arc::new(registry), settings(), Drain::new());
+    let mut turn = turn(&["do_it", "get"]);
+    turn.calls[0].timeout = Some(MS(100));
+    let mut running = scheduler.submit(turn).unwrap();
+    while !matches!(running.events.recv().await.unwrap(), Event::Finished(_)) {}
+    drop(running);
+    while scheduler.batches_open() > 0 || quiet.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*quiet.lock().unwrap(), [false]);
+    assert!(writes.get().unwrap().mark().is_quiet());
 }
 
 #[tokio::test(start_paused = true)]
