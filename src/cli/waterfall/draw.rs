@@ -305,13 +305,6 @@ fn joined(cells: &[(char, Ink)], look: &Look) -> String {
 }
 
 fn note(row: &Row, now: Duration) -> String {
-    // What did not run did not take a time.
-    match row.source {
-        v1::Source::Shared => return "shared".to_owned(),
-        v1::Source::Cached => return "cached".to_owned(),
-        v1::Source::Fallback => return "fallback".to_owned(),
-        v1::Source::Executed | v1::Source::Unspecified => {}
-    }
     match row.state {
         State::Blocked | State::Queued | State::BackingOff | State::Skipped | State::Cancelled => {
             row.state.word().to_owned()
