@@ -6,16 +6,8 @@
 
 use std::future::Future;
 
-#[cfg(feature = "shuttle")]
-use shuttle::future::spawn;
-#[cfg(not(feature = "shuttle"))]
-use tokio::spawn;
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-#[cfg(feature = "shuttle")]
-pub use shuttle::future::JoinHandle;
-#[cfg(not(feature = "shuttle"))]
-pub use tokio::task::JoinHandle;
 
 /// Owner of the process's tasks and of its end.
 #[derive(Clone, Debug, Default)]
@@ -33,15 +25,21 @@ impl Drain {
 
     /// Runs `task` as one of the process's tasks. It must end by itself, or
     /// when [`killed`](Self::killed) says so.
-    #[cfg_attr(
-        not(feature = "shuttle"),
-        expect(clippy::disallowed_methods, reason = "this is the owner")
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the owner")]
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        spawn(self.tasks.track_future(task))
+        tokio::spawn(self.tasks.track_future(task))
+    }
+
+    /// As [`spawn`](Self::spawn), where nobody waits for its end. What the tests of
+    /// interleavings run spawns by this.
+    pub fn detach(&self, task: impl Future<Output = ()> + Send + 'static) {
+        #[cfg(not(feature = "shuttle"))]
+        drop(self.spawn(task));
+        #[cfg(feature = "shuttle")]
+        drop(shuttle::future::spawn(self.tasks.track_future(task)));
     }
 
     /// Stops admission. Running work goes on.

@@ -4,6 +4,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpStream, UnixStream},
+    task::JoinHandle,
 };
 use tokio_util::sync::DropGuard;
 use tonic::{
@@ -18,7 +19,6 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::{
     backend::{Attempt, Backend, Pending, Reply},
-    drain::JoinHandle,
     model::{Content, Effect, Json},
     proto::v1::{
         self, batch_event::Event, sidecall_service_client::SidecallServiceClient as Client,

@@ -15,14 +15,14 @@ use std::{
 use clap::{ArgMatches, FromArgMatches, error::ErrorKind, parser::ValueSource};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::{AddressArgs, ConfigArgs, Exit, rates::Rates, refusal::Refusal};
 use crate::{
     app,
     config::{self, Config},
-    drain::{Drain, JoinHandle},
+    drain::Drain,
     proto::v1::sidecall_service_client::SidecallServiceClient,
     rpc::{self, listen},
 };

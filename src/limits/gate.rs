@@ -225,7 +225,7 @@ impl Gate {
         wake(woken);
         if has_new_alarm {
             match self.lock().keeper() {
-                Keeper::ToStart => drop(self.drain.spawn(self.clone().keep_time())),
+                Keeper::ToStart => self.drain.detach(self.clone().keep_time()),
                 Keeper::ToTell => self.alarm.notify_one(),
                 Keeper::NotNeeded => {}
             }
