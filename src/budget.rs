@@ -158,8 +158,8 @@ pub struct Status {
     pub sessions: usize,
     /// Those of them that have an open batch.
     pub open: usize,
-    /// Those that called last, the latest first.
-    pub latest: Vec<SessionStatus>,
+    /// Those that have the least left first, then those that called last.
+    pub lowest: Vec<SessionStatus>,
     /// Inputs that the guard knows of.
     pub inputs: usize,
 }
@@ -212,7 +212,7 @@ impl Budgets {
         }
     }
 
-    /// What is known of the sessions, so many of them at most by name.
+    /// What is known of the sessions, at most so many of them by name.
     pub fn status(&self, most: usize) -> Status {
         let Rules { settings, guard } = &*self.rules;
         let table = self.table();
@@ -220,7 +220,7 @@ impl Budgets {
             settings: settings.clone(),
             sessions: table.len(),
             open: table.open_now(),
-            latest: table.latest(most),
+            lowest: table.lowest(most, settings),
             inputs: guard.as_ref().map_or(0, Guard::inputs),
         }
     }

@@ -1,11 +1,13 @@
 //! The sessions that are remembered.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
+    num::NonZeroU64,
     sync::Arc,
 };
 
-use super::{Session, SessionStatus, Settings};
+use super::{Session, SessionStatus, Settings, Spent};
 use crate::{
     clock::Instant,
     model::{SessionId, Tenant},
@@ -88,14 +90,19 @@ impl Table {
         }
     }
 
-    pub(super) fn latest(&self, most: usize) -> Vec<SessionStatus> {
+    /// Those that have the least left.
+    pub(super) fn lowest(&self, most: usize, settings: &Settings) -> Vec<SessionStatus> {
+        let part = |spent: u64, max: Option<NonZeroU64>| {
+            max.map_or(0, |max| u128::from(spent) * u128::from(u64::MAX) / u128::from(max.get()))
+        };
         let mut all: Vec<_> =
-            self.sessions.iter().map(|(key, (_, session))| (*session.spent(), key)).collect();
-        all.sort_by(|(one, key), (other, other_key)| {
-            other.last.cmp(&one.last).then_with(|| key.cmp(other_key))
+            self.sessions.iter().map(|(key, (_, session))| (key, *session.spent())).collect();
+        all.sort_by_cached_key(|(key, spent)| {
+            let used = part(spent.calls, settings.calls).max(part(spent.cost, settings.cost));
+            (Reverse((used, spent.last)), *key)
         });
         all.truncate(most);
-        let status = |(spent, (tenant, session)): (super::Spent, &Key)| SessionStatus {
+        let status = |((tenant, session), spent): (&Key, Spent)| SessionStatus {
             tenant: tenant.clone(),
             session: session.clone(),
             calls: spent.calls,

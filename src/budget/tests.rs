@@ -214,11 +214,11 @@ fn what_is_remembered_is_bounded() {
     let status = budgets.status(7);
     assert_eq!(status.sessions, 100);
     assert!(status.inputs > 50_000 && status.inputs <= 100_000, "{}", status.inputs);
-    assert_eq!(status.latest.len(), 7);
+    assert_eq!(status.lowest.len(), 7);
 }
 
 #[test]
-fn the_status_names_those_that_called_last() {
+fn the_status_names_those_that_have_the_least_left_then_those_that_called_last() {
     let began = clock::now();
     let budgets = Budgets::new(Settings::default(), began);
     for (second, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "a")] {
@@ -227,17 +227,33 @@ fn the_status_names_those_that_called_last() {
         session.pay(cost(5)).unwrap();
     }
     let status = budgets.status(2);
-    let latest: Vec<_> = status
-        .latest
+    let lowest: Vec<_> = status
+        .lowest
         .iter()
         .map(|of| (of.tenant.as_str(), of.session.as_str(), of.calls, of.cost))
         .collect();
-    assert_eq!(latest, [("local", "a", 2, 10), ("local", "c", 1, 5)]);
+    assert_eq!(lowest, [("local", "a", 2, 10), ("local", "c", 1, 5)]);
     assert_eq!((status.sessions, status.open, status.inputs), (3, 0, 3));
     assert_eq!(status.settings, Settings::default());
     let held = open(&budgets, "b", began);
     assert_eq!(budgets.status(0).open, 1);
     drop(held);
+}
+
+#[test]
+fn what_is_left_is_the_smaller_part_of_calls_and_cost() {
+    let now = clock::now();
+    let budgets = Budgets::new(Settings { calls: some(10), cost: some(100), ..off() }, now);
+    for (name, calls, price) in [("a", 2, 1), ("b", 1, 30), ("c", 4, 1), ("d", 5, 10)] {
+        let session = open(&budgets, name, now);
+        for _ in 0..calls {
+            count(&session, "{}", now).unwrap();
+        }
+        session.pay(cost(price)).unwrap();
+    }
+    let lowest = budgets.status(3).lowest;
+    let names: Vec<_> = lowest.iter().map(|session| session.session.as_str()).collect();
+    assert_eq!(names, ["d", "c", "b"]);
 }
 
 #[test]
@@ -313,7 +329,7 @@ proptest! {
                     }
                 }
             }
-            let told = &budgets.status(1).latest[0];
+            let told = &budgets.status(1).lowest[0];
             prop_assert_eq!((told.calls, told.cost), spent);
         }
     }

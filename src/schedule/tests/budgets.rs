@@ -38,10 +38,10 @@ fn of(session: &str, submission: Submission) -> Submission {
 }
 
 impl World {
-    /// Calls and cost of the session that called last.
+    /// Calls and cost of the session that has the least left.
     fn spent(&self) -> (u64, u64) {
-        let latest = self.scheduler.shared.budgets.status(1).latest;
-        latest.first().map_or((0, 0), |session| (session.calls, session.cost))
+        let lowest = self.scheduler.shared.budgets.status(1).lowest;
+        lowest.first().map_or((0, 0), |session| (session.calls, session.cost))
     }
 }
 
