@@ -19,6 +19,7 @@ mod deadlines;
 mod failures;
 mod fan_out;
 mod isolation;
+mod jaeger;
 mod ledger;
 mod locks;
 mod malformed;

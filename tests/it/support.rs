@@ -22,4 +22,4 @@ pub(crate) use world::World;
 
 /// After so long something that is awaited will never come. Only a test that
 /// fails waits for it.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,294 @@
+//! A turn of a Python agent's, read back from Jaeger and seen on its page.
+//!
+//! `make test` builds Jaeger where there is Go, and says where it is; else the
+//! same is asserted of a collector of the tests' own, in `tracing`.
+
+use std::{net::Ipv4Addr, path::Path, process::Stdio, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::support::{PATIENCE, Peer, Reply, World, data::exported};
+
+const REMEDY: &str = "`make test` sets it";
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo");
+
+/// Jaeger, on ports of its own. Dropping it ends it.
+struct Jaeger {
+    query: String,
+    collector: String,
+    _process: Child,
+}
+
+impl Jaeger {
+    /// Nothing where this machine has none.
+    async fn start() -> Option<Self> {
+        let program = exported("SIDECALL_TEST_JAEGER", REMEDY)?;
+        let page = exported("SIDECALL_TEST_JAEGER_UI", REMEDY)?;
+        let mut command = Command::new(program);
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let config = manifest.join("tests/jaeger/config.yaml");
+        command.arg("--config").arg(format!("file:{}", config.display()));
+        command.env("JAEGER_UI_ASSETS", page);
+        // Held together, so that no two are the same.
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+        }
+        let ports: Vec<_> = held.iter().map(|held| held.local_addr().unwrap()).collect();
+        for (name, address) in [
+            ("JAEGER_QUERY_HTTP_PORT", ports[0]),
+            ("JAEGER_QUERY_GRPC_PORT", ports[1]),
+            ("JAEGER_OTLP_GRPC_PORT", ports[2]),
+            ("JAEGER_OTLP_HTTP_PORT", ports[3]),
+        ] {
+            command.env(name, address.port().to_string());
+        }
+        drop(held);
+        let process = command
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let jaeger = Self {
+            query: format!("http://{}", ports[0]),
+            collector: ports[2].to_string(),
+            _process: process,
+        };
+        jaeger.until("v3/services", Value::is_object).await;
+        Some(jaeger)
+    }
+
+    /// What its API says of `path`, once it says what is wanted.
+    async fn until(&self, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+        let url: http::Uri = format!("{}/api/{path}", self.query).parse().unwrap();
+        let mut last = Value::Null;
+        let asked = async {
+            loop {
+                if let Ok(answer) = client.get(url.clone()).await {
+                    let body = answer.into_body().collect().await.unwrap().to_bytes();
+                    last = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                    if is_wanted(&last) {
+                        return;
+                    }
+                }
+                // It tells nobody when it has taken a span in.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if timeout(PATIENCE, asked).await.is_err() {
+            panic!("{url} says {last:#}");
+        }
+        last
+    }
+}
+
+/// A span as Jaeger gives it back.
+#[derive(Clone, Debug)]
+struct Span {
+    service: String,
+    span: Value,
+}
+
+impl Span {
+    fn text(&self, key: &str) -> &str {
+        self.span[key].as_str().unwrap_or_default()
+    }
+
+    fn attribute(&self, name: &str) -> String {
+        let attributes = self.span["attributes"].as_array().into_iter().flatten();
+        let mut named = attributes.filter(|attribute| attribute["key"] == name);
+        let Some(value) = named.next().and_then(|attribute| attribute["value"].as_object()) else {
+            return String::new();
+        };
+        match value.values().next() {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        }
+    }
+}
+
+/// The spans of an answer of the API's.
+fn spans(answer: &Value) -> Vec<Span> {
+    let resources = answer["result"]["resourceSpans"].as_array().into_iter().flatten();
+    let mut spans = Vec::new();
+    for resource in resources {
+        let attributes = resource["resource"]["attributes"].as_array().into_iter().flatten();
+        let service = attributes
+            .filter(|attribute| attribute["key"] == "service.name")
+            .filter_map(|attribute| attribute["value"]["stringValue"].as_str())
+            .collect::<String>();
+        let scopes = resource["scopeSpans"].as_array().into_iter().flatten();
+        for span in scopes.flat_map(|scope| scope["spans"].as_array().into_iter().flatten()) {
+            spans.push(Span { service: service.clone(), span: span.clone() });
+        }
+    }
+    spans
+}
+
+/// The demo's APIs, as far as its turns ask for them.
+async fn demo_apis() -> Peer {
+    let peer = Peer::start().await;
+    let data = |name: &str| std::fs::read_to_string(format!("{DEMO}/data/{name}.json")).unwrap();
+    let soon = |text: String| Reply::json(text).after(Duration::from_millis(20));
+    peer.on("GET /crm/*", soon(data("customer")));
+    peer.on("GET /shop/customers/*", soon(data("orders")));
+    peer.on("GET /shop/shipments/*", soon(r#"{"place":"Hamburg"}"#.to_owned()));
+    peer.on("GET /support/*", soon(data("tickets")));
+    peer.on("GET /billing/*", soon(data("billing")));
+    peer.on("GET /bureau/*", Reply::text(503, "closed"));
+    peer.on("POST /crm/briefs", soon("{}".to_owned()));
+    peer
+}
+
+/// The demo's turns in one trace of a Python agent's. Gives its id, the id of the
+/// agent's span, and all spans as Jaeger has them.
+async fn traced(jaeger: &Jaeger) -> Option<(String, String, Vec<Span>)> {
+    let python = exported("SIDECALL_TEST_PYTHON", REMEDY)?;
+    let demo = std::fs::read_to_string(format!("{DEMO}/sidecall.yaml")).unwrap();
+    let telemetry =
+        format!("telemetry: {{otlp: {{endpoint: 'http://{}', delay: 10ms}}}}\n", jaeger.collector);
+    let yaml = demo.replace("http://127.0.0.1:4180", "{peer}") + &telemetry;
+    let world = World::start_in_folder(demo_apis().await, &yaml, |_| {}).await;
+
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/traced.py");
+    let output = Command::new(python)
+        .arg(client)
+        .arg("--address")
+        .arg(format!("unix:{}", world.socket.display()))
+        .arg("--collector")
+        .arg(&jaeger.collector)
+        .args(["gather", "failure"].map(|turn| format!("{DEMO}/turns/{turn}.json")))
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
+    let ids: Value = serde_json::from_str(&stdout).unwrap();
+    // What waits to be sent is, at the end.
+    world.end().await;
+
+    let id = |name: &str| ids[name].as_str().unwrap().to_owned();
+    let (trace, root) = (id("trace_id"), id("span_id"));
+    // The agent's; for each turn an RPC and a batch; 11 calls; what attempts there were.
+    let is_whole = |answer: &Value| {
+        let spans = spans(answer);
+        let calls = spans.iter().filter(|span| span.text("name").starts_with("execute_tool"));
+        calls.count() == 11 && spans.iter().any(|span| span.service == "agent")
+    };
+    let answer = jaeger.until(&format!("v3/traces/{trace}"), is_whole).await;
+    Some((trace, root, spans(&answer)))
+}
+
+/// The span of a call.
+fn call<'a>(spans: &'a [Span], id: &str) -> &'a Span {
+    let mut of = spans.iter().filter(|span| span.attribute("gen_ai.tool.call.id") == id);
+    of.next().unwrap_or_else(|| panic!("no {id}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_agents_turns_are_one_trace_in_jaeger() {
+    let Some(jaeger) = Jaeger::start().await else { return };
+    let Some((trace, root, spans)) = traced(&jaeger).await else { return };
+
+    for span in &spans {
+        assert_eq!(span.text("traceId"), trace);
+        let parent = span.text("parentSpanId");
+        let is_root = span.service == "agent";
+        assert_eq!(span.text("spanId") == root, is_root);
+        let known = spans.iter().filter(|other| other.text("spanId") == parent).count();
+        assert_eq!(known, usize::from(!is_root), "an orphan: {span:#?}");
+    }
+    let of = |name: &str| spans.iter().filter(|span| span.text("name") == name).collect::<Vec<_>>();
+    let rpcs = of("sidecall.v1.SidecallService/ExecuteBatch");
+    assert_eq!(rpcs.len(), 2);
+    assert!(rpcs.iter().all(|rpc| rpc.text("parentSpanId") == root));
+    // Kinds as OTLP numbers them: server, internal, client.
+    assert!(rpcs.iter().all(|rpc| rpc.span["kind"] == 2), "{rpcs:#?}");
+
+    for (id, tool, error) in [
+        ("toolu_11", "find_customer", ""),
+        ("toolu_17", "write_brief", ""),
+        ("toolu_21", "get_customer", ""),
+        ("toolu_22", "get_credit_score", "unavailable"),
+        ("toolu_23", "propose_limit", "dependency_failed"),
+    ] {
+        let span = call(&spans, id);
+        assert_eq!(span.text("name"), format!("execute_tool {tool}"));
+        assert_eq!(span.span["kind"], 1, "{span:#?}");
+        assert_eq!(span.attribute("gen_ai.operation.name"), "execute_tool");
+        assert_eq!(span.attribute("gen_ai.tool.name"), tool);
+        assert_eq!(span.attribute("error.type"), error);
+        let is_error = span.span["status"]["code"] == 2;
+        assert_eq!(is_error, !error.is_empty(), "{span:#?}");
+        let attempts: Vec<_> = spans
+            .iter()
+            .filter(|other| other.text("parentSpanId") == span.text("spanId"))
+            .filter(|other| other.span["kind"] == 3)
+            .collect();
+        assert_eq!(attempts.is_empty(), error == "dependency_failed", "{attempts:#?}");
+    }
+    let link = &call(&spans, "toolu_23").span["links"][0];
+    assert_eq!(link["spanId"], call(&spans, "toolu_22").span["spanId"]);
+    let links = call(&spans, "toolu_17").span["links"].as_array().map(Vec::len);
+    assert_eq!(links, Some(6), "the customer, the orders, two shipments, tickets, billing");
+    assert!(spans.iter().any(|span| span.attribute("sidecall.critical_path") == "true"));
+
+    // Found again by what a person has at hand, the id of a call, and as the page
+    // searches: this version's own API finds nothing by attributes.
+    let tags = utf8_percent_encode(r#"{"gen_ai.tool.call.id":"toolu_17"}"#, NON_ALPHANUMERIC);
+    let path = format!("traces?service=sidecall&lookback=1h&tags={tags}");
+    let is_found = |answer: &Value| answer["data"].as_array().is_some_and(|data| data.len() == 1);
+    let found = jaeger.until(&path, is_found).await;
+    assert_eq!(found["data"][0]["traceID"], trace);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_sees_the_calls_and_the_error_on_jaegers_page() {
+    let Some(chromium) = exported("SIDECALL_TEST_CHROMIUM", REMEDY) else { return };
+    let Some(modules) = exported("SIDECALL_TEST_NODE_MODULES", REMEDY) else { return };
+    let Some(jaeger) = Jaeger::start().await else { return };
+    let Some((trace, ..)) = traced(&jaeger).await else { return };
+
+    let folder = TempDir::new().unwrap();
+    let kept = exported("SIDECALL_TEST_SCREENSHOT", "name a file to keep the screenshot in");
+    let screenshot = kept.map_or_else(|| folder.path().join("trace.png"), Into::into);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/node/trace_page.js");
+    let output = Command::new("node")
+        .arg(script)
+        .arg(format!("{}/trace/{trace}", jaeger.query))
+        .args([&chromium])
+        .arg(&screenshot)
+        .env("NODE_PATH", modules)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
+    let seen: Value = serde_json::from_str(&stdout).unwrap();
+    let rows = seen["spans"].as_array().unwrap();
+    let row = |name: &str| {
+        let mut of = rows.iter().filter(|row| row["text"].as_str().unwrap().contains(name));
+        of.next().unwrap_or_else(|| panic!("no {name} among {rows:#?}"))
+    };
+    assert_eq!(row("execute_tool write_brief")["hasError"], false);
+    assert_eq!(row("execute_tool get_credit_score")["hasError"], true);
+    assert!(std::fs::metadata(&screenshot).unwrap().len() > 10_000);
+}
