@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
 use super::Scheduler;
 use crate::{
-    cache,
+    budget, cache,
     clock::{self, Instant},
     limits::gate::{self, Usage},
     locks::table,
@@ -28,6 +28,8 @@ pub struct Status {
     pub gate: gate::Status,
     /// What calls read and write.
     pub locks: table::Status,
+    /// What sessions have spent.
+    pub budgets: budget::Status,
     /// Of the APIs that `gate` shows, those whose failed attempts are made again.
     pub retries: HashMap<ApiName, retry::Status>,
     /// Tools with a cap or a cache: those that are full first, then by name.
@@ -69,6 +71,7 @@ impl Scheduler {
             calls,
             gate,
             locks: shared.locks.status(most, now),
+            budgets: shared.budgets.status(most),
             retries,
             tools,
             tools_omitted,

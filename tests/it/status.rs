@@ -105,6 +105,29 @@ async fn who_has_a_key_and_who_waits_for_it_is_told() {
 }
 
 #[tokio::test]
+async fn what_a_session_has_spent_is_told_with_what_it_may() {
+    let costly = BASE.replace("  write:\n", "  write:\n    cost: 3\n");
+    let rate = "url: \"{peer}\", rate: 1000/s burst 9";
+    let sections = "sessions: {calls: 5, cost: 100}\n";
+    let yaml = costly.replace("url: \"{peer}\"", rate) + sections;
+    let world = World::start(&yaml).await;
+    world.peer.on("POST /write/*", Reply::json("{}"));
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    world.run(&Turn::one("write", r#"{"id":"a"}"#).session("agent-7")).await;
+    world.run(&Turn::one("read", r#"{"id":"a"}"#).session("agent-8")).await;
+    let budgets = look(&world).await.budgets.unwrap();
+    assert_eq!((budgets.sessions, budgets.omitted), (2, 0));
+    let of_session: Vec<_> = budgets
+        .lowest
+        .iter()
+        .map(|session| (session.session_id.as_str(), session.calls, session.cost))
+        .collect();
+    let agent_7 = ("agent-7", of(1, 5), of(3, 100));
+    assert_eq!(of_session, [agent_7, ("agent-8", of(1, 5), of(1, 100))]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_server_that_drains_tells_so_until_its_last_batch_has_ended() {
     let world = World::start(BASE).await;
     let gate = Gate::closed();

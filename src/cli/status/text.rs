@@ -252,7 +252,12 @@ fn holder(holder: &v1::LockHolder) -> String {
 }
 
 fn budgets(budgets: Option<&v1::BudgetsStatus>, look: &Look) -> Option<Vec<String>> {
-    let budgets = budgets?;
+    let is_bounded = |session: &v1::SessionStatus| {
+        let max = |usage: Option<v1::Usage>| usage.and_then(|usage| usage.max);
+        max(session.calls).or(max(session.cost)).is_some()
+    };
+    // What may be spent without end is of no interest.
+    let budgets = budgets.filter(|budgets| budgets.lowest.iter().any(is_bounded))?;
     let mut section = Section::new("session", &["calls", "cost"]);
     for session in &budgets.lowest {
         let cells = [usage(session.calls.as_ref()), usage(session.cost.as_ref())];

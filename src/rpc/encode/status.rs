@@ -3,13 +3,13 @@
 //! What belongs to a session or is named by an input belongs to a tenant, too, and
 //! is shown to that tenant's callers alone; of others' it is only counted.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use prost::Message;
 
 use super::{count, cut, duration};
 use crate::{
-    cache,
+    budget, cache,
     limits::{
         breaker,
         gate::{self, ApiStatus, BucketStatus, Level, Per, Whose},
@@ -60,7 +60,7 @@ fn response(status: &Status, tenant: &Tenant) -> v1::StatusResponse {
         tools: status.tools.iter().map(tool).collect(),
         tools_omitted: count(status.tools_omitted),
         locks: Some(locks(&status.locks, tenant)),
-        budgets: None,
+        budgets: Some(budgets(&status.budgets, tenant)),
     }
 }
 
@@ -191,6 +191,24 @@ fn lock(key: &table::KeyStatus) -> v1::LockStatus {
         holders_omitted: count(key.holders_count - key.holders.len()),
         waiters: count(key.waiters),
         longest_wait: some((key.waiters > 0).then_some(key.longest_wait)),
+    }
+}
+
+fn budgets(budgets: &budget::Status, tenant: &Tenant) -> v1::BudgetsStatus {
+    let of = |used, max: Option<NonZeroU64>| {
+        Some(v1::Usage { used: number(used), max: max.map(|max| number(max.get())) })
+    };
+    let session = |session: &budget::SessionStatus| v1::SessionStatus {
+        session_id: cut(session.session.as_str(), NAME_BYTES_MAX),
+        calls: of(session.calls, budgets.settings.calls),
+        cost: of(session.cost, budgets.settings.cost),
+    };
+    let lowest: Vec<_> =
+        budgets.lowest.iter().filter(|of| of.tenant == *tenant).map(session).collect();
+    v1::BudgetsStatus {
+        sessions: count(budgets.sessions),
+        omitted: count(budgets.sessions - lowest.len()),
+        lowest,
     }
 }
 
