@@ -108,7 +108,7 @@ async fn who_has_a_key_and_who_waits_for_it_is_told() {
 async fn what_a_session_has_spent_is_told_with_what_it_may() {
     let costly = BASE.replace("  write:\n", "  write:\n    cost: 3\n");
     let rate = "url: \"{peer}\", rate: 1000/s burst 9";
-    let sections = "sessions: {calls: 5, cost: 100}\n";
+    let sections = "sessions: {calls: 5, cost: 10}\n";
     let yaml = costly.replace("url: \"{peer}\"", rate) + sections;
     let world = World::start(&yaml).await;
     world.peer.on("POST /write/*", Reply::json("{}"));
@@ -122,8 +122,8 @@ async fn what_a_session_has_spent_is_told_with_what_it_may() {
         .iter()
         .map(|session| (session.session_id.as_str(), session.calls, session.cost))
         .collect();
-    let agent_7 = ("agent-7", of(1, 5), of(3, 100));
-    assert_eq!(of_session, [agent_7, ("agent-8", of(1, 5), of(1, 100))]);
+    let agent_7 = ("agent-7", of(1, 5), of(3, 10));
+    assert_eq!(of_session, [agent_7, ("agent-8", of(1, 5), of(1, 10))]);
     world.end().await;
 }
 
