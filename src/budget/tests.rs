@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{clock, model::Json};
 
+#[cfg(feature = "shuttle")]
+mod interleavings;
+
 const S: Duration = Duration::from_secs(1);
 
 fn some(count: u64) -> Option<NonZeroU64> {
