@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::{self, Admin},
     backend::http,
     clock,
     config::Config,
@@ -25,10 +26,9 @@ use crate::{
     rpc::{self, layers::Server, listen, service::Service},
     schedule::{self, Scheduler},
     telemetry::{
-        self, Telemetry,
+        Telemetry,
         export::{self, Exporter},
         spans,
-        tracer::Tracer,
     },
 };
 
@@ -61,6 +61,7 @@ pub struct Bound {
     pub drain: Drain,
     drain_timeout: Duration,
     exporter: Option<Exporter>,
+    admin: Option<Admin>,
     listeners: listen::Bound,
     server: Server,
     service: Service,
@@ -89,6 +90,9 @@ pub enum Error {
     /// Telemetry that cannot be sent.
     #[error(transparent)]
     Telemetry(#[from] export::Error),
+    /// No admin address to be had.
+    #[error(transparent)]
+    Admin(#[from] admin::Error),
     /// No address to be had.
     #[error(transparent)]
     Listen(#[from] listen::Error),
@@ -104,28 +108,27 @@ pub enum Error {
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
-    let Config { listen, rpc, apis, tools, retries, bounds, telemetry, drain_timeout, .. } = config;
+    let Config { listen, admin, rpc, apis, tools, retries, bounds, telemetry, .. } = config;
     let tools = Registry::new(self::tools(apis, retries, tools)?);
-    let (tracer, exporter) = traced(&telemetry, &tools)?.unzip();
-    let bound =
-        Bound::try_new(tools, bounds, (&rpc, &listen), drain_timeout, Telemetry { tracer })?;
-    Ok(Bound { exporter, ..bound })
+    let told: Vec<_> = tools.iter().map(|tool| told(tool)).collect();
+    let (telemetry, exporter) = Telemetry::start(&telemetry, &told)?;
+    let metrics = telemetry.metrics.clone();
+    let bound = Bound::try_new(tools, bounds, (&rpc, &listen), config.drain_timeout, telemetry)?;
+    let admin = admin
+        .zip(metrics)
+        .map(|(address, metrics)| Admin::bind(address, metrics, bound.drain.clone()));
+    Ok(Bound { exporter, admin: admin.transpose()?, ..bound })
 }
 
-/// Starts the exporter, where there is somebody to tell.
-fn traced(
-    settings: &telemetry::Settings,
-    tools: &Registry,
-) -> Result<Option<(Tracer, Exporter)>, Error> {
-    let Some(otlp) = &settings.otlp else { return Ok(None) };
-    let tools = tools.iter().map(|tool| spans::Tool {
+/// What is said of a tool where its calls are traced and measured.
+fn told(tool: &Tool) -> spans::Tool {
+    spans::Tool {
         name: tool.name.as_str().into(),
         description: tool.description.as_str().into(),
         api: tool.api.as_str().into(),
         // Beside the agent, against an API: the convention's word for it.
         kind: "extension",
-    });
-    Ok(Some(Exporter::start(otlp, settings.sampling, tools)?))
+    }
 }
 
 fn tools(
@@ -170,8 +173,11 @@ impl Bound {
         let inputs_bytes_max = bounds.batch_bytes_max;
         let scheduler =
             Scheduler::observed(Arc::clone(&tools), bounds, drain.clone(), telemetry.clone());
+        if let Some(metrics) = &telemetry.metrics {
+            metrics.watch_breakers(schedule::breakers(&scheduler));
+        }
         let service = Service::new(scheduler, rpc.message_bytes_max);
-        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, telemetry.tracer)?;
+        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, telemetry)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;
         Ok(Self {
@@ -181,10 +187,16 @@ impl Bound {
             drain,
             drain_timeout,
             exporter: None,
+            admin: None,
             listeners,
             server,
             service,
         })
+    }
+
+    /// Its admin port's address, with the port that was taken.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::address)
     }
 
     /// Serves until drained: until [`drain`](Self::drain) is started and every
@@ -193,10 +205,13 @@ impl Bound {
     /// While it drains it still listens, so that health can be asked and batches
     /// can be cancelled; new turns are refused.
     pub async fn run(self) {
-        let Self { drain, drain_timeout, listeners, server, service, exporter, .. } = self;
+        let Self { drain, drain_timeout, listeners, server, service, exporter, admin, .. } = self;
         let closing = CancellationToken::new();
         let cut = CancellationToken::new();
         server.set_serving(true).await;
+        if let Some(admin) = admin {
+            drain.spawn(admin.serve(closing.clone()));
+        }
         for incoming in listeners.into_incoming(&cut) {
             drain.spawn(server.clone().serve(incoming, closing.clone()));
         }

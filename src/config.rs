@@ -35,6 +35,8 @@ pub use error::{Error, Fault, Faults, Warnings};
 pub struct Config {
     /// Where the server listens.
     pub listen: rpc::listen::Settings,
+    /// Where operators and probes ask.
+    pub admin: Option<std::net::SocketAddr>,
     /// The sizes of the wire.
     pub rpc: rpc::Settings,
     /// The upstreams.

@@ -18,7 +18,7 @@
 //! | 3 | [`backend`] | how one attempt is made |
 //! | 4 | [`registry`] | which tools there are |
 //! | 5 | [`schedule`] | from a turn to its results |
-//! | 6 | [`rpc`] | the wire |
+//! | 6 | [`rpc`], [`admin`] | the wire; what operators ask |
 //! | 7 | [`config`] | one YAML file |
 //! | 8 | [`app`] | the only assembly |
 //! | 9 | [`cli`] | the command line |
@@ -42,6 +42,7 @@
 //!   every task is spawned on a [`drain::Drain`].
 //! - Every queue, channel and buffer has a bound.
 
+pub mod admin;
 pub mod app;
 pub mod backend;
 pub mod budget;

@@ -51,7 +51,7 @@ use observer::Observer;
 
 pub use event::{Accepted, BatchFinished, Event};
 pub use settings::Settings;
-pub use status::{Status, ToolStatus};
+pub use status::{Status, ToolStatus, breakers};
 pub use submission::{Refusal, Submission, Violation};
 
 /// Accepts turns and owns them to their end. Cheap to clone.

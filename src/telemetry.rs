@@ -9,6 +9,7 @@
 
 pub mod export;
 pub mod log;
+pub mod metrics;
 pub mod names;
 pub mod outgoing;
 pub mod propagate;
@@ -21,6 +22,35 @@ pub mod tracer;
 pub struct Telemetry {
     /// Who takes down what happens; nobody, where there is nobody to tell.
     pub tracer: Option<tracer::Tracer>,
+    /// Who measures; nobody, where there is nobody to look.
+    pub metrics: Option<metrics::Metrics>,
+}
+
+impl Telemetry {
+    /// Begins to trace and to measure, for whoever the settings name.
+    ///
+    /// # Errors
+    ///
+    /// An endpoint that is none, or no thread to be had.
+    pub fn start(
+        settings: &Settings,
+        tools: &[spans::Tool],
+    ) -> Result<(Self, Option<export::Exporter>), export::Error> {
+        let Settings { otlp, sampling, is_scraped } = settings;
+        let is_sent = otlp.as_ref().is_some_and(|otlp| otlp.metrics_every.is_some());
+        let measured = (*is_scraped || is_sent).then(|| {
+            let resource = otlp.as_ref().map_or_else(export::own_resource, export::resource);
+            metrics::Metrics::new(resource, tools)
+        });
+        let (metrics, reader) = measured.unzip();
+        let Some(otlp) = otlp else { return Ok((Self { tracer: None, metrics }, None)) };
+        let (tracer, exporter) = export::Exporter::start(otlp, *sampling, tools, reader)?;
+        if let Some(metrics) = &metrics {
+            let dropping = tracer.clone();
+            metrics.watch_count(names::SPANS_DROPPED, move || dropping.dropped());
+        }
+        Ok((Self { tracer: Some(tracer), metrics }, Some(exporter)))
+    }
 }
 
 /// What is told to others.
@@ -31,11 +61,13 @@ pub struct Settings {
     /// Which part of the traces that begin here is recorded, from 0 to 1. A
     /// caller's own trace is recorded as its caller decided.
     pub sampling: f64,
+    /// Whether somebody comes for Prometheus' text.
+    pub is_scraped: bool,
 }
 
 impl Default for Settings {
     /// Nothing is told.
     fn default() -> Self {
-        Self { otlp: None, sampling: 1.0 }
+        Self { otlp: None, sampling: 1.0, is_scraped: false }
     }
 }

@@ -25,7 +25,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (9, &["main", "cli", "inject"]),
     (8, &["app"]),
     (7, &["config"]),
-    (6, &["rpc", "console"]),
+    (6, &["rpc", "console", "admin"]),
     (5, &["schedule"]),
     (4, &["registry"]),
     (

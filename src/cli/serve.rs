@@ -111,7 +111,10 @@ impl Error {
             Self::App(app::Error::Telemetry(error)) if error.is_in_the_settings() => Exit::Usage,
             Self::App(app::Error::Listen(error)) if error.is_in_the_settings() => Exit::Usage,
             Self::App(
-                app::Error::Telemetry(_) | app::Error::Listen(_) | app::Error::Descriptors(_),
+                app::Error::Telemetry(_)
+                | app::Error::Admin(_)
+                | app::Error::Listen(_)
+                | app::Error::Descriptors(_),
             )
             | Self::Signals(_) => Exit::Unreachable,
         }

@@ -71,13 +71,14 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         |entry: &mut Entry<ApiName, Api>| entry.value.as_mut()?.settings(entry.name.clone()?);
     Some(Config {
         listen: listen.listen,
+        admin: listen.admin,
         rpc: listen.rpc,
         apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,
         tools: tools.collect::<Option<_>>()?,
         retries,
         bounds,
         log: telemetry.log.clone(),
-        telemetry: otel::settings(telemetry, decoder),
+        telemetry: otel::settings(telemetry, listen.admin.is_some(), decoder),
         drain_timeout: drain?.timeout,
         warnings: super::Warnings::default(),
     })

@@ -20,7 +20,7 @@ use tonic_health::ServingStatus;
 use super::{Settings, listen::Incoming, service::Service, traced::Traced};
 use crate::{
     proto::{self, v1::sidecall_service_server::SidecallServiceServer},
-    telemetry::tracer::Tracer,
+    telemetry::Telemetry,
 };
 
 /// A ping on a connection that was silent for so long. A peer that is gone
@@ -44,8 +44,8 @@ pub struct Server {
 
 impl Server {
     /// Serves `service`, health and reflection. `inputs_bytes_max` is the bound
-    /// on the inputs of one turn; where there is a `tracer`, it is told of every
-    /// RPC of the service.
+    /// on the inputs of one turn; `telemetry` is told of every RPC of the
+    /// service.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Server {
         service: Service,
         settings: &Settings,
         inputs_bytes_max: NonZeroUsize,
-        tracer: Option<Tracer>,
+        telemetry: Telemetry,
     ) -> Result<Self, tonic_reflection::server::Error> {
         let sidecall = SidecallServiceServer::new(service)
             .max_decoding_message_size(inputs_bytes_max.get().saturating_add(REQUEST_MARGIN_BYTES));
@@ -67,7 +67,7 @@ impl Server {
             tonic_health::server::HealthService::from_health_reporter(health.clone()),
         );
         let others = Routes::new(health_service).add_service(reflection).prepare();
-        let choice = Choice { sidecall, others, traced: tracer.map(Traced::new) };
+        let choice = Choice { sidecall, others, traced: Traced::new(telemetry) };
         Ok(Self { choice, streams_max: settings.streams_max, health })
     }
 

@@ -1,4 +1,4 @@
-//! What is told of an RPC: one span, from its request to its status.
+//! What is told of an RPC, from its request to its status: a span and a measure.
 
 use std::{
     collections::HashSet,
@@ -14,8 +14,9 @@ use http_body::{Frame, SizeHint};
 use tonic::{Code, body::Body};
 
 use crate::{
+    clock::{self, Instant},
     proto,
-    telemetry::{names, propagate, record::Rpc, tracer::Tracer},
+    telemetry::{Telemetry, metrics::Metrics, names, propagate, record::Rpc},
 };
 
 const STATUS: &str = "grpc-status";
@@ -23,22 +24,26 @@ const STATUS: &str = "grpc-status";
 /// Tells of the RPCs of a service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Traced {
-    tracer: Tracer,
+    telemetry: Telemetry,
     /// `package.Service/Method`: what else a caller may ask for names nothing.
-    methods: Arc<HashSet<String>>,
+    methods: Arc<HashSet<Arc<str>>>,
 }
 
 impl Traced {
-    pub(super) fn new(tracer: Tracer) -> Self {
+    /// `None` where nobody watches.
+    pub(super) fn new(telemetry: Telemetry) -> Option<Self> {
+        if telemetry.tracer.is_none() && telemetry.metrics.is_none() {
+            return None;
+        }
         let pool = prost_reflect::DescriptorPool::decode(proto::DESCRIPTORS).unwrap_or_default();
         let methods = pool.services().flat_map(|service| {
             let name = service.full_name().to_owned();
             service
                 .methods()
-                .map(move |method| format!("{name}/{}", method.name()))
+                .map(move |method| Arc::from(format!("{name}/{}", method.name())))
                 .collect::<Vec<_>>()
         });
-        Self { tracer, methods: Arc::new(methods.collect()) }
+        Some(Self { telemetry, methods: Arc::new(methods.collect()) })
     }
 
     /// Passes the request on with the context that it makes, and follows its
@@ -53,13 +58,46 @@ impl Traced {
             >,
     {
         let path = request.uri().path().trim_start_matches('/');
-        let method = self.methods.get(path).map_or(names::OTHER, String::as_str);
-        let (context, rpc) = self.tracer.rpc(request.headers(), method);
-        request.extensions_mut().insert(context);
+        let method = self.methods.get(path).cloned().unwrap_or_else(|| names::OTHER.into());
+        let record = self.telemetry.tracer.as_ref().and_then(|tracer| {
+            let (context, record) = tracer.rpc(request.headers(), &method);
+            request.extensions_mut().insert(context);
+            record
+        });
+        let metrics = self.telemetry.metrics.clone();
         let response = service.call(request);
-        match rpc {
-            None => response,
-            Some(rpc) => Box::pin(async move { Ok(follow(response.await?, rpc)) }),
+        if record.is_none() && metrics.is_none() {
+            return response;
+        }
+        let rpc = Open { record, metrics, method, began: clock::now(), status: None };
+        Box::pin(async move { Ok(follow(response.await?, rpc)) })
+    }
+}
+
+/// An RPC that is open. Dropped, it has ended.
+struct Open {
+    record: Option<Rpc>,
+    metrics: Option<Metrics>,
+    method: Arc<str>,
+    began: Instant,
+    /// None where its caller went away.
+    status: Option<&'static str>,
+}
+
+impl Open {
+    fn has_status(&mut self, status: &'static str) {
+        self.status = Some(status);
+        if let Some(record) = &mut self.record {
+            record.has_status(status);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(metrics) = &self.metrics {
+            let status = self.status.unwrap_or(name(Code::Cancelled));
+            metrics.rpc(&self.method, status, clock::now() - self.began);
         }
     }
 }
@@ -70,13 +108,13 @@ pub(super) fn context<T>(request: &tonic::Request<T>) -> propagate::Context {
     made.cloned().unwrap_or_else(|| propagate::Context::of(request.metadata().as_ref()))
 }
 
-fn follow(response: Response<Body>, mut rpc: Rpc) -> Response<Body> {
+fn follow(response: Response<Body>, mut rpc: Open) -> Response<Body> {
     // An RPC that is refused at once has its status in the head.
     learn(&mut rpc, response.headers());
     response.map(|body| Body::new(Followed { body, rpc }))
 }
 
-fn learn(rpc: &mut Rpc, headers: &HeaderMap) {
+fn learn(rpc: &mut Open, headers: &HeaderMap) {
     if let Some(status) = headers.get(STATUS) {
         rpc.has_status(name(Code::from_bytes(status.as_bytes())));
     }
@@ -85,7 +123,7 @@ fn learn(rpc: &mut Rpc, headers: &HeaderMap) {
 /// A response's body whose RPC ends with it.
 struct Followed {
     body: Body,
-    rpc: Rpc,
+    rpc: Open,
 }
 
 impl http_body::Body for Followed {

@@ -9,6 +9,7 @@ use crate::{
     plan::{EdgeKind, Plan},
     telemetry::{
         Telemetry,
+        metrics::{self, Metrics},
         outgoing::Outgoing,
         propagate::Context,
         record::{Batch, Edge, Stage},
@@ -21,6 +22,18 @@ pub(super) struct Observer {
     record: Option<Box<Batch>>,
     /// What every attempt carries on, where the batch is not recorded.
     passed_on: Option<Arc<Outgoing>>,
+    metrics: Option<Metrics>,
+    /// Where its caller named one.
+    session: Option<SessionId>,
+}
+
+/// How a batch ended.
+pub(super) struct Ended<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) critical_path: &'a [usize],
+    pub(super) duration: Duration,
+    pub(super) running: &'a dyn Fn(usize) -> Duration,
+    pub(super) at: Instant,
 }
 
 impl Observer {
@@ -32,14 +45,19 @@ impl Observer {
         calls: usize,
         now: Instant,
     ) -> Self {
+        let (batch_id, session) = ids;
+        let metrics = telemetry.metrics.clone();
+        if let Some(metrics) = &metrics {
+            metrics.batch_began(session.as_ref(), calls, now);
+        }
         let (context, record) = match &telemetry.tracer {
-            Some(tracer) => tracer.batch(&context, (ids.0.clone(), ids.1), calls, now),
+            Some(tracer) => tracer.batch(&context, (batch_id.clone(), session.clone()), calls, now),
             None => (context, None),
         };
         // A recorded attempt carries its own span.
         let carried = if record.is_some() { None } else { context.carried(None) };
         let passed_on = carried.map(|carried| Arc::new(Outgoing::new(Some(carried))));
-        Self { record, passed_on }
+        Self { record, passed_on, metrics, session }
     }
 
     /// The call's inputs are there.
@@ -84,24 +102,50 @@ impl Observer {
         }
     }
 
-    /// A call is terminal.
-    pub(super) fn ends(&mut self, result: &CallResult, now: Instant) {
+    /// An attempt of this tool failed so, and is made again.
+    pub(super) fn retries(&self, tool: &str, code: FailureCode) {
+        if let Some(metrics) = &self.metrics {
+            metrics.retried(tool, code);
+        }
+    }
+
+    /// A call is terminal, after so many attempts.
+    pub(super) fn ends(&mut self, result: &CallResult, attempts: usize, now: Instant) {
+        if let Some(metrics) = &self.metrics {
+            metrics.call(result, attempts);
+        }
         if let Some(record) = &mut self.record {
             record.ends(result, now);
         }
     }
 
     /// The batch has ended.
-    pub(super) fn end(self, plan: &Plan, critical: &[usize], now: Instant) {
+    pub(super) fn end(self, ended: &Ended<'_>) {
+        if self.record.is_none() && self.metrics.is_none() {
+            return;
+        }
+        let Ended { plan, critical_path, duration, running, at } = *ended;
+        let (width, depth) = (plan.nodes.len(), depth(plan));
+        if let Some(metrics) = &self.metrics {
+            metrics.batch(metrics::Ended {
+                session: self.session.as_ref(),
+                width,
+                depth,
+                duration,
+                sequential: (0..width).map(running).sum(),
+                critical: critical_path.iter().copied().map(running).sum(),
+                at,
+            });
+        }
         if let Some(record) = self.record {
-            let parents = (0..plan.nodes.len()).flat_map(|call| plan.parents(call));
+            let parents = (0..width).flat_map(|call| plan.parents(call));
             let edges = parents.map(|edge| Edge {
                 from: edge.from,
                 to: edge.to,
                 kind: kind(edge.kind),
                 reason: Arc::clone(&edge.reason),
             });
-            record.end(critical, edges.collect(), depth(plan), now);
+            record.end(critical_path, edges.collect(), depth, at);
         }
     }
 }

@@ -10,7 +10,10 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Accepted, BatchFinished, Event, batch_state::Ending, intake::Intake, observer::Observer,
+    Accepted, BatchFinished, Event,
+    batch_state::Ending,
+    intake::Intake,
+    observer::{self, Observer},
 };
 use crate::{
     clock::Instant,
@@ -153,6 +156,7 @@ impl Ledger {
     ) {
         self.slots[call].attempted(Some(failure.code), self.accepted_at, now);
         self.observer.is_over(call, Some(failure.code), now);
+        self.observer.retries(&intake.calls[call].tool, failure.code);
         self.observer.waits(call, Stage::BackingOff, now);
         self.slots[call].backing_off_since = Some(now);
         let call_id = intake.calls[call].id.clone();
@@ -299,7 +303,7 @@ impl Ledger {
             attempts: std::mem::take(&mut slot.attempts),
             truncation,
         });
-        self.observer.ends(&result, now);
+        self.observer.ends(&result, slot.begun, now);
         slot.ended_at = Some(now);
         slot.result = Some(Arc::clone(&result));
         self.ended_at = now;
@@ -311,10 +315,17 @@ impl Ledger {
     pub(super) fn end(self, plan: &Plan) {
         debug_assert_eq!(self.open, 0, "a batch ended with open calls");
         let critical_path = self.critical_path(plan);
-        self.observer.end(plan, &critical_path, self.ended_at);
+        let duration = self.ended_at - self.accepted_at;
+        self.observer.end(&observer::Ended {
+            plan,
+            critical_path: &critical_path,
+            duration,
+            running: &|call| self.slots[call].running,
+            at: self.ended_at,
+        });
         let finished = BatchFinished {
             sequential: self.slots.iter().map(|slot| slot.running).sum(),
-            duration: self.ended_at - self.accepted_at,
+            duration,
             critical_path,
             results: self.slots.into_iter().filter_map(|slot| slot.result).collect(),
         };

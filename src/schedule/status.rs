@@ -1,13 +1,16 @@
 //! One moment of everything that a call may meet: each part's own look, put
 //! together.
 
-use std::{cmp::Reverse, collections::HashMap, time::Duration};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
 
 use super::Scheduler;
 use crate::{
     budget, cache,
     clock::{self, Instant},
-    limits::gate::{self, Usage},
+    limits::{
+        breaker::State,
+        gate::{self, Usage},
+    },
     locks::table,
     model::{ApiName, ToolName},
     retry,
@@ -49,6 +52,27 @@ pub struct ToolStatus {
     pub attempts: Option<Usage>,
     /// Its answers that still hold, where it keeps any.
     pub cache: Option<(cache::Settings, cache::Status)>,
+}
+
+/// Of every API with a breaker how it stands: 0 closed, 1 half open, 2 open. Asks
+/// for as long as there is a scheduler, and holds none up by being there.
+pub fn breakers(
+    scheduler: &Scheduler,
+) -> impl Fn() -> Vec<(Arc<str>, u64)> + Send + Sync + 'static + use<> {
+    let shared = Arc::downgrade(&scheduler.shared);
+    move || {
+        let Some(shared) = shared.upgrade() else { return Vec::new() };
+        let apis = shared.gate.status(usize::MAX).apis.into_iter();
+        let standing = apis.filter_map(|api| {
+            let state = match api.breaker?.state {
+                State::Closed => 0,
+                State::HalfOpen { .. } => 1,
+                State::Open(_) => 2,
+            };
+            Some((Arc::from(api.name.as_str()), state))
+        });
+        standing.collect()
+    }
 }
 
 impl Scheduler {

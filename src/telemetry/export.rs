@@ -7,6 +7,7 @@
 
 use std::{fmt, io, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use futures_util::future::OptionFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{
@@ -14,6 +15,7 @@ use opentelemetry_otlp::{
 };
 use opentelemetry_sdk::{
     Resource,
+    resource::ResourceBuilder,
     trace::{SpanData, SpanExporter},
 };
 use tokio::{
@@ -23,6 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    metrics::Reader,
     spans::{Maker, Tool},
     tracer::{Item, Room, Tracer},
 };
@@ -46,6 +49,8 @@ pub struct Settings {
     pub queue_spans_max: NonZeroUsize,
     /// How long the first of a message's spans waits for more.
     pub delay: Duration,
+    /// How often what was measured leaves; never, where there is none.
+    pub metrics_every: Option<Duration>,
     /// What this process is called, and what else is said of it.
     pub resource: Vec<(String, String)>,
 }
@@ -59,6 +64,7 @@ impl Settings {
             timeout: Duration::from_secs(10),
             queue_spans_max: NonZeroUsize::MIN.saturating_add((1 << 15) - 1),
             delay: Duration::from_secs(1),
+            metrics_every: Some(Duration::from_secs(60)),
             resource: Vec::new(),
         }
     }
@@ -81,13 +87,15 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, headers, timeout, queue_spans_max, delay, resource } = self;
+        let Self { endpoint, headers, timeout, queue_spans_max, delay, metrics_every, resource } =
+            self;
         f.debug_struct("Settings")
             .field("endpoint", endpoint)
             .field("headers", &headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("timeout", timeout)
             .field("queue_spans_max", queue_spans_max)
             .field("delay", delay)
+            .field("metrics_every", metrics_every)
             .field("resource", resource)
             .finish()
     }
@@ -126,19 +134,21 @@ impl Exporter {
     /// # Errors
     ///
     /// An endpoint that is none, or no thread to be had.
-    pub fn start(
+    pub(super) fn start(
         settings: &Settings,
         ratio: f64,
-        tools: impl IntoIterator<Item = Tool>,
+        tools: &[Tool],
+        measured: Option<Reader>,
     ) -> Result<(Tracer, Self), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let exporter = {
             // The channel to the collector belongs to the runtime that it is made in.
             let _within = runtime.enter();
             span_exporter(settings)
+                .and_then(|spans| Ok((spans, Measuring::new(settings, measured)?)))
         };
-        let exporter = match exporter {
-            Ok(exporter) => exporter,
+        let (exporter, measuring) = match exporter {
+            Ok(exporters) => exporters,
             Err(error) => {
                 runtime.shutdown_background();
                 return Err(error.into());
@@ -162,7 +172,10 @@ impl Exporter {
         };
         let stop = ending.clone();
         std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
-            runtime.block_on(sending.run(stop, rest));
+            runtime.block_on(async {
+                let measured = measuring.map(|measuring| measuring.run(stop.clone()));
+                tokio::join!(sending.run(stop, rest), OptionFuture::from(measured));
+            });
             runtime.shutdown_background();
             // Whoever waited may have given up.
             let _ = tell_ended.send(());
@@ -203,13 +216,23 @@ fn span_exporter(
     Ok(exporter)
 }
 
-fn resource(settings: &Settings) -> Resource {
+/// Who tells.
+pub(super) fn resource(settings: &Settings) -> Resource {
     let attributes = settings.resource.iter();
+    who()
+        .with_attributes(attributes.map(|(name, value)| KeyValue::new(name.clone(), value.clone())))
+        .build()
+}
+
+/// The same where no settings say more.
+pub(super) fn own_resource() -> Resource {
+    who().build()
+}
+
+fn who() -> ResourceBuilder {
     Resource::builder_empty()
         .with_service_name("sidecall")
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_attributes(attributes.map(|(name, value)| KeyValue::new(name.clone(), value.clone())))
-        .build()
 }
 
 /// What the thread does.
@@ -328,6 +351,10 @@ impl<E: SpanExporter> Sending<E> {
         }
     }
 }
+
+mod measuring;
+
+use measuring::Measuring;
 
 #[cfg(test)]
 mod tests;

@@ -71,6 +71,12 @@ pub const BUCKET_REFUSALS: Metric = metric(
     "{call}",
     "Calls that were answered at once, since their API's rate had no token for them in time.",
 );
+/// How each API's breaker stands.
+pub const BREAKER_STATE: Metric = metric(
+    "sidecall.breaker.state",
+    "{state}",
+    "The state of an API's breaker: 0 closed, 1 half open, 2 open.",
+);
 /// Size of results.
 pub const RESULT_SIZE: Metric =
     metric("sidecall.result.size", "By", "Size of a result, whole and as it was shown.");
@@ -113,6 +119,7 @@ pub const METRICS: &[Metric] = &[
     WAIT_DURATION,
     RETRIES,
     BUCKET_REFUSALS,
+    BREAKER_STATE,
     RESULT_SIZE,
     RESULT_TOKENS,
     THINK_DURATION,

@@ -54,11 +54,11 @@ pub(super) struct Maker {
 }
 
 impl Maker {
-    pub(super) fn new(tools: impl IntoIterator<Item = Tool>) -> Self {
+    pub(super) fn new(tools: &[Tool]) -> Self {
         let scope = InstrumentationScope::builder("sidecall")
             .with_version(env!("CARGO_PKG_VERSION"))
             .build();
-        let tools = tools.into_iter().map(|tool| (Arc::clone(&tool.name), tool)).collect();
+        let tools = tools.iter().map(|tool| (Arc::clone(&tool.name), tool.clone())).collect();
         Self { scope, tools, ids: RandomIdGenerator::default() }
     }
 

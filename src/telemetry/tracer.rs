@@ -176,6 +176,11 @@ impl Tracer {
         }
     }
 
+    /// Spans that were dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.shared.room.dropped()
+    }
+
     /// By the trace's id alone, so that everyone with this ratio decides alike.
     fn samples(&self, trace: TraceId) -> bool {
         let [.., a, b, c, d, e, f, g, h] = trace.to_bytes();

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod broken_tools;
 mod budgets;
 mod bundle;

@@ -21,12 +21,16 @@ use crate::{
 };
 
 /// The settings of telemetry.
-pub(super) fn settings(declared: Telemetry, decoder: &mut Decoder<'_>) -> telemetry::Settings {
+pub(super) fn settings(
+    declared: Telemetry,
+    is_scraped: bool,
+    decoder: &mut Decoder<'_>,
+) -> telemetry::Settings {
     let Telemetry { otlp, sampling, .. } = declared;
     let mut environment = Environment(decoder);
     let sampling = sampling.map_or_else(|| environment.sampling(), |Ratio(ratio)| ratio);
     let otlp = environment.otlp(otlp);
-    telemetry::Settings { otlp, sampling }
+    telemetry::Settings { otlp, sampling, is_scraped }
 }
 
 struct Environment<'d, 'a>(&'d mut Decoder<'a>);
@@ -65,7 +69,7 @@ impl Environment<'_, '_> {
             .variable("OTEL_SDK_DISABLED")
             .is_some_and(|text| text.eq_ignore_ascii_case("true"))
             || self.variable("OTEL_TRACES_EXPORTER").is_some_and(|text| text == "none");
-        let Otlp { endpoint, headers, timeout, queue, delay } = declared;
+        let Otlp { endpoint, headers, timeout, queue, delay, interval } = declared;
         let endpoint = endpoint.or_else(|| self.endpoint())?;
         if is_off {
             return None;
@@ -85,11 +89,16 @@ impl Environment<'_, '_> {
             self.read("OTEL_BSP_MAX_QUEUE_SIZE", spans, "write a number of spans")
         });
         let delay = delay.or_else(|| self.read("OTEL_BSP_SCHEDULE_DELAY", ms, fix));
+        let interval = interval
+            .or_else(|| self.read("OTEL_METRIC_EXPORT_INTERVAL", ms, fix))
+            .or(usual.metrics_every)
+            .filter(|_| self.variable("OTEL_METRICS_EXPORTER").is_none_or(|text| text != "none"));
         Some(export::Settings {
             headers: headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
             timeout: timeout.unwrap_or(usual.timeout),
             queue_spans_max: queue.unwrap_or(usual.queue_spans_max),
             delay: delay.unwrap_or(usual.delay),
+            metrics_every: interval,
             resource: self.resource(),
             ..usual
         })

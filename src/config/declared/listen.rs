@@ -29,6 +29,7 @@ fn default_streams() -> Streams {
 #[derive(Debug)]
 pub(crate) struct Listen {
     pub(crate) listen: rpc::listen::Settings,
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) rpc: rpc::Settings,
 }
 
@@ -45,6 +46,12 @@ impl Object for Listen {
         let tcp = fields.optional::<Tcp>(
             "tcp",
             "A TCP address. Loopback only: nothing authenticates its callers.",
+        );
+        let admin = fields.optional::<Any>(
+            "admin",
+            "An address for operators and probes: `/metrics` as Prometheus reads it, `/healthz` \
+             and `/readyz`. It may be reached from other machines, and shows no input, result or \
+             secret.",
         );
         let message_bytes = fields.or(
             "message_bytes",
@@ -66,7 +73,7 @@ impl Object for Listen {
             message_bytes_max: message_bytes?.get(),
             streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
         };
-        Some(Self { listen, rpc })
+        Some(Self { listen, admin: admin?.map(|Any(admin)| admin), rpc })
     }
 }
 
@@ -194,6 +201,26 @@ impl Setting for Group {
 
     fn schema() -> Schema {
         json!({"type": ["string", "integer"], "minLength": 1, "minimum": 0})
+    }
+}
+
+/// An address with its port, whoever may reach it.
+#[derive(Debug)]
+struct Any(SocketAddr);
+
+impl Setting for Any {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let address = text.parse();
+        if address.is_err() {
+            let fix = "write `127.0.0.1:9464`, or `0.0.0.0:9464` for all of the machine's";
+            decoder.fault(node.span, format!("`{text}` is no IP address with a port"), fix);
+        }
+        address.ok().map(Self)
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "pattern": ":[0-9]+$", "examples": ["0.0.0.0:9464"]})
     }
 }
 

@@ -28,11 +28,12 @@ pub(crate) struct Otlp {
     pub(crate) timeout: Option<Duration>,
     pub(crate) queue: Option<NonZeroUsize>,
     pub(crate) delay: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
 }
 
 impl Object for Otlp {
     const WHAT: &'static str = "`telemetry.otlp`";
-    const DOC: &'static str = "The OpenTelemetry collector that traces are sent to, over OTLP and \
+    const DOC: &'static str = "The OpenTelemetry collector that traces and metrics are sent to, over OTLP and \
                                gRPC. Nowhere, where no `endpoint` is named here or by \
                                `OTEL_EXPORTER_OTLP_ENDPOINT`.";
 
@@ -54,6 +55,10 @@ impl Object for Otlp {
             "delay",
             "How long a span waits for others to leave with; 1 s where nothing is said.",
         );
+        let interval = fields.optional(
+            "interval",
+            "How often what was measured is sent; every 60 s where nothing is said.",
+        );
         let headers = headers?.unwrap_or_default().0.into_iter();
         Some(Self {
             endpoint: endpoint?.map(|Endpoint(endpoint)| endpoint),
@@ -61,6 +66,7 @@ impl Object for Otlp {
             timeout: timeout?,
             queue: queue?.map(|Count(queue)| queue),
             delay: delay?,
+            interval: interval?,
         })
     }
 }

@@ -24,6 +24,7 @@ fn process() -> Vec<Row> {
         root("listen.unix.mode", "listen: {unix: {mode: '0660'}}", "mode: 432"),
         root("listen.unix.group", "listen: {unix: {group: agents}}", "Some(\"agents\")"),
         root("listen.tcp", "listen: {tcp: '127.0.0.1:7070'}", "tcp: Some(127.0.0.1:7070)"),
+        root("listen.admin", "listen: {admin: '0.0.0.0:9464'}", "admin: Some(0.0.0.0:9464)"),
         root("listen.message_bytes", "listen: {message_bytes: 64 KiB}", "message_bytes_max: 65536"),
         root("listen.streams", "listen: {streams: 7}", "streams_max: 7"),
         root("defaults.batch_timeout", "defaults: {batch_timeout: 7s}", "batch_timeout: 7s"),
@@ -53,6 +54,7 @@ fn process() -> Vec<Row> {
         otlp("telemetry.otlp.timeout", ", timeout: 7s", " timeout: 7s"),
         otlp("telemetry.otlp.queue", ", queue: 7", "queue_spans_max: 7,"),
         otlp("telemetry.otlp.delay", ", delay: 7s", " delay: 7s"),
+        otlp("telemetry.otlp.interval", ", interval: 7s", "metrics_every: Some(7s)"),
         root("telemetry.sampling", "telemetry: {sampling: 0.5}", "sampling: 0.5"),
         root("drain.timeout", "drain: {timeout: 7s}", "drain_timeout: 7s"),
     ]

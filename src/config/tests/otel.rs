@@ -30,7 +30,7 @@ fn the_environment_fills_what_the_file_leaves_out() {
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "0.1"),
     ];
-    let telemetry::Settings { otlp, sampling } = with(&variables, "").telemetry;
+    let telemetry::Settings { otlp, sampling, .. } = with(&variables, "").telemetry;
     let otlp = otlp.unwrap();
     assert_eq!(otlp.endpoint, "http://traces:4317");
     assert_eq!(
@@ -49,7 +49,7 @@ fn the_environment_fills_what_the_file_leaves_out() {
 fn what_the_file_says_holds() {
     let variables =
         [ENDPOINT, ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"), ("OTEL_TRACES_SAMPLER", "always_off")];
-    let telemetry::Settings { otlp, sampling } = with(&variables, FILE).telemetry;
+    let telemetry::Settings { otlp, sampling, .. } = with(&variables, FILE).telemetry;
     let otlp = otlp.unwrap();
     assert_eq!((otlp.endpoint.as_str(), otlp.timeout), ("http://file:1", Duration::from_secs(1)));
     assert!((sampling - 0.5).abs() < 1e-9);

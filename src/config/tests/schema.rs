@@ -37,6 +37,7 @@ const REFUSED: &[&str] = &[
     "listen: {unix: {path: ''}}",
     "listen: {unix: {mode: '0999'}}",
     "listen: {tcp: 0.0.0.0:80}",
+    "listen: {admin: '9464'}",
     "listen: {message_bytes: 1000}",
     "listen: {message_bytes: 10 MB}",
     "listen: {streams: 0}",

@@ -48,7 +48,7 @@ impl Stage {
         let collector = Collector { behaviour, messages: Arc::clone(&messages) };
         let sending = Sending {
             exporter: collector,
-            maker: Arc::new(Maker::new([])),
+            maker: Arc::new(Maker::new(&[])),
             items,
             room: room.clone(),
             timeout: Duration::from_secs(10),
@@ -157,6 +157,6 @@ async fn an_owner_that_is_gone_leaves_no_thread_behind() {
 
 #[test]
 fn an_endpoint_that_is_none_is_refused() {
-    let error = Exporter::start(&Settings::new("no endpoint"), 1.0, []).unwrap_err();
+    let error = Exporter::start(&Settings::new("no endpoint"), 1.0, &[], None).unwrap_err();
     assert!(error.to_string().starts_with("telemetry.otlp: "), "{error}");
 }

@@ -47,7 +47,7 @@ fn begin(tracer: &Tracer, calls: usize) -> Box<Batch> {
 }
 
 fn maker() -> Maker {
-    Maker::new([Tool {
+    Maker::new(&[Tool {
         name: "get".into(),
         description: "Gets.".into(),
         api: "crm".into(),

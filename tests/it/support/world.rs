@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) socket: PathBuf,
     /// The server's TCP address.
     pub(crate) tcp: std::net::SocketAddr,
+    /// The server's admin address, where it has one.
+    pub(crate) admin: Option<std::net::SocketAddr>,
     /// Ends the server.
     pub(crate) drain: Drain,
     server: JoinSet<()>,
@@ -64,11 +66,12 @@ impl World {
         let bound = Self::bind(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
         let socket = bound.unix.clone().unwrap();
         let tcp = bound.tcp.unwrap();
+        let admin = bound.admin();
         let drain = bound.drain.clone();
         let mut server = JoinSet::new();
         server.spawn(bound.run());
         let channel = connect(socket.clone()).await;
-        Self { peer, socket, tcp, drain, server, channel, is_ended: false, _folder: folder }
+        Self { peer, socket, tcp, admin, drain, server, channel, is_ended: false, _folder: folder }
     }
 
     /// What a server with this configuration says where it cannot start.

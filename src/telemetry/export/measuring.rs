@@ -1,0 +1,67 @@
+//! What was measured, sent in intervals.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use opentelemetry_otlp::{
+    ExporterBuildError, MetricExporter, RetryPolicy, WithExportConfig, WithTonicConfig,
+    tonic_types::metadata,
+};
+use opentelemetry_sdk::metrics::{
+    data::ResourceMetrics, exporter::PushMetricExporter, reader::MetricReader,
+};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use crate::{clock, telemetry::metrics::Reader};
+
+/// How long the last message may take.
+const LAST: Duration = Duration::from_millis(200);
+
+/// Sends what was measured.
+pub(super) struct Measuring {
+    exporter: MetricExporter,
+    reader: Reader,
+    every: Duration,
+    timeout: Duration,
+}
+
+impl Measuring {
+    /// `None` where nothing is measured, or it is not to be sent. Must be called
+    /// within the runtime that sends.
+    pub(super) fn new(
+        settings: &Settings,
+        reader: Option<Reader>,
+    ) -> Result<Option<Self>, ExporterBuildError> {
+        let (Some(reader), Some(every)) = (reader, settings.metrics_every) else { return Ok(None) };
+        let headers: HeaderMap = settings.headers.iter().cloned().collect();
+        let exporter = MetricExporter::builder()
+            .with_tonic()
+            .with_endpoint(&settings.endpoint)
+            .with_timeout(settings.timeout)
+            .with_metadata(metadata::MetadataMap::from_headers(headers))
+            .with_retry_policy(RetryPolicy::disabled())
+            .build()?;
+        Ok(Some(Self { exporter, reader, every, timeout: settings.timeout }))
+    }
+
+    /// Each time all that was measured so far, so that nothing is lost with one that
+    /// fails; a last time at the end.
+    pub(super) async fn run(self, ending: CancellationToken) {
+        let mut is_last = false;
+        while !is_last {
+            let next = sleep_until(clock::now() + self.every);
+            tokio::select! {
+                () = next => {}
+                () = ending.cancelled() => is_last = true,
+            }
+            let mut metrics = ResourceMetrics::default();
+            if self.reader.collect(&mut metrics).is_ok() {
+                let within = if is_last { LAST } else { self.timeout };
+                // The next one says it again.
+                let _ = timeout(within, self.exporter.export(&metrics)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! What is measured, through OpenTelemetry's API once; a reader of OTLP and one of
+//! Prometheus' text look at the same instruments.
+//!
+//! Labels come from enums and from the configuration: what a caller made up counts
+//! as [`names::OTHER`].
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter},
+};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    metrics::{
+        InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality,
+        data::ResourceMetrics, reader::MetricReader,
+    },
+};
+use prometheus::{Encoder, TextEncoder};
+
+use super::{
+    names::{self, Metric, attribute},
+    spans::Tool,
+};
+use crate::{
+    clock::Instant,
+    model::{CallResult, Content, FailureCode, SessionId, Timings},
+};
+
+/// Sessions whose last batch is remembered, and for how long.
+const SESSIONS_MAX: usize = 10_000;
+const SESSIONS_FOR: Duration = Duration::from_secs(3600);
+/// Bytes that a token is taken to have.
+const TOKEN_BYTES: usize = 4;
+
+/// Measures. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    /// Holds the instruments' readers.
+    _provider: SdkMeterProvider,
+    registry: prometheus::Registry,
+    meter: Meter,
+    instruments: Instruments,
+    labels: HashMap<Arc<str>, Labels>,
+    sessions: Mutex<Sessions>,
+}
+
+struct Instruments {
+    tool: Histogram<f64>,
+    rpc: Histogram<f64>,
+    batch: Histogram<f64>,
+    width: Histogram<u64>,
+    depth: Histogram<u64>,
+    critical: Histogram<f64>,
+    saved: Histogram<f64>,
+    attempts: Histogram<u64>,
+    in_flight: UpDownCounter<i64>,
+    wait: Histogram<f64>,
+    retries: Counter<u64>,
+    refusals: Counter<u64>,
+    size: Histogram<u64>,
+    tokens: Histogram<u64>,
+    think: Histogram<f64>,
+    turn: Histogram<f64>,
+}
+
+/// What is said of a tool's calls.
+#[derive(Clone)]
+struct Labels {
+    name: KeyValue,
+    kind: KeyValue,
+    api: KeyValue,
+}
+
+/// A batch that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// Its session, where its caller named one.
+    pub session: Option<&'a SessionId>,
+    /// Its calls.
+    pub width: usize,
+    /// Calls in its longest chain of dependencies.
+    pub depth: usize,
+    /// From accepted to its last result.
+    pub duration: Duration,
+    /// The sum of its calls' running times.
+    pub sequential: Duration,
+    /// That of those that determined its duration.
+    pub critical: Duration,
+    /// When it ended.
+    pub at: Instant,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// The reader of those who send what was measured.
+#[derive(Clone, Debug)]
+pub(super) struct Reader(Arc<ManualReader>);
+
+impl MetricReader for Reader {
+    fn register_pipeline(&self, pipeline: std::sync::Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+impl Metrics {
+    /// Instruments of these tools, and the reader of those who send.
+    pub(super) fn new(resource: Resource, tools: &[Tool]) -> (Self, Reader) {
+        let registry = prometheus::Registry::new();
+        let reader = Reader(Arc::new(ManualReader::default()));
+        let provider =
+            SdkMeterProvider::builder().with_resource(resource).with_reader(reader.clone());
+        let text = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build();
+        let provider = match text {
+            Ok(text) => provider.with_reader(text),
+            // A registry of our own has nothing that could be in the way.
+            Err(_) => provider,
+        };
+        let provider = provider.build();
+        let meter = provider.meter("sidecall");
+        let labels = tools.iter().map(|tool| {
+            let labels = Labels {
+                name: KeyValue::new(attribute::TOOL_NAME, Arc::clone(&tool.name)),
+                kind: KeyValue::new(attribute::TOOL_TYPE, tool.kind),
+                api: KeyValue::new(attribute::API, Arc::clone(&tool.api)),
+            };
+            (Arc::clone(&tool.name), labels)
+        });
+        let inner = Inner {
+            instruments: Instruments::new(&meter),
+            labels: labels.collect(),
+            _provider: provider,
+            registry,
+            meter,
+            sessions: Mutex::default(),
+        };
+        (Self(Arc::new(inner)), reader)
+    }
+
+    /// Counts what somebody else counts, whenever it is looked at.
+    pub(super) fn watch_count(
+        &self,
+        metric: Metric,
+        count: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.0
+            .meter
+            .u64_observable_counter(metric.name)
+            .with_unit(metric.unit)
+            .with_description(metric.sentence)
+            .with_callback(move |observer| observer.observe(count(), &[]))
+            .build();
+    }
+
+    /// Shows the state of each API's breaker whenever it is looked at: 0 closed, 1
+    /// half open, 2 open.
+    pub fn watch_breakers(
+        &self,
+        states: impl Fn() -> Vec<(Arc<str>, u64)> + Send + Sync + 'static,
+    ) {
+        let Metric { name, unit, sentence } = names::BREAKER_STATE;
+        let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+            for (api, state) in states() {
+                observer.observe(state, &[KeyValue::new(attribute::API, api)]);
+            }
+        };
+        let gauge = self.0.meter.u64_observable_gauge(name).with_unit(unit);
+        gauge.with_description(sentence).with_callback(observe).build();
+    }
+
+    /// Prometheus' text of everything.
+    pub fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Nothing is written to but memory.
+        let _ = TextEncoder::new().encode(&self.0.registry.gather(), &mut text);
+        text
+    }
+
+    /// The media type of that text.
+    pub fn text_type(&self) -> String {
+        TextEncoder::new().format_type().to_owned()
+    }
+
+    /// An RPC has ended.
+    pub fn rpc(&self, method: &str, status: &'static str, duration: Duration) {
+        let labels = [
+            KeyValue::new(attribute::RPC_SYSTEM, "grpc"),
+            KeyValue::new(attribute::RPC_METHOD, method.to_owned()),
+            KeyValue::new(attribute::RPC_STATUS, status),
+        ];
+        self.0.instruments.rpc.record(duration.as_secs_f64(), &labels);
+    }
+
+    /// A batch of so many calls was accepted.
+    pub fn batch_began(&self, session: Option<&SessionId>, calls: usize, now: Instant) {
+        let Instruments { in_flight, think, .. } = &self.0.instruments;
+        in_flight.add(signed(calls), &[]);
+        if let Some(ended) = session.and_then(|session| self.sessions().ended(session, now)) {
+            think.record((now - ended).as_secs_f64(), &[]);
+        }
+    }
+
+    /// A call is terminal, after so many attempts.
+    pub fn call(&self, result: &CallResult, attempts: usize) {
+        let Instruments {
+            tool,
+            attempts: of_attempts,
+            in_flight,
+            wait,
+            refusals,
+            size,
+            tokens,
+            ..
+        } = &self.0.instruments;
+        let Labels { name, kind, api } = self.labels(&result.tool);
+        in_flight.add(-1, &[]);
+        let code = result.failure.as_ref().map(|failure| failure.code);
+        let Timings { locked, queued, throttled, backing_off, running, .. } = result.timings;
+        let duration = locked + queued + throttled + backing_off + running;
+        let operation = KeyValue::new(attribute::OPERATION, "execute_tool");
+        match code {
+            Some(code) => {
+                let error = KeyValue::new(attribute::ERROR_TYPE, code.as_str());
+                let labels = [operation, name.clone(), kind, error];
+                tool.record(duration.as_secs_f64(), &labels);
+            }
+            None => tool.record(duration.as_secs_f64(), &[operation, name.clone(), kind]),
+        }
+        if attempts > 0 {
+            of_attempts.record(attempts as u64, std::slice::from_ref(&name));
+        }
+        if code == Some(FailureCode::RateLimited) && attempts == 0 {
+            refusals.add(1, std::slice::from_ref(&api));
+        }
+        for (what, time) in [
+            ("dependencies", result.timings.blocked),
+            ("locks", locked),
+            ("concurrency", queued),
+            ("tokens", throttled),
+            ("backoff", backing_off),
+        ] {
+            if !time.is_zero() {
+                let kind = KeyValue::new(attribute::WAIT_KIND, what);
+                wait.record(time.as_secs_f64(), &[kind, api.clone()]);
+            }
+        }
+        if code.is_none() {
+            let shown: usize = result.content.iter().map(Content::size_bytes).sum();
+            let whole = result.truncation.map_or(shown, |truncation| truncation.whole_bytes);
+            for (stage, bytes) in [("whole", whole), ("shown", shown)] {
+                size.record(bytes as u64, &[KeyValue::new(attribute::STAGE, stage), name.clone()]);
+            }
+            tokens.record(shown.div_ceil(TOKEN_BYTES) as u64, std::slice::from_ref(&name));
+        }
+    }
+
+    /// An attempt failed so, and is made again.
+    pub fn retried(&self, tool: &str, code: FailureCode) {
+        let Labels { name, .. } = self.labels(tool);
+        let error = KeyValue::new(attribute::ERROR_TYPE, code.as_str());
+        self.0.instruments.retries.add(1, &[name, error]);
+    }
+
+    /// A batch has ended.
+    pub fn batch(&self, ended: Ended<'_>) {
+        let Instruments { batch, width, depth, critical, saved, turn, .. } = &self.0.instruments;
+        batch.record(ended.duration.as_secs_f64(), &[]);
+        width.record(ended.width as u64, &[]);
+        depth.record(ended.depth as u64, &[]);
+        critical.record(ended.critical.as_secs_f64(), &[]);
+        saved.record(ended.sequential.saturating_sub(ended.duration).as_secs_f64(), &[]);
+        if let Some(session) = ended.session
+            && let Some(before) = self.sessions().ends(session, ended.at)
+        {
+            turn.record((ended.at - before).as_secs_f64(), &[]);
+        }
+    }
+
+    fn labels(&self, tool: &str) -> Labels {
+        self.0.labels.get(tool).cloned().unwrap_or_else(|| Labels {
+            name: KeyValue::new(attribute::TOOL_NAME, names::OTHER),
+            kind: KeyValue::new(attribute::TOOL_TYPE, names::OTHER),
+            api: KeyValue::new(attribute::API, names::OTHER),
+        })
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Instruments {
+    fn new(meter: &Meter) -> Self {
+        let time = |Metric { name, unit, sentence }: Metric, bounds: &[f64]| {
+            let histogram = meter.f64_histogram(name).with_unit(unit).with_description(sentence);
+            histogram.with_boundaries(bounds.to_vec()).build()
+        };
+        let count = |Metric { name, unit, sentence }: Metric, bounds: &[f64]| {
+            let histogram = meter.u64_histogram(name).with_unit(unit).with_description(sentence);
+            histogram.with_boundaries(bounds.to_vec()).build()
+        };
+        let counter = |Metric { name, unit, sentence }: Metric| {
+            meter.u64_counter(name).with_unit(unit).with_description(sentence).build()
+        };
+        let Metric { name, unit, sentence } = names::CALLS_IN_FLIGHT;
+        let in_flight =
+            meter.i64_up_down_counter(name).with_unit(unit).with_description(sentence).build();
+        let (durations, counts) = (&names::DURATION_BUCKETS[..], &names::COUNT_BUCKETS[..]);
+        Self {
+            tool: time(names::EXECUTE_TOOL_DURATION, &names::TOOL_BUCKETS),
+            rpc: time(names::RPC_DURATION, durations),
+            batch: time(names::BATCH_DURATION, durations),
+            width: count(names::BATCH_WIDTH, counts),
+            depth: count(names::BATCH_DEPTH, counts),
+            critical: time(names::BATCH_CRITICAL_PATH, durations),
+            saved: time(names::BATCH_SAVED, durations),
+            attempts: count(names::CALL_ATTEMPTS, counts),
+            in_flight,
+            wait: time(names::WAIT_DURATION, durations),
+            retries: counter(names::RETRIES),
+            refusals: counter(names::BUCKET_REFUSALS),
+            size: count(names::RESULT_SIZE, &names::SIZE_BUCKETS),
+            tokens: count(names::RESULT_TOKENS, &names::SIZE_BUCKETS),
+            think: time(names::THINK_DURATION, durations),
+            turn: time(names::TURN_DURATION, durations),
+        }
+    }
+}
+
+/// When each session's last batch ended.
+#[derive(Default)]
+struct Sessions {
+    ended: HashMap<SessionId, Instant>,
+    /// Oldest first; entries that were overtaken are passed over.
+    order: VecDeque<(Instant, SessionId)>,
+}
+
+impl Sessions {
+    fn ended(&self, session: &SessionId, now: Instant) -> Option<Instant> {
+        let ended = *self.ended.get(session)?;
+        (now.saturating_duration_since(ended) < SESSIONS_FOR).then_some(ended)
+    }
+
+    /// A batch ends; gives when the one before did.
+    fn ends(&mut self, session: &SessionId, now: Instant) -> Option<Instant> {
+        let before = self.ended(session, now);
+        self.ended.insert(session.clone(), now);
+        self.order.push_back((now, session.clone()));
+        while let Some((when, oldest)) = self.order.front() {
+            let is_old = now.saturating_duration_since(*when) >= SESSIONS_FOR;
+            if !is_old && self.order.len() <= SESSIONS_MAX {
+                break;
+            }
+            if self.ended.get(oldest) == Some(when) {
+                self.ended.remove(oldest);
+            }
+            self.order.pop_front();
+        }
+        before
+    }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

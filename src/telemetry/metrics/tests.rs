@@ -1,0 +1,151 @@
+//! What is measured, as Prometheus reads it; in paused time.
+
+use tokio::time::advance;
+
+use super::*;
+use crate::{
+    clock,
+    model::{CallId, Failure, Outcome, Source},
+};
+
+fn metrics() -> Metrics {
+    let tool = Tool {
+        name: "get".into(),
+        description: "Gets.".into(),
+        api: "crm".into(),
+        kind: "extension",
+    };
+    Metrics::new(Resource::builder_empty().build(), &[tool]).0
+}
+
+fn result(tool: &str, failure: Option<FailureCode>) -> CallResult {
+    CallResult {
+        index: 0,
+        call_id: CallId::try_new("a").unwrap(),
+        tool: tool.into(),
+        outcome: if failure.is_some() { Outcome::Failed } else { Outcome::Succeeded },
+        source: failure.is_none().then_some(Source::Executed),
+        content: vec![Content::Text("12345678".into())],
+        failure: failure.map(|code| Failure::new(code, "no")),
+        timings: Timings {
+            throttled: Duration::from_millis(20),
+            running: Duration::from_millis(10),
+            ..Timings::default()
+        },
+        attempts: Vec::new(),
+        truncation: None,
+    }
+}
+
+/// The value of a line of the text; `None` where it is not there.
+fn value(metrics: &Metrics, name: &str, labels: &[&str]) -> Option<f64> {
+    let text = String::from_utf8(metrics.text()).unwrap();
+    let line = text.lines().find(|line| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+            && labels.iter().all(|label| line.contains(label))
+    })?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[track_caller]
+fn is(metrics: &Metrics, name: &str, labels: &[&str], expected: f64) {
+    let found = value(metrics, name, labels);
+    let text = String::from_utf8(metrics.text()).unwrap();
+    assert!(found.is_some_and(|found| (found - expected).abs() < 1e-9), "{name} {found:?}\n{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_measured_under_its_tool_s_name_and_no_caller_s() {
+    let metrics = metrics();
+    metrics.batch_began(None, 3, clock::now());
+    metrics.call(&result("get", None), 1);
+    metrics.call(&result("get", Some(FailureCode::ToolError)), 2);
+    metrics.call(&result("made_up_canary", Some(FailureCode::UnknownTool)), 0);
+
+    let get = "gen_ai_tool_name=\"get\"";
+    let tool = "gen_ai_execute_tool_duration_seconds";
+    is(&metrics, &format!("{tool}_count"), &[get, "error_type=\"tool_error\""], 1.0);
+    // 30 ms are between the convention's bounds of 20 and 40.
+    is(&metrics, &format!("{tool}_bucket"), &[get, "le=\"0.02\""], 0.0);
+    is(&metrics, &format!("{tool}_bucket"), &[get, "le=\"0.04\""], 1.0);
+    is(&metrics, &format!("{tool}_count"), &["gen_ai_tool_name=\"_OTHER\""], 1.0);
+    is(&metrics, "sidecall_call_attempts_sum", &[get], 3.0);
+    is(&metrics, "sidecall_call_in_flight", &[], 0.0);
+    let tokens = ["sidecall_wait_kind=\"tokens\"", "sidecall_api=\"crm\""];
+    is(&metrics, "sidecall_wait_duration_seconds_sum", &tokens, 0.04);
+    is(&metrics, "sidecall_result_size_bytes_sum", &["stage=\"shown\"", get], 8.0);
+    is(&metrics, "sidecall_result_tokens_sum", &[get], 2.0);
+    assert!(!String::from_utf8(metrics.text()).unwrap().contains("canary"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_had_no_token_in_time_is_counted_at_its_api() {
+    let metrics = metrics();
+    metrics.call(&result("get", Some(FailureCode::RateLimited)), 0);
+    // An API's own 429 is no bucket's.
+    metrics.call(&result("get", Some(FailureCode::RateLimited)), 1);
+    metrics.retried("get", FailureCode::Unavailable);
+    is(&metrics, "sidecall_bucket_refusals_total", &["sidecall_api=\"crm\""], 1.0);
+    is(&metrics, "sidecall_retry_count_total", &["error_type=\"unavailable\""], 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_two_batches_of_a_session_the_model_thinks() {
+    let metrics = metrics();
+    let session = SessionId::try_new("s").unwrap();
+    let batch = |at| Ended {
+        session: Some(&session),
+        width: 5,
+        depth: 2,
+        duration: Duration::from_secs(2),
+        sequential: Duration::from_secs(5),
+        critical: Duration::from_secs(1),
+        at,
+    };
+    metrics.batch_began(Some(&session), 5, clock::now());
+    advance(Duration::from_secs(2)).await;
+    metrics.batch(batch(clock::now()));
+    assert_eq!(value(&metrics, "sidecall_session_turn_duration_seconds_count", &[]), None);
+    advance(Duration::from_secs(7)).await;
+    metrics.batch_began(Some(&session), 5, clock::now());
+    metrics.batch_began(Some(&SessionId::try_new("other").unwrap()), 1, clock::now());
+    advance(Duration::from_secs(2)).await;
+    metrics.batch(batch(clock::now()));
+
+    is(&metrics, "sidecall_session_think_duration_seconds_sum", &[], 7.0);
+    is(&metrics, "sidecall_session_think_duration_seconds_count", &[], 1.0);
+    is(&metrics, "sidecall_session_turn_duration_seconds_sum", &[], 9.0);
+    is(&metrics, "sidecall_batch_saved_seconds_sum", &[], 6.0);
+    is(&metrics, "sidecall_batch_critical_path_seconds_sum", &[], 2.0);
+    is(&metrics, "sidecall_batch_width_sum", &[], 10.0);
+    is(&metrics, "sidecall_batch_depth_sum", &[], 4.0);
+    is(&metrics, "sidecall_batch_duration_seconds_count", &[], 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_sessions_are_remembered_and_not_for_ever() {
+    let mut sessions = Sessions::default();
+    let id = |n: usize| SessionId::try_new(format!("s-{n}")).unwrap();
+    for n in 0..=SESSIONS_MAX {
+        sessions.ends(&id(n), clock::now());
+    }
+    assert_eq!(sessions.ended.len(), SESSIONS_MAX);
+    assert!(sessions.ended(&id(0), clock::now()).is_none());
+    assert!(sessions.ended(&id(1), clock::now()).is_some());
+    advance(SESSIONS_FOR).await;
+    assert!(sessions.ended(&id(1), clock::now()).is_none());
+    sessions.ends(&id(0), clock::now());
+    assert_eq!((sessions.ended.len(), sessions.order.len()), (1, 1));
+}
+
+#[test]
+fn what_others_count_is_asked_for_when_somebody_looks() {
+    let metrics = metrics();
+    metrics.watch_count(names::SPANS_DROPPED, || 7);
+    metrics.watch_breakers(|| vec![("crm".into(), 2)]);
+    metrics.rpc("a.B/C", "OK", Duration::from_millis(4));
+    is(&metrics, "sidecall_telemetry_dropped_total", &[], 7.0);
+    is(&metrics, "sidecall_breaker_state", &["sidecall_api=\"crm\""], 2.0);
+    is(&metrics, "rpc_server_call_duration_seconds_count", &["rpc_method=\"a.B/C\""], 1.0);
+}
