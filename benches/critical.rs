@@ -55,7 +55,7 @@ impl Backend for Slow {
         let latency = self.0;
         Box::pin(async move {
             tokio::time::sleep(latency).await;
-            Ok(Reply { content: vec![Content::Json(attempt.input)] })
+            Ok(Reply::new(vec![Content::Json(attempt.input)]))
         })
     }
 }

@@ -43,7 +43,7 @@ struct Echo;
 impl Backend for Echo {
     fn attempt(&self, attempt: Attempt) -> Pending {
         let content = vec![Content::Json(attempt.input)];
-        Box::pin(future::ready(Ok(Reply { content })))
+        Box::pin(future::ready(Ok(Reply::new(content))))
     }
 }
 

@@ -58,6 +58,15 @@ pub struct Attempt {
 pub struct Reply {
     /// The whole result. Empty where there is nothing to see.
     pub content: Vec<Content>,
+    /// How long the upstream asks everyone to leave it alone.
+    pub pause: Option<Duration>,
+}
+
+impl Reply {
+    /// What a backend answers that asks for nothing.
+    pub fn new(content: Vec<Content>) -> Self {
+        Self { content, pause: None }
+    }
 }
 
 /// Why an attempt failed.
@@ -74,8 +83,11 @@ pub struct Error {
     pub message: String,
     /// Whether it may have been sent. Set where it is known.
     pub sent: Sent,
-    /// How long the upstream asked to be left alone.
+    /// When the upstream said that the same call may succeed.
     pub retry_after: Option<Duration>,
+    /// How long the upstream asks everyone to leave it alone, where it is not to be
+    /// read of `retry_after`.
+    pub pause: Option<Duration>,
     /// For the log.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -86,7 +98,8 @@ impl Error {
     /// attempt that was not sent.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
         let Failure { code, origin, retry, message, .. } = Failure::new(code, message);
-        Self { code, origin, retry, message, sent: Sent::No, retry_after: None, cause: None }
+        let (sent, retry_after, pause, cause) = (Sent::No, None, None, None);
+        Self { code, origin, retry, message, sent, retry_after, pause, cause }
     }
 
     /// It may have been sent, and had no answer.

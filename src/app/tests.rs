@@ -50,7 +50,7 @@ impl Backend for Gate {
             running.cancel();
             open.cancelled().await;
             on_drop.disarm();
-            Ok(Reply { content: vec![Content::Text("through".into())] })
+            Ok(Reply::new(vec![Content::Text("through".into())]))
         })
     }
 }

@@ -10,12 +10,13 @@
 //! - `endpoint`: one tool's requests, from input to bytes.
 //! - `connect`, `tls`, `client`: an API's connections, and one exchange.
 //! - `version`: which version a change is made to.
-//! - `reply`, `status`: what the answer means.
+//! - `reply`, `status`, `quota`: what the answer means.
 
 pub mod client;
 mod connect;
 pub mod endpoint;
 pub mod header;
+mod quota;
 mod reply;
 pub mod settings;
 mod status;

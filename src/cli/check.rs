@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::{ConfigArgs, Exit};
-use crate::{
-    config::{self, Config},
-    limits::gate::Per,
-};
+use crate::config::{self, Config};
 
 /// Checks a configuration and says everything that is wrong with it.
 ///
@@ -83,11 +80,10 @@ impl fmt::Display for Summary<'_> {
             let limits = bounds.apis.iter().find(|limits| limits.name == api.name);
             let cap = limits.and_then(|limits| limits.concurrency);
             let cap = cap.map_or_else(|| "-".to_owned(), |cap| cap.to_string());
-            let rates =
-                limits.into_iter().flat_map(|limits| &limits.rates).map(|(rate, per)| match per {
-                    Per::Api => rate.to_string(),
-                    Per::Session => format!("{rate} per session"),
-                });
+            let rates = limits
+                .into_iter()
+                .flat_map(|limits| &limits.rates)
+                .map(|(rate, per)| format!("{rate}{}", per.as_suffix()));
             let rates = rates.reduce(|all, rate| format!("{all}, {rate}"));
             let rates = rates.unwrap_or_else(|| "-".to_owned());
             rows.push([api.name.to_string(), api.url.to_string(), cap, rates]);

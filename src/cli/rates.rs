@@ -56,10 +56,7 @@ impl Rates {
                 rate.period().saturating_mul(tokens.saturating_sub(rate.burst().get()))
             };
             let (rate, per) = rates.iter().max_by_key(|(rate, _)| time(rate))?;
-            let rate_text = match per {
-                Per::Api => rate.to_string(),
-                Per::Session => format!("{rate} per session"),
-            };
+            let rate_text = format!("{rate}{}", per.as_suffix());
             let time = time(rate);
             (!time.is_zero()).then(|| Spread {
                 api: api.clone(),

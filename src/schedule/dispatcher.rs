@@ -328,7 +328,7 @@ impl Dispatcher {
                 let ran = self.ledger.stopped(call, self.now);
                 self.learn(call, &answer, ran, permit);
                 match answer {
-                    Ok(Reply { content }) => {
+                    Ok(Reply { content, .. }) => {
                         if let Some(tool) = &self.intake.tools[call] {
                             tool.latency.record(ran);
                         }

@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod bounds;
+mod breakers;
 mod budgets;
 mod caching;
 mod deadlines;
@@ -128,9 +129,8 @@ impl Backend for Scripted {
         let in_flight = InFlight::new(&self.seen);
         Box::pin(async move {
             let _in_flight = in_flight;
-            let json = |text: String| {
-                Ok(Reply { content: vec![Content::Json(Json::try_new(text).unwrap())] })
-            };
+            let json =
+                |text: String| Ok(Reply::new(vec![Content::Json(Json::try_new(text).unwrap())]));
             match script {
                 Script::Echoes(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;

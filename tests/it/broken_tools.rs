@@ -35,7 +35,7 @@ impl Backend for Broken {
         Box::pin(async move {
             tokio::task::yield_now().await;
             assert!(!matches!(this, Self::Later), "broken later");
-            Ok(Reply { content: vec![Content::Text("whole".into())] })
+            Ok(Reply::new(vec![Content::Text("whole".into())]))
         })
     }
 }

@@ -7,7 +7,11 @@ use crate::support::{Turn, World, upstream::Upstream};
 
 const CONFIG: &str = r#"
 apis:
-  bank: {url: "{upstream}", idempotency_header: Idempotency-Key, retry: {base: 1ms, budget: 100}}
+  bank:
+    url: "{upstream}"
+    idempotency_header: Idempotency-Key
+    retry: {base: 1ms, budget: 100}
+    breaker: off
 tools:
   pay:
     description: Pays.

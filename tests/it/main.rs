@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod breakers;
 mod broken_tools;
 mod budgets;
 mod bundle;

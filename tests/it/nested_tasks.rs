@@ -82,7 +82,7 @@ impl Backend for Timed {
         let latency = self.latency;
         Box::pin(async move {
             tokio::time::sleep(latency).await;
-            Ok(Answer { content: vec![Content::Json(Json::try_new(text).unwrap())] })
+            Ok(Answer::new(vec![Content::Json(Json::try_new(text).unwrap())]))
         })
     }
 }

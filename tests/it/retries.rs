@@ -166,7 +166,7 @@ async fn a_fallback_stands_for_what_an_api_cannot_give() {
 /// Incident 5: what fails for everyone is not asked for three times by everyone.
 #[tokio::test]
 async fn a_storm_of_failures_is_retried_within_the_budget() {
-    let world = World::start(&base_with_api(SOON)).await;
+    let world = World::start(&base_with_api(&format!("{SOON}, breaker: off"))).await;
     world.peer.on("GET /read/*", Reply::text(503, ""));
     let ids: Vec<_> =
         (0..100).map(|n| (format!("r{n}"), "read", format!(r#"{{"id":"{n}"}}"#))).collect();

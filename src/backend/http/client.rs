@@ -24,7 +24,7 @@ use tower_http::decompression::{Decompression, DecompressionBody};
 use super::{
     ApiSettings, Auth, HeaderName,
     connect::{Connector, TimedOut},
-    reply, status,
+    quota, reply, status,
     version::Claimed,
 };
 use crate::{
@@ -127,13 +127,18 @@ impl Api {
                 let bytes_max = self.settings.response_bytes_max.get();
                 let whole =
                     pin!(reply::read(&method, &head, &mut body, bytes_max, &terms.result_headers,));
-                return until(deadline, whole).await.unwrap_or_else(|| {
+                let answer = until(deadline, whole).await.unwrap_or_else(|| {
                     let message = format!(
                         "the time was over while the answer (status {}) was being read",
                         code.as_u16()
                     );
                     Err(AttemptError::new(FailureCode::DeadlineExceeded, message).maybe_sent())
                 });
+                let pause = quota::exhausted(&head.headers);
+                return match answer {
+                    Ok(reply) => Ok(Reply { pause, ..reply }),
+                    Err(error) => Err(AttemptError { pause, ..error }),
+                };
             }
             // The status is known, so that no deadline takes it back.
             let said = pin!(reply::excerpt(&head.headers, &mut body));

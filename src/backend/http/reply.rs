@@ -55,7 +55,7 @@ where
         read_body(head, body, bytes_max).await?
     };
     let content = content.into_iter().collect();
-    Ok(Reply { content: headers::put(content, &head.headers, result_headers) })
+    Ok(Reply::new(headers::put(content, &head.headers, result_headers)))
 }
 
 async fn read_body<B>(

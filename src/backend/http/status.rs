@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 
+use super::quota;
 use crate::{
     backend::Error,
     model::{FailureCode as Code, FailureOrigin, RetryAdvice as Retry},
@@ -101,8 +102,10 @@ pub(super) fn error(
     if is_gateway && !is_safe {
         error = error.maybe_sent();
     }
+    error.pause = quota::exhausted(headers);
+    let refused_by_quota = error.pause.filter(|_| code == Code::RateLimited);
     if matches!(code, Code::RateLimited | Code::Unavailable)
-        && let Some(wait) = retry_after(headers)
+        && let Some(wait) = retry_after(headers).or(refused_by_quota)
     {
         error.retry_after = Some(wait);
         if retry == Retry::SameInput {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Schema, json};
 
 use super::{
+    breaker::Breaker,
     rate::Rates,
     retry::Retry,
     secret::{Secret, file},
@@ -16,8 +17,9 @@ use crate::{
         Decoder, Fields, Map, Node, Object, Placed, Setting,
         decode::Name,
         scalar::{Count, OneOf, Size, Word, written},
+        switch::OrOff,
     },
-    limits::gate,
+    limits::{breaker, gate},
     model::{ApiName, ApiOrdering},
 };
 
@@ -36,7 +38,9 @@ pub(crate) struct Api {
     pub(crate) concurrency: Option<Option<Count<100_000>>>,
     pub(crate) rate: Option<Rates>,
     pub(crate) queue: Option<Count<1_000_000>>,
+    pub(crate) pause_max: Option<Duration>,
     pub(crate) retry: Option<Retry>,
+    pub(crate) breaker: Option<Option<breaker::Settings>>,
     pub(crate) idempotency_header: Option<HeaderName>,
     pub(crate) response_bytes: Option<ResponseBytes>,
     pub(crate) ordering: Option<OneOf<ApiOrdering>>,
@@ -92,7 +96,22 @@ impl Object for Api {
                 Count(gate::Api::QUEUE_MAX),
                 "Calls that may wait for it; one more fails at once as `overloaded`.",
             ),
+            pause_max: fields.or(
+                "pause_max",
+                gate::Api::PAUSE_MAX,
+                "The longest that it is left alone where it asks for that (`Retry-After`, \
+                 `RateLimit`).",
+            ),
             retry: fields.section("retry"),
+            breaker: fields
+                .optional::<OrOff<Breaker>>(
+                    "breaker",
+                    "When it is not asked for a while, since it fails; `off` for never.",
+                )
+                .map(|found| match found {
+                    Some(OrOff(breaker)) => breaker.map(|Breaker(settings)| settings),
+                    None => Some(breaker::Settings::default()),
+                }),
             idempotency_header: fields
                 .optional(
                     "idempotency_header",
@@ -142,8 +161,8 @@ impl Api {
             concurrency: self.concurrency?.map(|count| count.0),
             rates: self.rate.as_ref()?.0.iter().map(|limit| (limit.rate, limit.per)).collect(),
             queue_max: self.queue?.0,
-            pause_max: gate::Api::PAUSE_MAX,
-            breaker: None,
+            pause_max: self.pause_max?,
+            breaker: self.breaker.clone()?,
         })
     }
 }

@@ -34,14 +34,14 @@ pub(crate) struct Limit {
 impl Setting for Limit {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = String::decode(node, decoder)?;
-        let (rate, per) = match text.trim_end().strip_suffix(" per session") {
-            Some(rate) => (rate, Per::Session),
-            None => (text.as_str(), Per::Api),
-        };
+        let (rate, per) = [Per::Session, Per::Tenant]
+            .into_iter()
+            .find_map(|per| Some((text.trim_end().strip_suffix(per.as_suffix())?, per)))
+            .unwrap_or((text.as_str(), Per::Api));
         match Rate::try_new(rate) {
             Ok(rate) => Some(Self { rate, per }),
             Err(error) => {
-                let fix = "write `10/s`, `10/s burst 20`, `300/min` or `5/s per session`";
+                let fix = "write `10/s`, `10/s burst 20`, `300/min`, `5/s per session` or `5/s per tenant`";
                 decoder.fault(node.span, error.to_string(), fix);
                 None
             }
@@ -51,8 +51,8 @@ impl Setting for Limit {
     fn schema() -> Schema {
         json!({
             "type": "string",
-            "pattern": "^\\s*0*[1-9][0-9]*/(s|min|h|day)(\\s+burst\\s+0*[1-9][0-9]*)?( per session)?\\s*$",
-            "examples": ["10/s burst 20", "300/min", "5/s per session"],
+            "pattern": "^\\s*0*[1-9][0-9]*/(s|min|h|day)(\\s+burst\\s+0*[1-9][0-9]*)?( per (session|tenant))?\\s*$",
+            "examples": ["10/s burst 20", "300/min", "5/s per session", "5/s per tenant"],
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Every key has an effect.
 
 use super::{schema::keys, *};
+use crate::limits::{breaker, gate::Per};
 
 const API: &str = "{url: 'https://a'}";
 const TOOL: &str = "description: D., http: {api: a, get: /}";
@@ -86,6 +87,14 @@ fn apis_and_tools() -> Vec<Row> {
         api("apis.*.concurrency", "concurrency: 7", "concurrency: Some(7)"),
         api("apis.*.rate", "rate: 7/min", "[(Rate { count: 7, unit: Minute, burst: 1 }, Api)]"),
         api("apis.*.queue", "queue: 777", "queue_max: 777"),
+        api("apis.*.pause_max", "pause_max: 7s", "pause_max: 7s"),
+        api("apis.*.breaker.failures", "breaker: {failures: 7}", "{ failures: 7, rate: None"),
+        api("apis.*.breaker.rate", "breaker: {rate: 7%}", "Some(FailureRate { percent: 7,"),
+        api("apis.*.breaker.calls", "breaker: {rate: 50%, calls: 7}", "50, calls: 7,"),
+        api("apis.*.breaker.window", "breaker: {rate: 50%, window: 7s}", ", window: 7s"),
+        api("apis.*.breaker.open", "breaker: {open: 7s}", ", open: 7s, open_max: 60s"),
+        api("apis.*.breaker.open_max", "breaker: {open_max: 7s}", "open: 5s, open_max: 7s"),
+        api("apis.*.breaker.probes", "breaker: {probes: 7}", ", probes: 7"),
         api("apis.*.retry.attempts", "retry: {attempts: 7}", "attempts: 7"),
         api("apis.*.retry.base", "retry: {base: 7s}", "base: 7s"),
         api("apis.*.retry.max", "retry: {max: 7s}", "max: 7s"),
@@ -201,6 +210,35 @@ fn naming_one_way_to_listen_leaves_the_other_out() {
     assert!(listen.unix.is_none() && listen.tcp.is_some());
     let listen = good("listen: {unix:}").listen;
     assert_eq!(listen, rpc::listen::Settings::default());
+}
+
+#[test]
+fn an_api_has_a_breaker_unless_it_is_switched_off() {
+    let breaker = |text: &str| {
+        let text = format!("apis: {{a: {{url: 'https://a', {text}}}}}\ntools: {{t: {{{TOOL}}}}}");
+        good(&text).bounds.apis[0].breaker.clone()
+    };
+    assert_eq!(breaker(""), Some(breaker::Settings::default()));
+    assert_eq!(breaker("breaker:"), Some(breaker::Settings::default()));
+    assert_eq!(breaker("breaker: off"), None);
+    // A probe that waits longer at first than it ever may is a slip of no harm.
+    let long = breaker("breaker: {open: 5m}").unwrap();
+    assert_eq!((long.open, long.open_max), (Duration::from_secs(300), Duration::from_secs(300)));
+}
+
+#[test]
+fn a_rate_is_everyones_or_each_sessions_or_each_tenants() {
+    let rate = |text: &str| {
+        let text = format!("apis: {{a: {{url: 'https://a', rate: {text}}}}}");
+        good(&text).bounds.apis[0].rates[0]
+    };
+    for (text, per) in [
+        ("5/s", Per::Api),
+        ("5/s per session", Per::Session),
+        ("5/s burst 7 per tenant", Per::Tenant),
+    ] {
+        assert_eq!(rate(text).1, per, "{text}");
+    }
 }
 
 #[test]

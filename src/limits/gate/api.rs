@@ -1,32 +1,19 @@
 //! What the gate knows of one API.
 
 use std::{
-    cmp::Reverse,
-    collections::HashMap,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
-use super::{
-    Per,
-    queue::Queue,
-    state::{BucketStatus, Level, Whose},
-};
+use super::{Per, own::Own, queue::Queue};
 use crate::{
-    clock::{self, Instant},
+    clock::Instant,
     limits::{
-        Breaker, Bucket, Rate,
+        Breaker, Bucket, Ramp,
         breaker::{Barred, Entry},
     },
     model::{ApiName, SessionId, Tenant},
 };
-
-/// Sessions that an API keeps buckets for; about 200 bytes each. Those beyond
-/// share one, so that a flood of new sessions cannot pass what one may.
-const SESSION_BUCKETS_MAX: usize = 10_000;
-
-/// How often full buckets are looked for, at most: it takes a look at all.
-const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Api {
     /// `None` for the one that stands for all without limits.
@@ -35,10 +22,13 @@ pub(super) struct Api {
     pub(super) queue_max: usize,
     pub(super) waiters: Queue,
     pub(super) buckets: Vec<Bucket>,
-    pub(super) by_session: SessionBuckets,
+    pub(super) by_session: Own<(Tenant, SessionId)>,
+    pub(super) by_tenant: Own<Tenant>,
     pub(super) paused_until: Option<Instant>,
     /// The longest pause.
     pub(super) pause_max: Duration,
+    /// How fast it is asked again after a pause.
+    pub(super) ramp: Ramp,
     pub(super) breaker: Option<Breaker>,
     /// When the next grant by time can be made; `None` while none waits for it.
     pub(super) alarm: Option<Instant>,
@@ -66,73 +56,6 @@ impl Throttled {
             }
             _ => {}
         }
-    }
-}
-
-/// Buckets that each session has of its own.
-#[derive(Default)]
-pub(super) struct SessionBuckets {
-    rates: Vec<Rate>,
-    buckets: HashMap<(Tenant, SessionId), Vec<Bucket>>,
-    overflow: Vec<Bucket>,
-    swept_at: Option<Instant>,
-}
-
-impl SessionBuckets {
-    /// The session's buckets, made full where there are none.
-    pub(super) fn of(&mut self, session: &(Tenant, SessionId)) -> &[Bucket] {
-        if self.rates.is_empty() {
-            return &[];
-        }
-        if !self.buckets.contains_key(session) {
-            let now = clock::now();
-            let is_due = self.swept_at.is_none_or(|swept| now - swept >= SWEPT_EVERY);
-            if self.buckets.len() >= SESSION_BUCKETS_MAX && is_due {
-                self.swept_at = Some(now);
-                // A full bucket is as good as none.
-                self.buckets
-                    .retain(|_, all| all.iter().any(|one| one.level() < one.rate().burst().get()));
-            }
-            if self.buckets.len() >= SESSION_BUCKETS_MAX {
-                return &self.overflow;
-            }
-            let new = self.rates.iter().copied().map(Bucket::new).collect();
-            self.buckets.insert(session.clone(), new);
-        }
-        self.buckets.get(session).map_or(&self.overflow, Vec::as_slice)
-    }
-}
-
-impl SessionBuckets {
-    /// Of each rate how many buckets are kept, and those of them with the fewest
-    /// tokens.
-    pub(super) fn status(&self, most: usize, now: Instant) -> Vec<BucketStatus> {
-        let of_rate = |(at, rate): (usize, &Rate)| {
-            // The later it is full, the less there is in it.
-            let mut open: Vec<_> = self
-                .buckets
-                .iter()
-                .filter_map(|(session, all)| {
-                    let bucket = all.get(at)?;
-                    Some((Reverse(bucket.ready_at(rate.burst()).ok()??), session, bucket))
-                })
-                .collect();
-            if open.len() > most {
-                open.select_nth_unstable_by_key(most, |(full, session, _)| (*full, *session));
-                open.truncate(most);
-            }
-            open.sort_unstable_by_key(|(full, session, _)| (*full, *session));
-            let level = |(_, (tenant, session), bucket): (_, &(Tenant, SessionId), &Bucket)| {
-                Level::of(bucket, Whose::Session(tenant.clone(), session.clone()), now)
-            };
-            BucketStatus {
-                rate: *rate,
-                per: Per::Session,
-                kept: self.buckets.len(),
-                lowest: open.into_iter().map(level).collect(),
-            }
-        };
-        self.rates.iter().enumerate().map(of_rate).collect()
     }
 }
 
@@ -172,9 +95,11 @@ impl Api {
             queue_max: usize::MAX,
             waiters: Queue::default(),
             buckets: Vec::new(),
-            by_session: SessionBuckets::default(),
+            by_session: Own::new(Vec::new()),
+            by_tenant: Own::new(Vec::new()),
             paused_until: None,
             pause_max: super::Api::PAUSE_MAX,
+            ramp: Ramp::default(),
             breaker: None,
             alarm: None,
             throttled: Throttled::default(),
@@ -184,18 +109,13 @@ impl Api {
     pub(super) fn new(settings: super::Api) -> Self {
         let super::Api { name, concurrency, rates, queue_max, pause_max, breaker } = settings;
         let of = |per: Per| rates.iter().filter(move |(_, of)| *of == per).map(|(rate, _)| *rate);
-        let by_session = SessionBuckets {
-            rates: of(Per::Session).collect(),
-            buckets: HashMap::new(),
-            overflow: of(Per::Session).map(Bucket::new).collect(),
-            swept_at: None,
-        };
         Self {
             name: Some(name),
             cap: Some(concurrency.map_or_else(Cap::unbounded, Cap::new)),
             queue_max: queue_max.get(),
             buckets: of(Per::Api).map(Bucket::new).collect(),
-            by_session,
+            by_session: Own::new(of(Per::Session).collect()),
+            by_tenant: Own::new(of(Per::Tenant).collect()),
             pause_max,
             breaker: breaker.map(Breaker::new),
             ..Self::unlimited()

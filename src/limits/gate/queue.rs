@@ -6,14 +6,22 @@
 //! starve one with five. Within a session the batches take turns. Within a batch
 //! the call with the longest path after it goes first, since the turn waits for
 //! it; equals go first in, first out.
+//!
+//! A session that lacks what is its own, and not everyone's, stands [`aside`].
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroU32,
-    ops::Bound,
     time::Duration,
 };
+
+use crate::clock::Instant;
+
+mod aside;
+
+pub(super) use aside::Lack;
+use aside::{Aside, Turn};
 
 /// Where a waiter stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,13 +55,15 @@ impl Place {
 /// Everyone who waits for one API.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Sessions with waiters, the one furthest behind first.
-    order: BTreeSet<(u64, usize)>,
+    /// Sessions that are to be looked at, the one furthest behind first: all with
+    /// waiters but those that stand aside.
+    order: BTreeSet<Turn>,
+    aside: Aside,
     sessions: HashMap<usize, Session>,
     /// Sessions without waiters that have been served ahead of the others, by the
     /// virtual time that they come back at. Without it, one that always asks for
     /// a single call more would always be first.
-    ahead: BTreeSet<(u64, usize)>,
+    ahead: BTreeSet<Turn>,
     /// Where a session begins that comes new: it gets no credit for its absence.
     virtual_time: u64,
     length: usize,
@@ -67,12 +77,18 @@ struct Session {
     /// Tokens that its waiters cost.
     tokens: u64,
     /// Batches with waiters, in the order of their turns.
-    turns: VecDeque<usize>,
+    turns: BTreeMap<u64, usize>,
+    last_turn: u64,
     batches: HashMap<usize, Batch>,
+    /// What it stands aside for, where it does.
+    lacks: Vec<Lack>,
+    /// Whether it stands aside until a place of its own is given back.
+    lacks_place: bool,
 }
 
 #[derive(Debug, Default)]
 struct Batch {
+    turn: u64,
     /// Tokens that its waiters cost.
     tokens: u64,
     /// By tool: one that is full must not hide another.
@@ -94,17 +110,19 @@ impl Queue {
         if session.batches.is_empty() {
             self.ahead.remove(&(session.virtual_time, place.session));
             session.virtual_time = session.virtual_time.max(self.virtual_time);
-            self.order.insert((session.virtual_time, place.session));
         }
         let batch = session.batches.entry(place.batch).or_insert_with(|| {
-            session.turns.push_back(place.batch);
-            Batch::default()
+            session.last_turn += 1;
+            session.turns.insert(session.last_turn, place.batch);
+            Batch { turn: session.last_turn, ..Batch::default() }
         });
         batch.lane(place.tool).insert(place.rank(), (waiter, place.cost));
         batch.tokens += place.tokens();
         session.tokens += place.tokens();
         self.tokens += place.tokens();
         self.length += 1;
+        // The newcomer may have what the others of its session lack.
+        self.come_forward(place.session);
     }
 
     /// Takes everyone out; gives the waiters, in no order.
@@ -118,17 +136,21 @@ impl Queue {
     /// Takes a waiter out that gave up.
     pub(super) fn remove(&mut self, place: &Place) {
         self.take_out(place);
+        // It may have been the one of its session that lacked something.
+        self.come_forward(place.session);
         self.forget_if_empty(place.session);
     }
 
     /// Takes a waiter out that was granted its rights, and charges its session.
     pub(super) fn serve(&mut self, place: &Place) {
         self.take_out(place);
+        self.come_forward(place.session);
         if let Some(session) = self.sessions.get_mut(&place.session) {
-            if let Some(turn) = session.turns.iter().position(|batch| *batch == place.batch)
-                && let Some(batch) = session.turns.remove(turn)
-            {
-                session.turns.push_back(batch);
+            if let Some(batch) = session.batches.get_mut(&place.batch) {
+                session.last_turn += 1;
+                session.turns.remove(&batch.turn);
+                session.turns.insert(session.last_turn, place.batch);
+                batch.turn = session.last_turn;
             }
             self.order.remove(&(session.virtual_time, place.session));
             self.virtual_time = self.virtual_time.max(session.virtual_time);
@@ -138,41 +160,125 @@ impl Queue {
         self.forget_if_empty(place.session);
     }
 
-    /// The session with waiters that is served after `previous`, with its virtual
-    /// time; the one furthest behind where there is no previous.
-    pub(super) fn session_after(&self, previous: Option<(u64, usize)>) -> Option<(u64, usize)> {
-        let from = previous.map_or(Bound::Unbounded, Bound::Excluded);
-        self.order.range((from, Bound::Unbounded)).next().copied()
+    /// The session that is to be looked at first.
+    pub(super) fn first_session(&self) -> Option<usize> {
+        self.order.first().map(|(_, session)| *session)
+    }
+
+    /// The session is not to be looked at before it may have what it lacks: a place of
+    /// its own, or one of these, by that time at the latest where time brings it.
+    pub(super) fn stand_aside(
+        &mut self,
+        key: usize,
+        lacks: Vec<(Lack, Option<Instant>)>,
+        lacks_place: bool,
+    ) {
+        self.come_forward(key);
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let turn = (session.virtual_time, key);
+        session.lacks_place = lacks_place;
+        session.lacks = lacks.iter().map(|(lack, _)| lack.clone()).collect();
+        self.order.remove(&turn);
+        for (lack, until) in lacks {
+            if let Some(turn) = self.aside.join(&lack, turn, until) {
+                self.hide(turn);
+            }
+        }
+    }
+
+    /// A place of the session's own was given back.
+    pub(super) fn place_is_free(&mut self, session: usize) {
+        if self.sessions.get(&session).is_some_and(|session| session.lacks_place) {
+            self.come_forward(session);
+        }
+    }
+
+    /// A place of the tool was given back.
+    pub(super) fn tool_is_free(&mut self, tool: usize) {
+        self.order.extend(self.aside.open(&Lack::Tool(tool)));
+    }
+
+    /// Brings back whom time has brought what they lacked.
+    pub(super) fn open_due(&mut self, now: Instant) {
+        self.order.extend(self.aside.open_due(now));
+    }
+
+    /// Whether a session before it stands aside for the same.
+    pub(super) fn is_behind(&self, lack: &Lack, session: usize) -> bool {
+        let turn = self.sessions.get(&session).map(|found| (found.virtual_time, session));
+        turn.is_some_and(|turn| self.aside.is_behind(lack, turn))
+    }
+
+    /// When time brings the next of those who stand aside what it lacks.
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        self.aside.next_alarm()
+    }
+
+    /// The session is to be looked at.
+    fn come_forward(&mut self, key: usize) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let turn = (session.virtual_time, key);
+        session.lacks_place = false;
+        for lack in std::mem::take(&mut session.lacks) {
+            self.order.extend(self.aside.leave(&lack, turn));
+        }
+        self.order.insert(turn);
+    }
+
+    /// The session is not to be looked at for the sake of one thing; it may be for
+    /// another's.
+    fn hide(&mut self, turn: Turn) {
+        let session = self.sessions.get(&turn.1);
+        let is_first = session.is_some_and(|session| {
+            session.lacks.iter().any(|lack| self.aside.is_first(lack, turn))
+        });
+        if !is_first {
+            self.order.remove(&turn);
+        }
     }
 
     /// Batches of a session, the one whose turn it is first.
     pub(super) fn batches(&self, session: usize) -> impl Iterator<Item = usize> {
-        self.sessions.get(&session).into_iter().flat_map(|session| session.turns.iter().copied())
+        self.sessions.get(&session).into_iter().flat_map(|session| session.turns.values().copied())
     }
 
-    /// The waiter of a batch that goes first among those whose tool has room.
+    /// The waiter of a batch that goes first among those whose tool has room. Those
+    /// tools that have none are added to `full`.
     pub(super) fn first(
         &self,
         session: usize,
         batch: usize,
         has_room: impl Fn(usize) -> bool,
+        full: &mut Vec<usize>,
     ) -> Option<Waiter> {
         let batch = self.sessions.get(&session)?.batches.get(&batch)?;
-        batch
-            .lanes
-            .iter()
-            .filter(|(tool, _)| has_room(*tool))
-            .filter_map(|(_, lane)| lane.first_key_value())
-            .min_by_key(|(rank, _)| **rank)
-            .map(|(_, first)| *first)
+        let mut found: Option<(&Rank, &Waiter)> = None;
+        for (tool, lane) in &batch.lanes {
+            let Some(first) = lane.first_key_value() else {
+                continue;
+            };
+            if !has_room(*tool) {
+                full.push(*tool);
+            } else if found.is_none_or(|(rank, _)| first.0 < rank) {
+                found = Some(first);
+            }
+        }
+        found.map(|(_, waiter)| *waiter)
     }
 
     /// Tokens that go to others before a newcomer at this place is served, if
     /// nobody else comes: those before it in its own session, and of every other
-    /// session as many again.
-    pub(super) fn tokens_before(&self, place: &Place) -> u64 {
+    /// session that `counts` as many again.
+    pub(super) fn tokens_before(&self, place: &Place, counts: impl Fn(usize) -> bool) -> u64 {
         let own = self.own_tokens_before(place);
-        let others = self.sessions.iter().filter(|(session, _)| **session != place.session);
+        let others = self
+            .sessions
+            .iter()
+            .filter(|(session, _)| **session != place.session && counts(**session));
         own + others.map(|(_, other)| other.tokens.min(own + place.tokens())).sum::<u64>()
     }
 
@@ -200,8 +306,8 @@ impl Queue {
             self.length -= 1;
         }
         if batch.tokens == 0 {
+            session.turns.remove(&batch.turn);
             session.batches.remove(&place.batch);
-            session.turns.retain(|batch| *batch != place.batch);
         }
     }
 
@@ -209,8 +315,9 @@ impl Queue {
         if let Some(session) = self.sessions.get(&key)
             && session.batches.is_empty()
         {
-            self.order.remove(&(session.virtual_time, key));
-            self.ahead.insert((session.virtual_time, key));
+            let turn = (session.virtual_time, key);
+            self.order.remove(&turn);
+            self.ahead.insert(turn);
         }
         if self.length == 0 {
             // Nobody to be ahead of.
@@ -240,5 +347,22 @@ impl Batch {
     fn before(&self, rank: Rank) -> u64 {
         let lanes = self.lanes.iter().flat_map(|(_, lane)| lane.range(..rank));
         lanes.map(|(_, (_, cost))| u64::from(cost.get())).sum()
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    pub(super) fn stands_aside_for_tokens(&self, session: usize) -> bool {
+        let of = &self.sessions[&session];
+        let is_looked_at = self.order.contains(&(of.virtual_time, session));
+        !is_looked_at && of.lacks.iter().any(|lack| !matches!(lack, Lack::Tool(_)))
+    }
+
+    /// Every session with waiters, whether it stands aside or not.
+    pub(super) fn sessions_in_turn(&self) -> Vec<usize> {
+        let with_waiters = self.sessions.iter().filter(|(_, session)| !session.batches.is_empty());
+        let turns: BTreeSet<Turn> =
+            with_waiters.map(|(key, session)| (session.virtual_time, *key)).collect();
+        turns.into_iter().map(|(_, key)| key).collect()
     }
 }

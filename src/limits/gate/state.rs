@@ -14,12 +14,16 @@ use crate::{
     limits::{
         Bucket,
         breaker::{Change, Ticket, Verdict},
+        ramp,
     },
     model::{ApiName, SessionId, Tenant, ToolName},
 };
 
 mod grants;
+#[cfg(test)]
+mod oracle;
 mod status;
+mod verdicts;
 
 pub use status::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
 
@@ -41,6 +45,7 @@ pub(super) struct Rights {
     pub(super) api: usize,
     pub(super) tool: usize,
     pub(super) ticket: Option<Ticket>,
+    pub(super) ramp: Option<ramp::Ticket>,
 }
 
 pub(super) struct State {
@@ -62,6 +67,9 @@ pub(super) struct State {
     turn: usize,
     numbers: u64,
     has_keeper: bool,
+    /// Sessions that were looked at since the beginning.
+    #[cfg(test)]
+    pub(super) looks: u64,
 }
 
 /// A call that waits.
@@ -127,6 +135,8 @@ impl State {
             turn: 0,
             numbers: 0,
             has_keeper: false,
+            #[cfg(test)]
+            looks: 0,
         }
     }
 
@@ -185,7 +195,7 @@ impl State {
             && !self.is_full(api, now)
             && self.has_room(place.batch, place.tool)
             && self.shared_ready(api, place.cost, now).is_none()
-            && self.own_ready(api, place.session, place.cost).is_none();
+            && self.own_lack(api, place.session, place.cost, now).is_none();
         is_free.then(|| self.take(api, place, now))
     }
 
@@ -214,15 +224,20 @@ impl State {
                 .unwrap_or(now)
                 .max(pause)
         };
-        let session = &self.sessions[place.session].id;
-        let own = drained(of.by_session.of(session), own_cost);
+        let id = &self.sessions[place.session].id;
+        let most = of.waiters.tokens() + own_cost;
+        let own = drained(of.by_session.of(id), own_cost);
         // The most that can go before it is cheap to know, and mostly enough.
-        let mut ready = drained(&of.buckets, of.waiters.tokens() + own_cost).max(own);
+        let tenants = drained(of.by_tenant.of(&id.0), most);
+        let mut ready = drained(&of.buckets, most).max(tenants).max(own);
         if ready > deadline {
-            let before = of.waiters.tokens_before(place);
+            let before = of.waiters.tokens_before(place, |_| true);
             let own_before = of.waiters.own_tokens_before(place);
+            let of_tenant = |session: usize| self.sessions[session].id.0 == id.0;
+            let tenants_before = of.waiters.tokens_before(place, of_tenant);
             ready = drained(&of.buckets, before + own_cost)
-                .max(drained(of.by_session.of(session), own_before + own_cost));
+                .max(drained(of.by_session.of(id), own_before + own_cost))
+                .max(drained(of.by_tenant.of(&id.0), tenants_before + own_cost));
         }
         if ready > deadline { Err(Refused::TooLate(ready - now)) } else { Ok(()) }
     }
@@ -285,7 +300,7 @@ impl State {
         verdict: Option<Verdict>,
         now: Instant,
     ) -> Aftermath {
-        let Rights { batch, api, tool, ticket } = rights;
+        let Rights { batch, api, tool, ticket, ramp } = rights;
         self.process.used -= 1;
         if let Some(cap) = &mut self.apis[api].cap {
             cap.used -= 1;
@@ -295,8 +310,12 @@ impl State {
         }
         let batch = &mut self.batches[batch];
         batch.cap.used -= 1;
-        self.sessions[batch.session].cap.used -= 1;
+        let session = batch.session;
+        self.sessions[session].cap.used -= 1;
 
+        if let Some(ramp) = ramp {
+            self.apis[api].ramp.leave(ramp, verdict == Some(Verdict::Works));
+        }
         let mut aftermath = Aftermath::default();
         if let Some(verdict) = verdict {
             self.record(api, ticket, verdict, now, &mut aftermath);
@@ -308,63 +327,11 @@ impl State {
             self.turn = (self.turn + 1) % self.apis.len();
             for offset in 0..self.apis.len() {
                 let api = (self.turn + offset) % self.apis.len();
+                self.apis[api].waiters.place_is_free(session);
+                self.apis[api].waiters.tool_is_free(tool);
                 self.grant(api, now, &mut aftermath);
             }
         }
-        aftermath
-    }
-
-    /// Takes in what an attempt says of its API while it still holds its places.
-    pub(super) fn report(
-        &mut self,
-        api: usize,
-        ticket: Option<Ticket>,
-        verdict: Verdict,
-        now: Instant,
-    ) -> Aftermath {
-        let mut aftermath = Aftermath::default();
-        self.record(api, ticket, verdict, now, &mut aftermath);
-        self.grant(api, now, &mut aftermath);
-        aftermath
-    }
-
-    fn record(
-        &mut self,
-        api: usize,
-        ticket: Option<Ticket>,
-        verdict: Verdict,
-        now: Instant,
-        aftermath: &mut Aftermath,
-    ) {
-        let of = &mut self.apis[api];
-        let (Some(breaker), Some(ticket)) = (&mut of.breaker, ticket) else {
-            return;
-        };
-        let Some(change) = breaker.record(ticket, verdict, now) else {
-            return;
-        };
-        if let Change::Opened(barred) = change {
-            let barred = of.paused(barred, now);
-            for key in of.waiters.clear() {
-                let waiter = &mut self.waiters[key];
-                waiter.answer = Some(Err(Refused::Barred(barred)));
-                aftermath.woken.extend(waiter.waker.take());
-            }
-        }
-        aftermath.change = of.name.clone().map(|name| (name, change));
-    }
-
-    /// Grants nothing at that API for `wait`, or the longest pause where that is
-    /// shorter. What time allowed until now, and nobody has looked at yet, is granted
-    /// where the pause is over already.
-    pub(super) fn pause(&mut self, api: &ApiName, wait: Duration, now: Instant) -> Aftermath {
-        let mut aftermath = Aftermath::default();
-        let Some(&api) = self.api_keys.get(api) else {
-            return aftermath;
-        };
-        let of = &mut self.apis[api];
-        of.paused_until = of.paused_until.max(now.checked_add(wait.min(of.pause_max)));
-        self.grant(api, now, &mut aftermath);
         aftermath
     }
 
@@ -395,32 +362,5 @@ impl State {
             }
         }
         aftermath.woken
-    }
-}
-
-#[cfg(test)]
-impl State {
-    pub(super) fn open_sessions(&self) -> usize {
-        assert_eq!(self.sessions.len(), self.session_keys.len());
-        self.sessions.len()
-    }
-
-    pub(super) fn breaker_of(&self, api: &ApiName) -> crate::limits::breaker::Status {
-        let breaker = self.apis[self.api_keys[api]].breaker.as_ref();
-        breaker.unwrap().status(crate::clock::now())
-    }
-
-    /// No cap is exceeded, and nobody waits who could run.
-    pub(super) fn check_invariants(&mut self) {
-        assert!(self.process.used <= self.process.max);
-        assert!(self.batches.iter().all(|(_, batch)| batch.cap.used <= batch.cap.max));
-        assert!(self.sessions.iter().all(|(_, session)| session.cap.used <= session.cap.max));
-        assert!(self.apis.iter().flat_map(|api| &api.cap).all(|cap| cap.used <= cap.max));
-        let queued = self.waiters.iter().filter(|(_, waiter)| waiter.answer.is_none());
-        assert_eq!(queued.count(), self.apis.iter().map(|api| api.waiters.len()).sum::<usize>());
-        let now = crate::clock::now();
-        for api in 0..self.apis.len() {
-            assert!(!matches!(self.next(api, now), grants::Next::Waiter(_)), "could run and waits");
-        }
     }
 }

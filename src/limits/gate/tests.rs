@@ -1,7 +1,9 @@
-use std::{future::Future, task::Waker};
+use std::{future::Future, num::NonZeroUsize, task::Waker};
 
 use super::*;
+use crate::limits::{Rate, breaker};
 
+mod aside;
 mod breakers;
 mod caps;
 #[cfg(feature = "shuttle")]

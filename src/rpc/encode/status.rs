@@ -95,6 +95,7 @@ fn bucket(bucket: &BucketStatus, tenant: &Tenant) -> v1::BucketStatus {
     let scope = match bucket.per {
         Per::Api => v1::BucketScope::Api,
         Per::Session => v1::BucketScope::Session,
+        Per::Tenant => v1::BucketScope::Tenant,
     };
     let lowest: Vec<_> = bucket.lowest.iter().filter_map(|of| level(of, tenant)).collect();
     v1::BucketStatus {
@@ -114,6 +115,7 @@ fn level(level: &Level, tenant: &Tenant) -> Option<v1::BucketLevel> {
         Whose::Session(of, session) => {
             (of == tenant).then(|| cut(session.as_str(), NAME_BYTES_MAX))?
         }
+        Whose::Tenant(of) => (of == tenant).then(|| cut(of.as_str(), NAME_BYTES_MAX))?,
     };
     let next_token = some(level.next_token);
     Some(v1::BucketLevel { owner, level: level.tokens, next_token })

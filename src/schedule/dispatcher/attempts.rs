@@ -104,8 +104,12 @@ impl Dispatcher {
             return;
         };
         // An upstream that asks to be left alone is left alone by everyone.
-        if let Err(backend::Error { retry_after: Some(wait), .. }) = answer {
-            self.scope.pause(&tool.api, *wait);
+        let pause = match answer {
+            Ok(reply) => reply.pause,
+            Err(error) => error.retry_after.or(error.pause),
+        };
+        if let Some(wait) = pause {
+            self.scope.pause(&tool.api, wait);
         }
         let verdict = match answer {
             Ok(_) => Some(Verdict::Works),

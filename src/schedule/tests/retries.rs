@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Tools that are tried again by the default policy, changed so.
-fn resilient(
+pub(super) fn resilient(
     settings: Settings,
     tools: &[(&'static str, Script)],
     change: impl FnOnce(&mut retry::Settings),

@@ -3,7 +3,10 @@
 use std::num::NonZeroU32;
 
 use super::{Aftermath, Cap, Place, Rights, State};
-use crate::{clock::Instant, limits::gate::api::ready};
+use crate::{
+    clock::Instant,
+    limits::gate::{api::ready, queue::Lack},
+};
 
 /// Who is next at an API.
 pub(super) enum Next {
@@ -12,6 +15,28 @@ pub(super) enum Next {
     At(Instant),
     /// Nobody before places are given back.
     Nobody,
+}
+
+/// What a look at a session shows.
+enum Look {
+    Ready(usize),
+    /// Its head lacks what all share, and keeps its place for it.
+    LacksShared(Instant),
+    /// It lacks what is its own, or a place of its tools.
+    LacksOwn {
+        lacks: Vec<(Lack, Option<Instant>)>,
+        lacks_place: bool,
+    },
+}
+
+/// The waiter of a session that goes first among those that have room, and what
+/// keeps others of it from having any.
+#[derive(Default)]
+pub(super) struct Head {
+    pub(super) first: Option<(usize, NonZeroU32)>,
+    full_tools: Vec<usize>,
+    /// A place of the session's own, or of one of its batches.
+    lacks_place: bool,
 }
 
 impl State {
@@ -47,42 +72,102 @@ impl State {
         of.throttled.set(alarm.is_some(), now);
     }
 
+    /// Who is next at `api`. Those that are looked at and lack what is their own stand
+    /// aside from then on, so that nobody is looked at again before something has
+    /// changed for him.
     pub(super) fn next(&mut self, api: usize, now: Instant) -> Next {
         if self.is_full(api, now) || self.apis[api].waiters.len() == 0 {
             return Next::Nobody;
         }
-        let mut soonest: Option<Instant> = None;
-        let mut at = None;
-        while let Some(turn) = self.apis[api].waiters.session_after(at) {
-            let session = turn.1;
-            at = Some(turn);
-            let Some((waiter, cost)) = self.first_of(api, session) else {
-                continue;
-            };
-            if let Some(ready) = self.shared_ready(api, cost, now) {
-                return Next::At(ready);
-            }
-            match self.own_ready(api, session, cost) {
-                Some(own) => soonest = Some(soonest.map_or(own, |other| other.min(own))),
-                None => return Next::Waiter(waiter),
+        self.apis[api].waiters.open_due(now);
+        let mut shared = None;
+        while let Some(session) = self.apis[api].waiters.first_session() {
+            match self.look(api, session, now) {
+                Look::Ready(waiter) => return Next::Waiter(waiter),
+                Look::LacksShared(until) => {
+                    shared = Some(until);
+                    break;
+                }
+                Look::LacksOwn { lacks, lacks_place } => {
+                    self.apis[api].waiters.stand_aside(session, lacks, lacks_place);
+                }
             }
         }
-        soonest.map_or(Next::Nobody, Next::At)
+        let own = self.apis[api].waiters.next_alarm();
+        let next = shared.map_or(own, |shared| Some(own.map_or(shared, |own| own.min(shared))));
+        next.map_or(Next::Nobody, Next::At)
     }
 
-    /// The waiter of a session that goes first among those that have room.
-    pub(super) fn first_of(&self, api: usize, session: usize) -> Option<(usize, NonZeroU32)> {
+    /// What the waiter of a session that goes first lacks, if anything.
+    fn look(&mut self, api: usize, session: usize, now: Instant) -> Look {
+        #[cfg(test)]
+        {
+            self.looks += 1;
+        }
+        let Head { first, full_tools, lacks_place } = self.head_of(api, session);
+        let lacks_own = |own: Option<(Lack, Instant)>| {
+            let tools = full_tools.into_iter().map(|tool| (Lack::Tool(tool), None));
+            let own = own.map(|(lack, until)| (lack, Some(until)));
+            Look::LacksOwn { lacks: tools.chain(own).collect(), lacks_place }
+        };
+        let Some((waiter, cost)) = first else {
+            return lacks_own(None);
+        };
+        if let Some(own) = self.own_lack(api, session, cost, now) {
+            return lacks_own(Some(own));
+        }
+        self.shared_ready(api, cost, now).map_or(Look::Ready(waiter), Look::LacksShared)
+    }
+
+    pub(super) fn head_of(&self, api: usize, session: usize) -> Head {
+        let mut head = Head::default();
         if self.sessions[session].cap.is_full() {
-            return None;
+            head.lacks_place = true;
+            return head;
         }
         let waiters = &self.apis[api].waiters;
-        waiters.batches(session).filter(|batch| !self.batches[*batch].cap.is_full()).find_map(
-            |batch| {
-                waiters.first(session, batch, |tool| {
-                    !self.tools[tool].as_ref().is_some_and(Cap::is_full)
-                })
-            },
-        )
+        let has_room = |tool: usize| !self.tools[tool].as_ref().is_some_and(Cap::is_full);
+        for batch in waiters.batches(session) {
+            if self.batches[batch].cap.is_full() {
+                head.lacks_place = true;
+                continue;
+            }
+            head.first = waiters.first(session, batch, has_room, &mut head.full_tools);
+            if head.first.is_some() {
+                break;
+            }
+        }
+        head.full_tools.sort_unstable();
+        head.full_tools.dedup();
+        head
+    }
+
+    /// Which tokens of the session's or its tenant's own there are too few of, and
+    /// until when; or who goes before it who lacks the same.
+    pub(super) fn own_lack(
+        &mut self,
+        api: usize,
+        session: usize,
+        cost: NonZeroU32,
+        now: Instant,
+    ) -> Option<(Lack, Instant)> {
+        let id = &self.sessions[session].id;
+        let of = &mut self.apis[api];
+        let (buckets, is_shared) = of.by_session.found(id);
+        let lack = if is_shared { Lack::Sessions } else { Lack::Session(session) };
+        let is_behind = is_shared && of.waiters.is_behind(&lack, session);
+        if let Some(until) = ready(buckets, cost).or(is_behind.then_some(now)) {
+            return Some((lack, until));
+        }
+        let (buckets, is_shared) = of.by_tenant.found(&id.0);
+        if buckets.is_empty() {
+            return None;
+        }
+        let lack = if is_shared { Lack::Tenants } else { Lack::Tenant(id.0.clone()) };
+        // A costly call is not starved by cheap ones of its tenant's other sessions.
+        let is_behind = of.waiters.is_behind(&lack, session);
+        let until = ready(buckets, cost).or(is_behind.then_some(now))?;
+        Some((lack, until))
     }
 
     pub(super) fn is_full(&self, api: usize, now: Instant) -> bool {
@@ -96,8 +181,8 @@ impl State {
             && !self.tools[tool].as_ref().is_some_and(Cap::is_full)
     }
 
-    /// When the API is not paused and the buckets that all share have so many
-    /// tokens; `None` where at once.
+    /// When the API is not paused, no longer only starts after a pause, and the
+    /// buckets that all share have so many tokens; `None` where at once.
     pub(super) fn shared_ready(
         &self,
         api: usize,
@@ -105,18 +190,8 @@ impl State {
         now: Instant,
     ) -> Option<Instant> {
         let of = &self.apis[api];
-        ready(&of.buckets, cost).max(of.paused_until.filter(|until| *until > now))
-    }
-
-    /// When the session's own buckets have; `None` where at once.
-    pub(super) fn own_ready(
-        &mut self,
-        api: usize,
-        session: usize,
-        cost: NonZeroU32,
-    ) -> Option<Instant> {
-        let session = &self.sessions[session].id;
-        ready(self.apis[api].by_session.of(session), cost)
+        let paused = of.paused_until.filter(|until| *until > now);
+        ready(&of.buckets, cost).max(paused).max(of.ramp.ready_at(now))
     }
 
     /// Takes everything that an attempt needs; all of it is there.
@@ -133,11 +208,13 @@ impl State {
         let session = &mut self.sessions[batch.session];
         session.cap.used += 1;
         let of = &mut self.apis[api];
-        for bucket in of.buckets.iter().chain(of.by_session.of(&session.id)) {
+        let own = of.by_session.of(&session.id).iter().chain(of.by_tenant.of(&session.id.0));
+        for bucket in of.buckets.iter().chain(own) {
             let was_there = bucket.take(place.cost);
             debug_assert!(was_there, "a token was granted that was not there");
         }
         let ticket = of.breaker.as_mut().map(|breaker| breaker.begin(now));
-        Rights { batch: place.batch, api, tool: place.tool, ticket }
+        let ramp = of.ramp.enter(now);
+        Rights { batch: place.batch, api, tool: place.tool, ticket, ramp }
     }
 }

@@ -101,6 +101,8 @@ pub enum Whose {
     Everyone,
     /// A session of a tenant's.
     Session(Tenant, SessionId),
+    /// A tenant.
+    Tenant(Tenant),
 }
 
 impl From<&Cap> for Usage {
@@ -184,6 +186,12 @@ impl Api {
             kept: 1,
             lowest: vec![Level::of(bucket, Whose::Everyone, now)],
         });
+        let (most, session) = (most.min(LOWEST_MAX), |(tenant, session): &(Tenant, SessionId)| {
+            Whose::Session(tenant.clone(), session.clone())
+        });
+        let tenant = |tenant: &Tenant| Whose::Tenant(tenant.clone());
+        let own = self.by_session.status(Per::Session, session, most, now);
+        let tenants = self.by_tenant.status(Per::Tenant, tenant, most, now);
         let until = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
         ApiStatus {
             name: name.clone(),
@@ -192,7 +200,7 @@ impl Api {
             longest_wait,
             next_grant: until(self.alarm),
             paused: until(self.paused_until).filter(|paused| !paused.is_zero()),
-            buckets: shared.chain(self.by_session.status(most.min(LOWEST_MAX), now)).collect(),
+            buckets: shared.chain(own).chain(tenants).collect(),
             breaker: self.breaker.as_ref().map(|breaker| breaker.status(now)),
         }
     }

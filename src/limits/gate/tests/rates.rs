@@ -171,6 +171,39 @@ async fn a_sessions_tokens_outlive_its_batches() {
     drop(ask(&open(&gate, "a"), "crm").waiting());
 }
 
+fn open_for(gate: &Gate, tenant: &str, of: &str) -> Arc<Scope> {
+    gate.open(&Tenant::try_new(tenant).unwrap(), &session(of))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sessions_of_a_tenant_share_its_tokens_and_no_other_tenant_waits_for_them() {
+    let gate = gate(rated("crm", "1/s", Per::Tenant));
+    let (a, b) = (open_for(&gate, "one", "a"), open_for(&gate, "one", "b"));
+    let other = open_for(&gate, "other", "a");
+    drop(ask(&a, "crm").granted());
+    let waits = vec![
+        (0, ask(&a, "crm").waiting()),
+        (1, ask(&a, "crm").waiting()),
+        (2, ask(&b, "crm").waiting()),
+        (3, ask(&other, "crm").waiting()),
+    ];
+    // Fair within the tenant, too.
+    assert_eq!(drain(waits, S(5)).await, [(3, S(0)), (0, S(1)), (2, S(2)), (1, S(3))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_its_tenants_tokens_cannot_reach_is_told_at_once() {
+    let gate = gate(rated("crm", "1/s", Per::Tenant));
+    let (a, b) = (open_for(&gate, "one", "a"), open_for(&gate, "one", "b"));
+    let other = open_for(&gate, "other", "a");
+    drop((ask(&a, "crm").granted(), ask(&other, "crm").granted()));
+    let _waits = [ask(&a, "crm").waiting(), ask(&a, "crm").waiting()];
+    let by = |at: Duration| move |request: &mut Request<'_>| request.deadline = clock::now() + at;
+    assert_eq!(ask_for(&b, "crm", by(MS(1900))).refused(), Refused::TooLate(S(2)));
+    drop(ask_for(&b, "crm", by(S(2))).waiting());
+    drop(ask_for(&other, "crm", by(S(1))).waiting());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_throttled_api_eats_no_place_of_the_process() {
     let mut settings = settings(vec![rated("slow", "1/s", Per::Api), api("fast")]);
@@ -190,6 +223,36 @@ async fn a_pause_holds_everyone_and_is_never_made_shorter() {
     batch.pause(&name("crm"), S(2));
     let waits = vec![(0, ask(&batch, "crm").waiting())];
     assert_eq!(drain(waits, S(9)).await, [(0, S(5))]);
+}
+
+/// Incident 5: after a pause one caller finds out for all whether it is over.
+#[tokio::test(start_paused = true)]
+async fn a_storm_is_asked_by_one_after_each_pause_and_everyone_is_served_after_it() {
+    let gate = gate(api("crm"));
+    let batch = open(&gate, "s");
+    let (start, recovers_at) = (clock::now(), clock::now() + MS(4500));
+    let refusals = std::cell::Cell::new(0);
+    let call = async || loop {
+        let permit = match ask(&batch, "crm") {
+            Asked::Granted(permit) => permit,
+            Asked::Waiting(wait) => wait.await.unwrap(),
+            Asked::Refused(refused) => panic!("{refused:?}"),
+        };
+        tokio::time::sleep(MS(20)).await;
+        if clock::now() >= recovers_at {
+            return permit.end(Some(Verdict::Works));
+        }
+        refusals.set(refusals.get() + 1);
+        batch.pause(&name("crm"), S(1));
+        permit.end(None);
+    };
+    let calls: FuturesUnordered<_> = (0..100).map(|_| call()).collect();
+    calls.collect::<Vec<_>>().await;
+    // Everyone who came at first, and one more each second.
+    assert_eq!(refusals.get(), 100 + 4);
+    let over = clock::now() - start;
+    assert!(over < S(5) + MS(400), "{over:?}");
+    assert_eq!((gate.in_flight(), gate.waiting()), (0, 0));
 }
 
 /// An upstream that answers `Retry-After: 0` just when a token came back: the

@@ -94,7 +94,7 @@ async fn of_many_buckets_those_with_the_fewest_tokens_are_shown() {
     let bucket = gate.status(3).apis[0].buckets[0].clone();
     let shown = |level: &Level| match &level.whose {
         Whose::Session(_, session) => (session.to_string(), level.tokens, level.next_token),
-        Whose::Everyone => panic!("a session's bucket is nobody's"),
+        other => panic!("a session's bucket is {other:?}'s"),
     };
     let lowest: Vec<_> = bucket.lowest.iter().map(shown).collect();
     let row = |session: &str, tokens| (session.to_owned(), tokens, Some(secs(1)));

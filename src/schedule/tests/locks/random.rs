@@ -30,7 +30,7 @@ impl Backend for Careful {
             }
             tokio::time::sleep(MS(takes)).await;
             *present.lock().unwrap().get_mut(&key).unwrap() -= step;
-            Ok(Reply { content: Vec::new() })
+            Ok(Reply::new(Vec::new()))
         })
     }
 }

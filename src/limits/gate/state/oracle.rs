@@ -1,0 +1,82 @@
+//! The rules as they stand, for tests: everybody is looked at, whatever is known of
+//! him.
+
+use super::State;
+use crate::{
+    clock::Instant,
+    limits::gate::{api::ready, queue::Queue},
+    model::ApiName,
+};
+
+impl State {
+    pub(in crate::limits::gate) fn open_sessions(&self) -> usize {
+        assert_eq!(self.sessions.len(), self.session_keys.len());
+        self.sessions.len()
+    }
+
+    pub(in crate::limits::gate) fn breaker_of(
+        &self,
+        api: &ApiName,
+    ) -> crate::limits::breaker::Status {
+        let breaker = self.apis[self.api_keys[api]].breaker.as_ref();
+        breaker.unwrap().status(crate::clock::now())
+    }
+
+    /// No cap is exceeded, and nobody waits who could run.
+    pub(in crate::limits::gate) fn check_invariants(&mut self) {
+        self.check_invariants_but(|_, _| false);
+    }
+
+    /// As before, of those who do not stand aside for tokens: they are looked at when
+    /// time has brought them, also where a place that was given away meanwhile has
+    /// brought another call of theirs to the head.
+    pub(in crate::limits::gate) fn check_invariants_but_for_tokens(&mut self) {
+        self.check_invariants_but(|queue, session| queue.stands_aside_for_tokens(session));
+    }
+
+    fn check_invariants_but(&mut self, is_out: impl Fn(&Queue, usize) -> bool) {
+        assert!(self.process.used <= self.process.max);
+        assert!(self.batches.iter().all(|(_, batch)| batch.cap.used <= batch.cap.max));
+        assert!(self.sessions.iter().all(|(_, session)| session.cap.used <= session.cap.max));
+        assert!(self.apis.iter().flat_map(|api| &api.cap).all(|cap| cap.used <= cap.max));
+        let queued = self.waiters.iter().filter(|(_, waiter)| waiter.answer.is_none());
+        assert_eq!(queued.count(), self.apis.iter().map(|api| api.waiters.len()).sum::<usize>());
+        let now = crate::clock::now();
+        for api in 0..self.apis.len() {
+            assert!(!self.somebody_could_run(api, now, &is_out), "could run and waits");
+            // Whoever waits for time alone is woken by it.
+            let next = self.apis[api].waiters.next_alarm().filter(|_| !self.is_full(api, now));
+            assert!(next.is_none_or(|next| self.apis[api].alarm.is_some_and(|set| set <= next)));
+        }
+    }
+
+    /// Looks at everyone in turn, as if nobody stood aside.
+    fn somebody_could_run(
+        &mut self,
+        api: usize,
+        now: Instant,
+        is_out: impl Fn(&Queue, usize) -> bool,
+    ) -> bool {
+        if self.is_full(api, now) {
+            return false;
+        }
+        let mut tenants_behind = Vec::new();
+        for session in self.apis[api].waiters.sessions_in_turn() {
+            if is_out(&self.apis[api].waiters, session) {
+                continue;
+            }
+            let Some((_, cost)) = self.head_of(api, session).first else { continue };
+            let id = self.sessions[session].id.clone();
+            let of = &mut self.apis[api];
+            if ready(of.by_session.of(&id), cost).is_some() || tenants_behind.contains(&id.0) {
+                continue;
+            }
+            if ready(of.by_tenant.of(&id.0), cost).is_some() {
+                tenants_behind.push(id.0);
+                continue;
+            }
+            return self.shared_ready(api, cost, now).is_none();
+        }
+        false
+    }
+}

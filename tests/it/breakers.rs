@@ -1,0 +1,245 @@
+//! Breakers and quotas, by the log of the API that fails, recovers, or says that
+//! it has had enough.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sidecall::proto::v1::{
+    FailureCode, FailureOrigin, Outcome, RetryAdvice, Source, batch_event::Event,
+};
+
+use crate::support::{Gate, Reply, Turn, World, events::Running, tools::base_with_api};
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Opens with the third failure in a row, for a moment, and no attempt is made
+/// again.
+const FRAGILE: &str = "breaker: {failures: 3, open: 300ms}, retry: {attempts: 1}";
+
+fn reads(prefix: &str, count: usize) -> Turn {
+    let read =
+        |n| (format!("{prefix}-{n}"), "read".to_owned(), format!(r#"{{"id":"{prefix}-{n}"}}"#));
+    Turn::of((0..count).map(read))
+}
+
+/// Sends the turn until the breaker lets it through: until an attempt of it begins.
+async fn let_through(world: &World, turn: &Turn) -> Running {
+    loop {
+        let mut running = world.send(turn).await.unwrap();
+        let is_decided =
+            |event: &Event| matches!(event, Event::Started(_) | Event::CallFinished(_));
+        if let Event::Started(_) = running.until(is_decided).await {
+            return running;
+        }
+    }
+}
+
+/// Fails until the switch is set.
+fn fails_until(world: &World, is_up: &Arc<AtomicBool>, how: Reply) {
+    let is_up = Arc::clone(is_up);
+    world.peer.script("GET /read/*", move |_| match is_up.load(Ordering::SeqCst) {
+        true => Reply::json("{}"),
+        false => how.clone(),
+    });
+}
+
+#[tokio::test]
+async fn an_api_that_fails_is_left_alone_until_one_probe_succeeds() {
+    for how in [Reply::text(503, "down"), Reply::text(500, "boom"), Reply::cut()] {
+        let world = World::start(&base_with_api(FRAGILE)).await;
+        let is_up = Arc::default();
+        fails_until(&world, &is_up, how);
+        assert_eq!(world.run(&reads("down", 3)).await.count(Outcome::Failed), 3);
+
+        let barred = world.run(&reads("barred", 20).session("other")).await;
+        let failure = barred.failure("barred-7");
+        assert_eq!((failure.code(), failure.attempts), (FailureCode::Unavailable, 0));
+        assert_eq!(
+            (failure.origin(), failure.retry()),
+            (FailureOrigin::Sidecall, RetryAdvice::After)
+        );
+        assert!(failure.message.contains("its last 3 calls failed"), "{}", failure.message);
+        let after: Duration = failure.retry_after.unwrap().try_into().unwrap();
+        assert!(after <= ms(300), "{after:?}");
+        assert_eq!(world.peer.log().len(), 3, "none of the twenty came");
+
+        // Still down when its time is over: one of them learns it for all.
+        let probed = let_through(&world, &reads("probe", 20)).await.finish().await;
+        assert_eq!(probed.count(Outcome::Failed), 20);
+        assert_eq!(world.peer.log().len(), 4);
+
+        is_up.store(true, Ordering::SeqCst);
+        let back = let_through(&world, &reads("back", 20)).await.finish().await;
+        assert_eq!(back.count(Outcome::Succeeded), 20);
+        assert_eq!(world.peer.log().len(), 24);
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_others_wait_while_one_probes() {
+    let world = World::start(&base_with_api(FRAGILE)).await;
+    let gate = Gate::closed();
+    world.peer.on("GET /read/down-0", Reply::text(503, ""));
+    world.peer.on("GET /read/down-1", Reply::text(503, ""));
+    world.peer.on("GET /read/down-2", Reply::text(503, ""));
+    world.peer.on("GET /read/probe-0", Reply::json("{}").behind(&gate));
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    world.run(&reads("down", 3)).await;
+    let probe = let_through(&world, &reads("probe", 1)).await;
+    let others = world.send(&reads("other", 5)).await.unwrap();
+    // One whose time is over before anything comes of the probe is not kept.
+    let hasty = world.run(&reads("hasty", 1).call_timeout(ms(50))).await;
+    hasty.assert_failed("hasty-0", FailureCode::DeadlineExceeded, &["before its turn came"]);
+    assert_eq!(world.peer.log().len(), 4);
+    gate.open();
+    probe.finish().await.assert_succeeded("probe-0", "{}");
+    assert_eq!(others.finish().await.count(Outcome::Succeeded), 5);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_probe_whose_caller_goes_away_is_followed_by_another() {
+    let world = World::start(&base_with_api(FRAGILE)).await;
+    for n in 0..3 {
+        world.peer.on(&format!("GET /read/down-{n}"), Reply::text(503, ""));
+    }
+    world.peer.on("GET /read/probe-0", Reply::hang());
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    world.run(&reads("down", 3)).await;
+    let probe = let_through(&world, &reads("probe", 1)).await;
+    let next = world.send(&reads("next", 1)).await.unwrap();
+    probe.hang_up();
+    next.finish().await.assert_succeeded("next-0", "{}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn refusals_and_throttles_never_open_it() {
+    let world = World::start(&base_with_api(FRAGILE)).await;
+    world.peer.on("GET /read/ok-0", Reply::json("{}"));
+    for (status, code) in [
+        (404, FailureCode::ToolError),
+        (409, FailureCode::Conflict),
+        (401, FailureCode::BackendError),
+        (429, FailureCode::RateLimited),
+    ] {
+        for turn in 0..4 {
+            let prefix = format!("{status}-{turn}");
+            world.peer.on(&format!("GET /read/{prefix}-0"), Reply::text(status, ""));
+            let ran = world.run(&reads(&prefix, 1)).await;
+            ran.assert_failed(&format!("{prefix}-0"), code, &[]);
+        }
+    }
+    world.run(&reads("ok", 1)).await.assert_succeeded("ok-0", "{}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_api_without_a_breaker_is_always_asked() {
+    let world = World::start(&base_with_api("breaker: off, retry: {attempts: 1}")).await;
+    world.peer.on("GET /read/*", Reply::text(503, ""));
+    for n in 0..15 {
+        world.run(&reads(&format!("r{n}"), 1)).await;
+    }
+    assert_eq!(world.peer.log().len(), 15);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_fallback_stands_for_what_is_not_asked() {
+    let yaml = base_with_api(FRAGILE).replace("  read:\n", "  read:\n    fallback: {old: true}\n");
+    let world = World::start(&yaml).await;
+    world.peer.on("GET /read/*", Reply::text(503, ""));
+    world.run(&reads("down", 3)).await;
+    let ran = world.run(&reads("barred", 1)).await;
+    ran.assert_succeeded("barred-0", r#"{"old":true}"#);
+    assert_eq!(ran.result("barred-0").source(), Source::Fallback);
+    assert_eq!(world.peer.log().len(), 3);
+    world.end().await;
+}
+
+/// Whatever says that nothing of the quota is left, also beside a success: the
+/// next call waits for it, or is told so.
+#[tokio::test]
+async fn an_api_whose_quota_is_used_up_is_left_alone_until_it_is_there_again() {
+    let now = std::time::SystemTime::now() + Duration::from_secs(2);
+    let moment = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().to_string();
+    let of = |status, headers: &[(&str, &str)]| {
+        let mut reply = match status {
+            200 => Reply::json("{}"),
+            _ => Reply::text(status, ""),
+        };
+        for (name, value) in headers {
+            reply = reply.header(name, value);
+        }
+        reply
+    };
+    for (last, is_known) in [
+        // First, since it names a moment.
+        (of(200, &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", &moment)]), true),
+        (of(200, &[("RateLimit", "\"burst\";r=0;t=1, \"day\";r=99;t=9999")]), true),
+        (of(404, &[("RateLimit", "\"burst\";r=0;t=1")]), true),
+        (of(200, &[("RateLimit-Remaining", "0"), ("RateLimit-Reset", "1")]), true),
+        (of(200, &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "1")]), true),
+        (of(429, &[("RateLimit", "\"burst\";r=0;t=1")]), true),
+        (of(200, &[("RateLimit", "\"burst\";r=0;t=soon")]), false),
+        (of(200, &[("RateLimit", "\"burst\";r=1;t=1")]), false),
+        (of(200, &[("X-RateLimit-Remaining", "0")]), false),
+    ] {
+        let world = World::start(&base_with_api("retry: {attempts: 1}")).await;
+        world.peer.on("GET /read/last-0", last.clone());
+        world.peer.on("GET /read/*", Reply::json("{}"));
+        world.run(&reads("last", 1)).await;
+        let hasty = world.run(&reads("hasty", 1).session("other").call_timeout(ms(200))).await;
+        if is_known {
+            hasty.assert_failed("hasty-0", FailureCode::RateLimited, &["was not sent"]);
+            let patient = world.run(&reads("patient", 1).session("other")).await;
+            patient.assert_succeeded("patient-0", "{}");
+            let log = world.peer.log();
+            assert_eq!(log.len(), 2, "{last:?}");
+            assert!(log[1].at - log[0].at >= ms(900), "{last:?}: {:?}", log[1].at - log[0].at);
+        } else {
+            hasty.assert_succeeded("hasty-0", "{}");
+        }
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_date_in_retry_after_counts_from_the_answers_own_clock() {
+    let world = World::start(&base_with_api("retry: {attempts: 2, base: 1ms}")).await;
+    let is_up = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_up);
+    world.peer.script("GET /read/*", move |_| match seen.swap(true, Ordering::SeqCst) {
+        true => Reply::json("{}"),
+        false => Reply::text(429, "slow down")
+            .header("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .header("Retry-After", "Sun, 06 Nov 1994 08:49:39 GMT"),
+    });
+    let ran = world.run(&reads("r", 1)).await;
+    ran.assert_succeeded("r-0", "{}");
+    let log = world.peer.log();
+    assert!(log[1].at - log[0].at >= ms(2000), "{:?}", log[1].at - log[0].at);
+    assert!(log[1].at - log[0].at < ms(10_000), "no clock of ours was taken for theirs");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_pause_is_heeded_no_longer_than_the_settings_allow() {
+    let world = World::start(&base_with_api("retry: {attempts: 1}, pause_max: 300ms")).await;
+    world.peer.on("GET /read/busy-0", Reply::text(429, "").header("Retry-After", "86400"));
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    world.run(&reads("busy", 1)).await;
+    world.run(&reads("next", 1)).await.assert_succeeded("next-0", "{}");
+    let log = world.peer.log();
+    assert!(log[1].at - log[0].at >= ms(300), "{:?}", log[1].at - log[0].at);
+    world.end().await;
+}
