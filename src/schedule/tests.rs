@@ -35,6 +35,7 @@ mod random_writes;
 mod rates;
 mod retries;
 mod sharing;
+mod watching;
 
 /// What a tool does when it is called.
 #[derive(Clone, Debug)]

@@ -68,28 +68,6 @@ async fn what_a_turn_did_is_measured() {
 }
 
 #[tokio::test]
-async fn a_breaker_that_opens_is_seen() {
-    let yaml = base_with(
-        "listen:\n  unix: {path: '{folder}/sidecall.sock'}\n  tcp: 127.0.0.1:0\n  \
-         admin: 127.0.0.1:0\n",
-    );
-    let breaker = "url: \"{peer}\", retry: {attempts: 1}";
-    let world = World::start(&yaml.replace("url: \"{peer}\"", breaker)).await;
-    world.peer.on("GET /read/*", Reply::text(503, "no"));
-    let state = "sidecall_breaker_state{otel_scope_name=\"sidecall\",sidecall_api=\"crm\"}";
-    let state = |text: String| {
-        let line = text.lines().find(|line| line.starts_with(state));
-        line.unwrap_or_else(|| panic!("{text}")).rsplit(' ').next().unwrap().to_owned()
-    };
-    assert_eq!(state(get(&world, "/metrics").await), "0");
-    // As many in a row as open it where nothing is said of it.
-    let calls = (0..10).map(|n| (n.to_string(), "read".to_owned(), format!(r#"{{"id":"{n}"}}"#)));
-    world.run(&Turn::of(calls)).await;
-    assert_eq!(state(get(&world, "/metrics").await), "2");
-    world.end().await;
-}
-
-#[tokio::test]
 async fn each_metric_has_its_sentence() {
     let world = world().await;
     world.peer.on("GET /read/*", Reply::json("{}"));
