@@ -2,14 +2,16 @@
 //!
 //! The first line is the result that every call comes to; a line that begins
 //! with `!` makes the turn ordered. Every other line is a call:
-//! `tool|depends_on,…|after,…|input`.
+//! `tool|depends_on,…|after,…|input`. Tools that begin with `w` keep block order;
+//! of others what follows a `:` in the name is what they read, or write after a
+//! `!`, with `*` for what is not known.
 #![no_main]
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use libfuzzer_sys::fuzz_target;
 use sidecall::{
-    model::{CallId, Content, Json, Ordering, ToolName},
+    model::{Access, ApiName, CallId, Claim, ClaimKey, Content, Json, Ordering, ToolName},
     plan::{self, Call, Plan, Whole},
 };
 
@@ -46,6 +48,8 @@ struct Said<'a> {
     depends_on: Vec<String>,
     after: Vec<ToolName>,
     input: Option<Json>,
+    turn: Option<ApiName>,
+    claims: Vec<Claim>,
 }
 
 impl<'a> Said<'a> {
@@ -60,6 +64,8 @@ impl<'a> Said<'a> {
             depends_on: names(depends_on).map(str::to_owned).collect(),
             after: names(after).filter_map(|name| ToolName::try_new(name).ok()).collect(),
             input: Json::try_new(input).ok(),
+            turn: tool.starts_with('w').then(|| ApiName::try_new("api").ok()).flatten(),
+            claims: tool.split(':').skip(1).take(4).map(claim).collect(),
         }
     }
 
@@ -71,10 +77,22 @@ impl<'a> Said<'a> {
             depends_on: &self.depends_on,
             after: &self.after,
             references: true,
-            turn: None,
-            claims: &[],
+            turn: self.turn.as_ref(),
+            claims: &self.claims,
         }
     }
+}
+
+fn claim(text: &str) -> Claim {
+    let (access, name) = match text.strip_prefix('!') {
+        Some(name) => (Access::Write, name),
+        None => (Access::Read, text),
+    };
+    let key = match name.contains('*') {
+        true => ClaimKey::Unknown(name.split('*').map(Arc::from).collect()),
+        false => ClaimKey::Known(name.into()),
+    };
+    Claim { key, access }
 }
 
 fn check(plan: &Plan, count: usize) {

@@ -184,22 +184,7 @@ fn edges_are_few_however_many_calls_touch_the_same() {
                 vec![Claim { key, access: if is_write { Access::Write } else { Access::Read } }]
             })
             .collect();
-        let ids: Vec<CallId> = (1..=count).map(CallId::positional).collect();
-        let calls: Vec<Call<'_>> = ids
-            .iter()
-            .zip(&claims)
-            .map(|(id, claims)| Call {
-                id,
-                tool: "t",
-                input: None,
-                depends_on: &[],
-                after: &[],
-                references: false,
-                turn: None,
-                claims,
-            })
-            .collect();
-        let plan = build(&calls, Ordering::Free);
+        let plan = plan_of(&claims);
         assert!(plan.edges.len() <= most * count, "{what}: {} edges", plan.edges.len());
         // Those that may conflict keep block order, whatever was left out.
         let mut follows = vec![vec![false; count]; count];
@@ -217,4 +202,20 @@ fn edges_are_few_however_many_calls_touch_the_same() {
             }
         }
     }
+}
+
+/// Of calls that say nothing but what they claim.
+fn plan_of(claims: &[Vec<Claim>]) -> Plan {
+    let ids: Vec<CallId> = (1..=claims.len()).map(CallId::positional).collect();
+    let calls = ids.iter().zip(claims).map(|(id, claims)| Call {
+        id,
+        tool: "t",
+        input: None,
+        depends_on: &[],
+        after: &[],
+        references: false,
+        turn: None,
+        claims,
+    });
+    build(&calls.collect::<Vec<_>>(), Ordering::Free)
 }
