@@ -16,6 +16,7 @@ use sidecall::{
     format::teach,
     model::FailureCode,
     proto,
+    telemetry::names,
 };
 
 /// Every page that a reader may land on.
@@ -166,4 +167,45 @@ fn every_rpc_is_on_its_page() {
 fn the_text_that_teaches_references_is_quoted_as_it_is() {
     let text = page("docs/plan-and-references.md");
     assert!(text.contains(teach::REFERENCES), "docs/plan-and-references.md quotes an older text");
+}
+
+/// What Prometheus calls a metric, without what it adds for the parts of a
+/// histogram and for counters.
+fn in_prometheus(metric: &names::Metric) -> String {
+    let name = metric.name.replace('.', "_");
+    match metric.unit {
+        "s" => name + "_seconds",
+        "By" => name + "_bytes",
+        _ => name,
+    }
+}
+
+#[test]
+fn every_metric_and_label_of_the_dashboard_and_the_alerts_exists() {
+    let metrics: BTreeSet<String> = names::METRICS.iter().map(in_prometheus).collect();
+    let labels: BTreeSet<String> = [
+        names::attribute::TOOL_NAME,
+        names::attribute::API,
+        names::attribute::WAIT_KIND,
+        names::attribute::STAGE,
+        names::attribute::RPC_METHOD,
+    ]
+    .into_iter()
+    .map(|name| name.replace('.', "_"))
+    .collect();
+    let mut shown = BTreeSet::new();
+    for path in ["deploy/observability/dashboard.json", "deploy/observability/alerts.yaml"] {
+        let text = page(path);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let ours = ["sidecall_", "gen_ai_", "rpc_"];
+        for word in words.filter(|word| ours.iter().any(|prefix| word.starts_with(prefix))) {
+            let ends = ["_bucket", "_sum", "_count", "_total"];
+            let base = ends.iter().find_map(|end| word.strip_suffix(end));
+            let metric = base.into_iter().chain([word]).find(|name| metrics.contains(*name));
+            assert!(metric.is_some() || labels.contains(word), "{path}: there is no {word}");
+            shown.extend(metric.map(str::to_owned));
+        }
+    }
+    let hidden: Vec<_> = metrics.difference(&shown).collect();
+    assert_eq!(hidden, ["sidecall_call_attempts"], "measured and never shown");
 }
