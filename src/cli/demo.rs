@@ -16,6 +16,7 @@ use super::{
     client::{Client, Error, temporary},
     command,
     follow::{Ran, follow},
+    status,
     terminal::{DrawArgs, Ink, Screen, wrapped},
     waterfall::{Mode, Show, draw, time},
 };
@@ -47,6 +48,7 @@ const CONFIG_ORIGIN: &str = "127.0.0.1:4180";
 const ENRICH: (&str, &str) = ("enrich.json", include_str!("demo/turns/enrich.json"));
 const GATHER: (&str, &str) = ("gather.json", include_str!("demo/turns/gather.json"));
 const FAILURE: (&str, &str) = ("failure.json", include_str!("demo/turns/failure.json"));
+const FILES: (&str, &str) = ("files.json", include_str!("demo/turns/files.json"));
 const STOCK: (&str, &str) = ("stock.json", include_str!("demo/turns/stock.json"));
 const QUOTES: (&str, &str) = ("quotes.json", include_str!("demo/turns/quotes.json"));
 
@@ -118,7 +120,7 @@ fn write_files(directory: &Path, origin: SocketAddr) -> io::Result<PathBuf> {
         return Err(io::Error::other("holds files that the demo did not write"));
     }
     fs::write(&config, config_of(origin))?;
-    for (name, text) in [ENRICH, GATHER, FAILURE, QUOTES, STOCK] {
+    for (name, text) in [ENRICH, GATHER, FAILURE, QUOTES, STOCK, FILES] {
         fs::write(directory.join(name), text)?;
     }
     Ok(config)
@@ -140,7 +142,7 @@ async fn stay(screen: &mut Screen, directory: &Path) -> Result<(), Error> {
          \x20 sidecall run enrich.json --bundle\n\
          \x20 sidecall run quotes.json\n\
          \x20 sidecall run stock.json -v\n\
-         \x20 sidecall status --watch\n\
+         \x20 sidecall run files.json; sidecall status\n\
          \x20 sidecall run enrich.json --json | head\n\
          \x20 sidecall tools --anthropic\n\
          \x20 sidecall run failure.json --references --config sidecall.yaml\n",
@@ -173,6 +175,7 @@ impl Demo<'_> {
         self.too_fast(origin).await?;
         self.at_its_rate().await?;
         self.flaky().await?;
+        self.down().await?;
 
         let faster = draw::faster(loops, at_once, &self.screen.look);
         self.head("What it comes to", "")?;
@@ -294,6 +297,35 @@ impl Demo<'_> {
         let request = turn(STOCK.1);
         let mut show = Show::new(self.screen, Mode::Waterfall).with_figures(true);
         let ran = follow(self.client, request, &mut show).await?;
+        self.expect(ran.is_well());
+        Ok(())
+    }
+
+    /// A breaker opens, is seen, and closes.
+    async fn down(&mut self) -> Result<(), Error> {
+        self.head(
+            "8. An API that is down",
+            "Eight files from the archive, two at once, and it answers nothing but 503. After \
+             three failures in a row its breaker opens: it is left alone, and the calls that \
+             wait for it are answered at once:",
+        )?;
+        let asked = self.turn(turn(FILES.1)).await?.summary;
+        let seen = self.client.rpc.status(v1::StatusRequest::default()).await;
+        let seen = seen.map_err(|status| Error::from(&status))?.into_inner();
+        let archive: Vec<_> = seen.apis.into_iter().filter(|api| api.name == "archive").collect();
+        let is_open = archive.iter().filter_map(|api| api.breaker.as_ref());
+        let is_open = is_open.map(v1::BreakerStatus::state).any(|at| at == v1::BreakerState::Open);
+        self.expect(asked.failed == asked.calls && is_open);
+        self.line("")?;
+        self.prose("`sidecall status` shows it:")?;
+        for line in status::apis(archive, &self.screen.look) {
+            self.line(&format!("  {line}"))?;
+        }
+        self.line("")?;
+        self.prose("A second later one call finds out, and the others follow:")?;
+        self.line("")?;
+        tokio::time::sleep(apis::OPEN).await;
+        let ran = self.turn(turn(FILES.1)).await?;
         self.expect(ran.is_well());
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock,
-    proto::v1::{StatusRequest, StatusResponse},
+    proto::v1::{ApiStatus, StatusRequest, StatusResponse},
 };
 
 mod rows;
@@ -44,6 +44,12 @@ pub struct Args {
     rows: u32,
     #[command(flatten)]
     draw: DrawArgs,
+}
+
+/// A table of some APIs alone, two columns narrower than the screen.
+pub(crate) fn apis(apis: Vec<ApiStatus>, look: &Look) -> Vec<String> {
+    let look = Look { width: look.width.saturating_sub(2), ..*look };
+    text::apis(&StatusResponse { apis, ..StatusResponse::default() }, &look).unwrap_or_default()
 }
 
 /// How long a server may take to say how it is. It is asked when something seems

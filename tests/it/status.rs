@@ -1,9 +1,11 @@
 //! What the process tells of the moment, while calls are in it.
 
+use std::time::Duration;
+
 use prost::Message;
 use sidecall::proto::v1::{
-    ApiStatus, BucketScope, CallStarted, LockAccess, LocksStatus, Outcome, StatusRequest,
-    StatusResponse, Usage, batch_event::Event,
+    ApiStatus, BreakerState, BucketScope, CallStarted, LockAccess, LocksStatus, Outcome,
+    StatusRequest, StatusResponse, Usage, batch_event::Event,
 };
 use tonic::Code;
 
@@ -61,6 +63,7 @@ async fn what_runs_and_what_waits_is_told_while_it_does() {
     let own = &api.buckets[1];
     assert_eq!((own.rate.as_str(), own.scope()), ("5/min burst 5", BucketScope::Session));
     assert_eq!((own.kept, own.lowest[0].owner.as_str(), own.lowest[0].level), (1, "agent-7", 3));
+    assert_eq!(api.breaker.as_ref().unwrap().state(), BreakerState::Closed);
     assert_eq!(api.retries.unwrap().first_attempts, 2);
     let tool = &busy.tools[0];
     assert_eq!((tool.name.as_str(), tool.attempts), ("capped", of(0, 1)));
@@ -124,6 +127,24 @@ async fn what_a_session_has_spent_is_told_with_what_it_may() {
         .collect();
     let agent_7 = ("agent-7", of(1, 5), of(3, 10));
     assert_eq!(of_session, [agent_7, ("agent-8", of(1, 5), of(1, 10))]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_api_that_is_left_alone_says_why_and_for_how_long() {
+    let settings = "retry: {attempts: 1}, breaker: {failures: 2, open: 1m}";
+    let world = World::start(&base_with_api(settings)).await;
+    world.peer.on("GET /read/down", Reply::text(503, "closed"));
+    for _ in 0..2 {
+        world.run(&Turn::one("read", r#"{"id":"down"}"#)).await;
+    }
+    let status = look(&world).await;
+    let breaker = crm(&status).breaker.clone().unwrap();
+    assert_eq!(breaker.state(), BreakerState::Open);
+    assert_eq!((breaker.consecutive_failures, breaker.opened), (2, 1));
+    assert!(breaker.why.contains("its last 2 calls failed"), "{}", breaker.why);
+    let next = Duration::try_from(breaker.next_probe.unwrap()).unwrap();
+    assert!(next > Duration::from_secs(50) && next <= Duration::from_secs(60), "{next:?}");
     world.end().await;
 }
 

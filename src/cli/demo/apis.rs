@@ -49,6 +49,8 @@ enum Answer {
     Quote,
     /// Out of service.
     Down(&'static str),
+    /// A file, unless the archive is down.
+    File,
     /// What is in stock, with the failures that [`FAILURES`] has for it.
     Stock,
 }
@@ -74,7 +76,7 @@ enum Failure {
 }
 
 /// Everything that the APIs can do.
-static ROUTES: [Route; 11] = [
+static ROUTES: [Route; 12] = [
     route("/crm/customers", 200, Answer::Document(include_str!("data/customer.json"))),
     route("/crm/customers/*", 200, Answer::Document(include_str!("data/customer.json"))),
     route("/shop/customers/*/orders", 200, Answer::Document(include_str!("data/orders.json"))),
@@ -88,6 +90,7 @@ static ROUTES: [Route; 11] = [
     ),
     route("/market/quotes/*", 60, Answer::Quote),
     route("/bureau/scores/*", 60, Answer::Down("the credit bureau is closed until 06:00 UTC")),
+    route("/archive/files/*", 60, Answer::File),
     route("/warehouse/stock/*", 60, Answer::Stock),
     Route { method: Method::POST, path: "/crm/briefs", latency: ms(80), answer: Answer::Echo },
 ];
@@ -135,15 +138,43 @@ impl Asked {
     }
 }
 
+/// The archive is down when nobody has asked it for a while, as if it had to be
+/// woken: the same whenever the demo's turns are run.
+#[derive(Default)]
+struct Outage(Mutex<Option<Outages>>);
+
+struct Outages {
+    over_at: Instant,
+    asked_at: Instant,
+}
+
+impl Outage {
+    const LASTS: Duration = ms(600);
+    const AFTER: Duration = ms(10_000);
+
+    /// Whether a request that comes now fails.
+    fn is_on(&self, now: Instant) -> bool {
+        let mut outage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = outage.take().filter(|known| now < known.asked_at + Self::AFTER);
+        let over_at = known.map_or(now + Self::LASTS, |known| known.over_at);
+        *outage = Some(Outages { over_at, asked_at: now });
+        now < over_at
+    }
+}
+
 /// What the APIs remember.
 #[derive(Default)]
 struct Memory {
+    archive: Outage,
     market: Allowance,
     warehouse: Asked,
 }
 
 /// After so long the market has forgotten how often it was asked.
 pub(super) const REST: Duration = ms(200);
+
+/// After so long the archive's breaker lets a call find out whether it is back.
+pub(super) const OPEN: Duration = ms(1_000);
 
 const fn route(path: &'static str, latency_ms: u64, answer: Answer) -> Route {
     Route { method: Method::GET, path, latency: ms(latency_ms), answer }
@@ -203,6 +234,7 @@ async fn answer(
         let what = problem("at most 20 requests a second, 4 at once");
         return Ok(json(StatusCode::TOO_MANY_REQUESTS, what));
     }
+    let is_down = matches!(route.answer, Answer::File) && memory.archive.is_on(clock::now());
     let sent = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
     tokio::time::sleep(route.latency).await;
     Ok(match route.answer {
@@ -214,6 +246,10 @@ async fn answer(
             Err(_) => json(StatusCode::PAYLOAD_TOO_LARGE, problem("at most 64 KiB")),
         },
         Answer::Down(why) => json(StatusCode::SERVICE_UNAVAILABLE, problem(why)),
+        Answer::File if is_down => {
+            json(StatusCode::SERVICE_UNAVAILABLE, problem("the archive is being restarted"))
+        }
+        Answer::File => json(StatusCode::OK, format!("{{\"file\":\"{}\"}}", last(&path))),
         Answer::Stock => match memory.warehouse.next(last(&path)) {
             Failure::None => json(StatusCode::OK, stock(&path)),
             Failure::Status(status) => json(status, problem("the warehouse is busy")),
@@ -301,6 +337,16 @@ mod tests {
         assert_eq!(spent(ms(49)), 0);
         assert_eq!(spent(ms(100)), 2);
         assert_eq!(spent(ms(5000)), 4, "what was not asked for is not saved up");
+    }
+
+    #[test]
+    fn the_archive_is_down_at_first_and_again_after_a_pause() {
+        let outage = Outage::default();
+        let now = clock::now();
+        let is_on = |after_ms| outage.is_on(now + ms(after_ms));
+        assert!(is_on(0) && is_on(599));
+        assert!(!is_on(600) && !is_on(9_000) && !is_on(18_000));
+        assert!(is_on(28_000));
     }
 
     #[test]

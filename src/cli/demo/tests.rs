@@ -39,6 +39,8 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
         "╌ tried again: 4 calls, up to 3 attempts",
         "1: attempt_timeout",
         "fallback: 1 call",
+        "not run",
+        "breaker  open, calls fail at once; next attempt in",
     ] {
         assert!(shown.contains(says), "{says} is missing in:\n{shown}");
     }

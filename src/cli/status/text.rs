@@ -77,7 +77,7 @@ fn process(
     lines
 }
 
-fn apis(status: &v1::StatusResponse, look: &Look) -> Option<Vec<String>> {
+pub(super) fn apis(status: &v1::StatusResponse, look: &Look) -> Option<Vec<String>> {
     let mut section = Section::new("API", &["in flight", "waiting", "longest", "next grant"]);
     for api in &status.apis {
         let waits = api.queue.unwrap_or_default().used > 0;

@@ -49,8 +49,9 @@ fn totals(summary: &v1::BatchSummary, look: &Look) -> Vec<String> {
     let (took, sequential) = (time(summary.duration), time(summary.sequential));
     let calls = count(summary.calls as usize, "call");
     let mut first = format!("  {} for {calls}", look.paint(Ink::Bold, &text(took)));
-    // A turn that was broken off is not the faster for it.
+    // A turn that was broken off, or came to nothing, is not the faster for it.
     if summary.cancelled == 0
+        && summary.succeeded > 0
         && let Some(faster) = faster(sequential, took, look)
     {
         first.push_str(&format!("; one by one {}: {faster}", text(sequential)));
