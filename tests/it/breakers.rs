@@ -170,8 +170,9 @@ async fn a_fallback_stands_for_what_is_not_asked() {
 /// next call waits for it, or is told so.
 #[tokio::test]
 async fn an_api_whose_quota_is_used_up_is_left_alone_until_it_is_there_again() {
-    let now = std::time::SystemTime::now() + Duration::from_secs(2);
-    let moment = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().to_string();
+    // A moment counts by the clock of whoever names it.
+    let date = ("Date", "Fri, 20 Nov 2026 12:00:00 GMT");
+    let moment = ("X-RateLimit-Reset", "1795176001");
     let of = |status, headers: &[(&str, &str)]| {
         let mut reply = match status {
             200 => Reply::json("{}"),
@@ -183,8 +184,7 @@ async fn an_api_whose_quota_is_used_up_is_left_alone_until_it_is_there_again() {
         reply
     };
     for (last, is_known) in [
-        // First, since it names a moment.
-        (of(200, &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", &moment)]), true),
+        (of(200, &[("X-RateLimit-Remaining", "0"), moment, date]), true),
         (of(200, &[("RateLimit", "\"burst\";r=0;t=1, \"day\";r=99;t=9999")]), true),
         (of(404, &[("RateLimit", "\"burst\";r=0;t=1")]), true),
         (of(200, &[("RateLimit-Remaining", "0"), ("RateLimit-Reset", "1")]), true),

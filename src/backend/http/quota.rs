@@ -255,4 +255,19 @@ mod tests {
         assert_eq!(of(&[("ratelimit-remaining", "5"), older, reset]), None);
         assert!(of(&[older, reset]).is_some());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_an_upstream_writes_is_read_and_bounded(
+            name in proptest::sample::select(vec![
+                "ratelimit", "ratelimit-reset", "x-ratelimit-reset", "x-ratelimit-remaining",
+            ]),
+            text in "([ -~]{0,20}|[0-9.]{1,30}|\"[a-z;,=\\\\\"]{0,9}\"(;[rt]=[0-9]{1,20}){0,3})",
+        ) {
+            let headers = [("ratelimit-remaining", "0"), ("x-ratelimit-remaining", "0"), (name, &*text), DATE];
+            for from in 0..2 {
+                assert!(of(&headers[from..]).is_none_or(|wait| wait <= LONGEST));
+            }
+        }
+    }
 }

@@ -17,7 +17,6 @@ use crate::{
         Decoder, Fields, Map, Node, Object, Placed, Setting,
         decode::Name,
         scalar::{Count, OneOf, Size, Word, written},
-        switch::OrOff,
     },
     limits::{breaker, gate},
     model::{ApiName, ApiOrdering},
@@ -103,15 +102,7 @@ impl Object for Api {
                  `RateLimit`).",
             ),
             retry: fields.section("retry"),
-            breaker: fields
-                .optional::<OrOff<Breaker>>(
-                    "breaker",
-                    "When it is not asked for a while, since it fails; `off` for never.",
-                )
-                .map(|found| match found {
-                    Some(OrOff(breaker)) => breaker.map(|Breaker(settings)| settings),
-                    None => Some(breaker::Settings::default()),
-                }),
+            breaker: Breaker::field(fields),
             idempotency_header: fields
                 .optional(
                     "idempotency_header",

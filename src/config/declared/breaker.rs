@@ -8,6 +8,7 @@ use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Setting,
         scalar::{Count, written},
+        switch::OrOff,
     },
     limits::breaker::{FailureRate, Settings},
 };
@@ -58,6 +59,20 @@ impl Object for Breaker {
             open_max: open_max?.max(open),
             probes: few(probes?),
         }))
+    }
+}
+
+impl Breaker {
+    /// The key of an API; `None` within for one that is always asked.
+    pub(super) fn field(fields: &mut Fields<'_, '_>) -> Option<Option<Settings>> {
+        let found = fields.optional::<OrOff<Self>>(
+            "breaker",
+            "When it is not asked for a while, since it fails; `off` for never.",
+        )?;
+        Some(match found {
+            Some(OrOff(breaker)) => breaker.map(|Self(settings)| settings),
+            None => Some(Settings::default()),
+        })
     }
 }
 
