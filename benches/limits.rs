@@ -51,7 +51,7 @@ type Seen = HashMap<String, (Duration, Duration)>;
 pub(crate) async fn saturation(rig: &Rig) -> anyhow::Result<Vec<Row>> {
     let api = json!({"rate": ["200/s burst 20", "6000/min burst 200"], "retry": {"attempts": 1}});
     let tools = [("logged", json!({})), ("logged3", json!({"cost": DEAR}))];
-    let server = rig.limited("saturation", &api, &tools)?;
+    let server = rig.limited("saturation", &json!({}), &api, &tools)?;
     rig.log()?;
     let mut streams = Vec::new();
     for session in 0..SATURATION.0 {
@@ -163,7 +163,7 @@ pub(crate) async fn fairness(rig: &Rig) -> anyhow::Result<Row> {
     let api = json!({
         "rate": format!("{FAIR_RATE}/s burst 10"), "queue": 100_000, "timeout": "10m",
     });
-    let server = rig.limited("fairness", &api, &[("logged", json!({}))])?;
+    let server = rig.limited("fairness", &json!({}), &api, &[("logged", json!({}))])?;
     let mut streams = Vec::new();
     for session in 0..SESSIONS {
         let calls = (0..100 + 45 * session).map(|n| ("logged", format!("{session}-{n}")));
@@ -202,7 +202,7 @@ const AFTER: usize = 60;
 
 /// `storm.retries` and `storm.goodput`.
 pub(crate) async fn storm(rig: &Rig) -> anyhow::Result<Vec<Row>> {
-    let server = rig.limited("storm", &json!({}), &[("logged", json!({}))])?;
+    let server = rig.limited("storm", &json!({}), &json!({}), &[("logged", json!({}))])?;
     rig.log()?;
     let mut agents = Vec::new();
     for _ in 0..AGENTS {

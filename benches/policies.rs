@@ -3,13 +3,15 @@
 use serde_json::json;
 
 use crate::{
-    load::{Agent, turn},
+    load::{Agent, turn_of},
     report::{Bound, Row},
     rig::Rig,
     stats::Samples,
 };
 
 const CONNECTIONS: usize = 64;
+/// More than is ever used up.
+const MANY: usize = 1_000_000;
 const WARM: usize = 500;
 const ROUNDS: usize = 20;
 const SINGLES: usize = 250;
@@ -19,23 +21,36 @@ const WIDES: usize = 40;
 /// `policy.overhead`: one call in a batch, beside the same engine in the same run
 /// with nothing declared.
 pub(crate) async fn overhead(rig: &Rig) -> anyhow::Result<Row> {
-    let none = json!({"concurrency": CONNECTIONS, "retry": {"attempts": 1}});
+    let none = json!({"concurrency": CONNECTIONS, "retry": {"attempts": 1}, "breaker": "off"});
     let all = json!({
         "concurrency": CONNECTIONS,
+        "breaker": {"failures": 10, "rate": "50%"},
         "rate": [
             "1000000/s burst 1000000",
             "60000000/min burst 1000000",
             "1000000/s burst 1000000 per session",
         ],
     });
+    let budgets = json!({
+        "sessions": {"calls": MANY, "cost": MANY, "repeat": {"calls": 10_000, "within": "1s"}},
+    });
     let tool = json!({"concurrency": 10_000, "cost": 2, "reads": ["record/{key}"]});
     let servers = (
-        rig.limited("unlimited", &none, &[("now", json!({}))])?,
-        rig.limited("limited", &all, &[("now", tool)])?,
+        rig.limited(
+            "unlimited",
+            &json!({"sessions": {"repeat": "off"}}),
+            &none,
+            &[("now", json!({}))],
+        )?,
+        rig.limited("limited", &budgets, &all, &[("now", tool)])?,
     );
     let mut agents =
         (Agent::connect(&servers.0.socket).await?, Agent::connect(&servers.1.socket).await?);
-    let (one, wide) = (turn("now", 1), turn("now", WIDTH));
+    // One session: a turn without a name is a session of its own, which nothing that
+    // was spent before is looked up for.
+    let turn =
+        |calls: usize| turn_of((0..calls).map(|place| ("now", format!("k{place}"))), "agent");
+    let (one, wide) = (turn(1), turn(WIDTH));
     for _ in 0..WARM {
         agents.0.run(&one).await?;
         agents.1.run(&one).await?;

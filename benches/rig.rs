@@ -50,19 +50,20 @@ impl Rig {
     pub(crate) fn sidecall(&self, connections: usize) -> anyhow::Result<Server> {
         let tools = ["now", "wait20", "wait200"].map(|tool| (tool, json!({})));
         let name = format!("sidecall-{connections}");
-        self.limited(&name, &json!({"concurrency": connections}), &tools)
+        self.limited(&name, &json!({}), &json!({"concurrency": connections}), &tools)
     }
 
-    /// A Sidecall with these settings of its one API and of each tool. A tool's
-    /// name is the first part of its path.
+    /// A Sidecall with these sections, and these settings of its one API and of each
+    /// tool. A tool's name is the first part of its path.
     pub(crate) fn limited(
         &self,
         name: &str,
+        sections: &Value,
         api: &Value,
         tools: &[(&str, Value)],
     ) -> anyhow::Result<Server> {
         let (socket, config) = self.files(name);
-        fs::write(&config, self.config(&socket, api, tools))?;
+        fs::write(&config, self.config(&socket, sections, api, tools))?;
         let process = Process::start(
             &self.sidecall,
             [Path::new("serve"), Path::new("--config"), config.as_path()],
@@ -101,7 +102,13 @@ impl Rig {
     }
 
     /// JSON, which is YAML.
-    fn config(&self, socket: &Path, api: &Value, tools: &[(&str, Value)]) -> String {
+    fn config(
+        &self,
+        socket: &Path,
+        sections: &Value,
+        api: &Value,
+        tools: &[(&str, Value)],
+    ) -> String {
         let tools: Map<_, _> = tools
             .iter()
             .map(|(name, more)| {
@@ -118,13 +125,13 @@ impl Rig {
             })
             .collect();
         let api = merged(json!({"url": format!("http://{}", self.authority)}), api);
-        json!({
+        let config = json!({
             "listen": {"unix": {"path": socket}},
             "apis": {"upstream": api},
             "bounds": {"session_calls": 100_000, "calls": 100_000, "batch_calls": 100_000},
             "tools": tools,
-        })
-        .to_string()
+        });
+        merged(config, sections).to_string()
     }
 }
 
