@@ -67,7 +67,7 @@ impl<const N: usize> Section<N> {
         let labels = labels.map(|(label, ..)| label.width() + INDENT);
         let longest = self.rows.iter().map(|row| row.name.width()).chain(labels).max();
         // One long name must not push everything else to the edge.
-        let most = look.width.saturating_sub(around).min(NAME_MAX).max(8);
+        let most = look.width.saturating_sub(around).clamp(8, NAME_MAX);
         let name = longest.unwrap_or(0).max(self.head.width()).min(most);
         let line = |first: &str, cells: &[&str]| {
             let mut line = fitted(first, name, look);

@@ -67,17 +67,20 @@ fn idle() -> v1::StatusResponse {
     }
 }
 
-/// Everything at once.
-fn busy() -> v1::StatusResponse {
-    let bucket = |rate: &str, burst, lowest| v1::BucketStatus {
+fn bucket(rate: &str, burst: u32, lowest: Vec<v1::BucketLevel>) -> v1::BucketStatus {
+    v1::BucketStatus {
         rate: rate.into(),
         scope: v1::BucketScope::Api.into(),
         burst,
         kept: 1,
         lowest,
         omitted: 0,
-    };
-    let market = v1::ApiStatus {
+    }
+}
+
+/// Calls wait for its tokens.
+fn throttled() -> v1::ApiStatus {
+    v1::ApiStatus {
         name: "market".into(),
         attempts: of(4, 4),
         queue: of(95, 10_000),
@@ -87,61 +90,71 @@ fn busy() -> v1::StatusResponse {
             bucket("20/s burst 20", 20, vec![level("", 7, 12)]),
             bucket("300/min", 1, vec![level("", 0, 140)]),
             v1::BucketStatus {
-                rate: "5/s burst 5".into(),
                 scope: v1::BucketScope::Session.into(),
-                burst: 5,
                 kept: 311,
-                lowest: vec![level("agent-42", 0, 90), level("agent-7", 1, 30), level("a", 4, 30)],
                 omitted: 308,
+                ..bucket(
+                    "5/s burst 5",
+                    5,
+                    vec![level("agent-42", 0, 90), level("agent-7", 1, 30), level("a", 4, 30)],
+                )
             },
         ],
         retries: Some(v1::RetryStatus { percent: 20, first_attempts: 120, retries: 21, left: 3 }),
         ..Default::default()
+    }
+}
+
+fn guarded(
+    name: &str,
+    (attempts, queue): (Option<v1::Usage>, u32),
+    breaker: v1::BreakerStatus,
+) -> v1::ApiStatus {
+    v1::ApiStatus {
+        name: name.into(),
+        attempts,
+        queue: of(queue, 10_000),
+        breaker: Some(breaker),
+        ..Default::default()
+    }
+}
+
+/// One API for each state of a breaker.
+fn with_breakers() -> [v1::ApiStatus; 3] {
+    let open = v1::BreakerStatus {
+        state: v1::BreakerState::Open.into(),
+        consecutive_failures: 10,
+        next_probe: ms(3_200),
+        why: "its last 10 calls failed".into(),
+        opened: 1,
+        ..Default::default()
+    };
+    let half_open = v1::BreakerStatus {
+        state: v1::BreakerState::HalfOpen.into(),
+        window_attempts: Some(40),
+        window_failures: Some(24),
+        probes: 1,
+        why: "24 of its 40 calls in 10s failed".into(),
+        ..Default::default()
+    };
+    let closed = v1::BreakerStatus {
+        state: v1::BreakerState::Closed.into(),
+        consecutive_failures: 3,
+        window_attempts: Some(40),
+        window_failures: Some(9),
+        ..Default::default()
     };
     let bureau = v1::ApiStatus {
-        name: "bureau".into(),
-        attempts: of(0, None),
-        queue: of(0, 10_000),
         paused: ms(3_200),
-        breaker: Some(v1::BreakerStatus {
-            state: v1::BreakerState::Open.into(),
-            consecutive_failures: 10,
-            next_probe: ms(3_200),
-            why: "10 failures in a row".into(),
-            opened: 1,
-            ..Default::default()
-        }),
         retries: Some(v1::RetryStatus { percent: 20, first_attempts: 12, retries: 3, left: 0 }),
-        ..Default::default()
+        ..guarded("bureau", (of(0, None), 0), open)
     };
-    let legal = v1::ApiStatus {
-        name: "legal_documents_of_the_whole_group_and_its_subsidiaries".into(),
-        attempts: of(1, 16),
-        queue: of(2, 10_000),
-        longest_wait: ms(40),
-        breaker: Some(v1::BreakerStatus {
-            state: v1::BreakerState::HalfOpen.into(),
-            window_attempts: Some(40),
-            window_failures: Some(24),
-            probes: 1,
-            why: "24 of 40 calls failed within 10 s".into(),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let shaky = v1::ApiStatus {
-        name: "shaky".into(),
-        attempts: of(2, 8),
-        queue: of(0, 10_000),
-        breaker: Some(v1::BreakerStatus {
-            state: v1::BreakerState::Closed.into(),
-            consecutive_failures: 3,
-            window_attempts: Some(40),
-            window_failures: Some(9),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
+    let long = "legal_documents_of_the_whole_group_and_its_subsidiaries";
+    let legal = v1::ApiStatus { longest_wait: ms(40), ..guarded(long, (of(1, 16), 2), half_open) };
+    [bureau, legal, guarded("shaky", (of(2, 8), 0), closed)]
+}
+
+fn tools() -> Vec<v1::ToolStatus> {
     let cache = v1::CacheStatus {
         entries: of(12, 1000),
         bytes: 34_900,
@@ -155,69 +168,75 @@ fn busy() -> v1::StatusResponse {
         attempts,
         cache,
     };
+    vec![tool("render", of(2, 2), None), tool("get_rates", None, Some(cache))]
+}
+
+fn locks() -> v1::LocksStatus {
     let holder = |call: &str, held| v1::LockHolder {
         batch_id: "turn-17".into(),
         call_id: call.into(),
         held,
     };
-    let locks = v1::LocksStatus {
+    let order = v1::LockStatus {
+        key: "order/o-17".into(),
+        access: v1::LockAccess::Write.into(),
+        holders: vec![holder("toolu_02", ms(1_200))],
+        waiters: 4,
+        longest_wait: ms(3_100),
+        ..Default::default()
+    };
+    let customer = v1::LockStatus {
+        key: "customer/cus_4711".into(),
+        access: v1::LockAccess::Read.into(),
+        holders: vec![holder("toolu_04", None), holder("toolu_05", ms(10))],
+        holders_omitted: 3,
+        waiters: 1,
+        longest_wait: ms(10),
+    };
+    let quiet = v1::LockStatus {
+        key: "customer/cus_9".into(),
+        access: v1::LockAccess::Read.into(),
+        holders: vec![holder("toolu_06", ms(10))],
+        ..Default::default()
+    };
+    v1::LocksStatus {
         held: 3,
         waiting: 5,
         keys: 4,
-        busiest: vec![
-            v1::LockStatus {
-                key: "order/o-17".into(),
-                access: v1::LockAccess::Write.into(),
-                holders: vec![holder("toolu_02", ms(1_200))],
-                waiters: 4,
-                longest_wait: ms(3_100),
-                ..Default::default()
-            },
-            v1::LockStatus {
-                key: "customer/cus_4711".into(),
-                access: v1::LockAccess::Read.into(),
-                holders: vec![holder("toolu_04", None), holder("toolu_05", ms(10))],
-                holders_omitted: 3,
-                waiters: 1,
-                longest_wait: ms(10),
-            },
-            v1::LockStatus {
-                key: "customer/cus_9".into(),
-                access: v1::LockAccess::Read.into(),
-                holders: vec![holder("toolu_06", ms(10))],
-                ..Default::default()
-            },
-        ],
+        busiest: vec![order, customer, quiet],
         omitted: 1,
+    }
+}
+
+fn budgets() -> v1::BudgetsStatus {
+    let session = |session: &str, calls, cost| v1::SessionStatus {
+        session_id: session.into(),
+        calls: of(calls, 200),
+        cost,
     };
-    let budgets = v1::BudgetsStatus {
-        sessions: 40,
-        lowest: vec![
-            v1::SessionStatus { session_id: "agent-42".into(), calls: of(200, 200), cost: None },
-            v1::SessionStatus {
-                session_id: "agent-7".into(),
-                calls: of(120, 200),
-                cost: of(900, 1000),
-            },
-        ],
-        omitted: 38,
+    let lowest = vec![session("agent-42", 200, None), session("agent-7", 120, of(900, 1000))];
+    v1::BudgetsStatus { sessions: 40, lowest, omitted: 38 }
+}
+
+/// Everything at once.
+fn busy() -> v1::StatusResponse {
+    let process = v1::ProcessStatus {
+        draining: true,
+        batches: of(12, 256),
+        calls: of(143, 16384),
+        attempts: of(38, 1024),
+        waiting: 97,
+        sessions: 9,
+        ..process()
     };
     v1::StatusResponse {
-        process: Some(v1::ProcessStatus {
-            draining: true,
-            batches: of(12, 256),
-            calls: of(143, 16384),
-            attempts: of(38, 1024),
-            waiting: 97,
-            sessions: 9,
-            ..process()
-        }),
-        apis: vec![market, bureau, legal, shaky],
+        process: Some(process),
+        apis: std::iter::once(throttled()).chain(with_breakers()).collect(),
         apis_omitted: 2,
-        tools: vec![tool("render", of(2, 2), None), tool("get_rates", None, Some(cache))],
+        tools: tools(),
         tools_omitted: 1,
-        locks: Some(locks),
-        budgets: Some(budgets),
+        locks: Some(locks()),
+        budgets: Some(budgets()),
     }
 }
 
