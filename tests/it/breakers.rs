@@ -243,3 +243,24 @@ async fn a_pause_is_heeded_no_longer_than_the_settings_allow() {
     assert!(log[1].at - log[0].at >= ms(300), "{:?}", log[1].at - log[0].at);
     world.end().await;
 }
+
+#[tokio::test]
+async fn an_api_that_fails_half_of_the_time_is_left_alone_where_that_is_too_often() {
+    let rated = "breaker: {failures: 100, rate: 50%, calls: 6, window: 1m, open: 1h}, \
+                 retry: {attempts: 1}, concurrency: 1";
+    let world = World::start(&base_with_api(rated)).await;
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    world.peer.script("GET /read/*", move |_| match count.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => Reply::json("{}"),
+        _ => Reply::text(503, "now and then"),
+    });
+    let ran = world.run(&reads("half", 20)).await;
+    assert_eq!(ran.count(Outcome::Succeeded), 3, "{ran:#?}");
+    assert_eq!(world.peer.log().len(), 6, "the sixth call opened it");
+    let says = |result: &sidecall::proto::v1::ToolResult| {
+        let failure = result.failure.clone().unwrap_or_default();
+        failure.message.contains("circuit breaker is open")
+    };
+    assert_eq!(ran.finished.iter().filter(|result| says(result)).count(), 14);
+    world.end().await;
+}

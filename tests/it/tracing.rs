@@ -296,6 +296,37 @@ async fn a_wait_for_tokens_is_told_from_a_wait_for_a_place() {
 }
 
 #[tokio::test]
+async fn where_a_result_came_from_is_on_its_span() {
+    let collector = Collector::start().await;
+    let yaml = traced(&collector)
+        .replace("  read:\n", "  read:\n    fallback: {tier: unknown}\n    cache: {ttl: 1h}\n")
+        .replace("url: \"{peer}\"", "url: \"{peer}\", retry: {attempts: 1}");
+    let world = World::start(&yaml).await;
+    world.peer.on("GET /read/1", Reply::json("{}"));
+    world.peer.on("GET /read/gone", Reply::text(503, "no"));
+    let turn = Turn::of([
+        ("runs", "read", r#"{"id":"1"}"#),
+        ("shares", "read", r#"{"id":"1"}"#),
+        ("falls_back", "read", r#"{"id":"gone"}"#),
+    ]);
+    world.run(&turn).await;
+    world.run(&Turn::of([("is_kept", "read", r#"{"id":"1"}"#)])).await;
+    // Two RPCs, two batches, four calls, two attempts.
+    let spans = collector.spans(10).await;
+    for (id, source) in [
+        ("runs", "executed"),
+        ("shares", "shared"),
+        ("falls_back", "fallback"),
+        ("is_kept", "cached"),
+    ] {
+        let span = call(&spans, id);
+        assert_eq!(span.attribute("sidecall.call.source"), source, "{id}");
+        assert_eq!(span.error(), None, "{id}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_call_that_is_cancelled_has_its_spans() {
     let collector = Collector::start().await;
     let world = World::start(&traced(&collector)).await;
