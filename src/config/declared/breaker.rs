@@ -50,13 +50,14 @@ impl Object for Breaker {
             Count::<1000>(many(default.probes)),
             "Calls that are let through at once as probes, and that must succeed for it to close.",
         );
+        let times = fields.bounded(("open", open), ("open_max", open_max));
         let (calls, window) = (few(calls?), window?);
-        let open = open?;
+        let (open, open_max) = times?;
         Some(Self(Settings {
             failures: few(failures?),
             rate: rate?.map(|Percent(percent)| FailureRate { percent, calls, window }),
             open,
-            open_max: open_max?.max(open),
+            open_max,
             probes: few(probes?),
         }))
     }

@@ -45,11 +45,12 @@ impl Object for Retry {
             "attempt_timeout",
             "Time for one attempt, where it is less than what is left of the call's.",
         );
+        let (base, max) = fields.bounded(("base", base), ("max", max))?;
         let number = |count: NonZeroUsize| u32::try_from(count.get()).unwrap_or(u32::MAX);
         Some(Self(retry::Settings {
             attempts: NonZeroU32::new(number(attempts?.0))?,
-            base: base?,
-            max: max?,
+            base,
+            max,
             budget_percent: number(budget?.0),
             attempt_timeout: attempt_timeout?,
         }))

@@ -203,6 +203,34 @@ impl<'a> Fields<'_, 'a> {
         }
     }
 
+    /// Two keys of which the second bounds the first. Where only one of them is
+    /// written, the other's default gives way; where both are, they must fit.
+    pub(crate) fn bounded<T: Shown + Copy + PartialOrd>(
+        &mut self,
+        (key, value): (&'static str, Option<T>),
+        (key_max, max): (&'static str, Option<T>),
+    ) -> Option<(T, T)> {
+        let (value, max) = (value?, max?);
+        if value <= max {
+            return Some((value, max));
+        }
+        match (self.key(key), self.key(key_max)) {
+            (Some(_), Some(span)) => {
+                let text = |value: T| value.shown().as_str().unwrap_or_default().to_owned();
+                let (value, max) = (text(value), text(max));
+                let step = Step::Key(key_max.to_owned());
+                self.decoder()?.within(step, span, |decoder| {
+                    let what = format!("`{key_max}` is {max}, and `{key}` is {value} already");
+                    let fix = format!("write `{value}` or more, or a shorter `{key}`");
+                    decoder.fault(span, what, fix);
+                });
+                None
+            }
+            (Some(_), None) => Some((value, value)),
+            (None, _) => Some((max, max)),
+        }
+    }
+
     /// The decoder, where something is read: for checks across keys.
     pub(crate) fn decoder(&mut self) -> Option<&mut Decoder<'a>> {
         match &mut self.0 {

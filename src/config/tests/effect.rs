@@ -221,9 +221,27 @@ fn an_api_has_a_breaker_unless_it_is_switched_off() {
     assert_eq!(breaker(""), Some(breaker::Settings::default()));
     assert_eq!(breaker("breaker:"), Some(breaker::Settings::default()));
     assert_eq!(breaker("breaker: off"), None);
-    // A probe that waits longer at first than it ever may is a slip of no harm.
-    let long = breaker("breaker: {open: 5m}").unwrap();
-    assert_eq!((long.open, long.open_max), (Duration::from_secs(300), Duration::from_secs(300)));
+}
+
+#[test]
+fn of_a_time_and_its_bound_the_one_that_is_not_written_gives_way() {
+    let api = |text: &str| {
+        let api = format!("apis: {{a: {{url: 'https://a', {text}}}}}\ntools: {{t: {{{TOOL}}}}}");
+        let config = good(&api);
+        let breaker = config.bounds.apis[0].breaker.clone().unwrap();
+        let retry = &config.retries[0].1;
+        [breaker.open, breaker.open_max, retry.base, retry.max].map(|time| time.as_millis())
+    };
+    let [open, open_max, base, max] = api("");
+    for (text, times) in [
+        ("breaker: {open: 5m}", [300_000, 300_000, base, max]),
+        ("breaker: {open_max: 1s}", [1000, 1000, base, max]),
+        ("breaker: {open: 2s, open_max: 2s}", [2000, 2000, base, max]),
+        ("retry: {base: 7s}", [open, open_max, 7000, 7000]),
+        ("retry: {max: 10ms}", [open, open_max, 10, 10]),
+    ] {
+        assert_eq!(api(text), times, "{text}");
+    }
 }
 
 #[test]
