@@ -7,13 +7,15 @@ use crate::{
             claim::{Key, Resources},
             tool::{Input, Tool},
         },
-        file::{Decoder, Placed},
+        file::{Decoder, Placed, scalar::OneOf},
     },
     locks::Claims,
+    model::Effect,
 };
 
-/// Reports slots that no property declares and keys that stand there twice; warns
-/// of keys that hang on an optional property.
+/// Reports slots that no property declares, keys that stand there twice, and a
+/// tool that writes and would change nothing; warns of keys that hang on an
+/// optional property.
 pub(super) fn check(input: &Input, tool: &Tool, decoder: &mut Decoder<'_>) {
     let schema = input.source.value();
     let (Some(reads), Some(writes)) = (&tool.reads, &tool.writes) else { return };
@@ -40,6 +42,12 @@ pub(super) fn check(input: &Input, tool: &Tool, decoder: &mut Decoder<'_>) {
     for key in reads.iter().filter(|key| has(writes, key)) {
         let what = format!("the key `{}` is in `writes`, too", key.value.template);
         decoder.fault_at(&key.place, what, "leave it out here: what a call writes it may read");
+    }
+    if let (Some(Some(OneOf(Effect::ReadOnly))), Some(key)) = (&tool.effect, writes.first()) {
+        let what = "a tool that writes is not `read_only`, as `effect` has it";
+        let fix = "move what it only reads to `reads`, or write the `effect` that running it \
+                   twice has: `keyed`, `at_most_once` or `at_least_once`";
+        decoder.fault_at(&key.place, what, fix);
     }
 }
 
