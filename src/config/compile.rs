@@ -104,7 +104,7 @@ fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
             check_api(apis, request, decoder);
         }
         if let Some(input) = &tool.input {
-            slots::check(input, request, decoder);
+            slots::check(input, tool, request, decoder);
             claims::check(input, tool, decoder);
         }
     }

@@ -134,9 +134,9 @@ fn what_is_most_likely_not_meant_is_a_warning() {
 tools:
   get:
     description: Gets.
-    input: {type: object, properties: {id: {type: string}, lost: {type: string}}}
+    input: {type: object, properties: {id: {type: string}, of: {type: string}, lost: {type: string}}, required: [of]}
     http: {api: crm, get: '/x/{id}'}
-    reads: ['record/{id}']
+    reads: ['record/{id}', 'owner/{of}']
   put:
     description: Puts.
     input: {type: object, properties: {etag: {type: string}}}

@@ -1,11 +1,16 @@
 //! Slots of a request against the properties of the tool's input.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{
     backend::http::Slot,
     config::{
-        declared::{request::Request, tool::Input},
+        declared::{
+            request::Request,
+            tool::{Input, Tool},
+        },
         file::{Decoder, Placed, object::listed},
     },
     registry::nearest::nearest,
@@ -13,7 +18,7 @@ use crate::{
 
 /// Reports slots that no property declares; warns of properties that no slot
 /// takes, and of a path that hangs on an optional one.
-pub(super) fn check(input: &Input, request: &Request, decoder: &mut Decoder<'_>) {
+pub(super) fn check(input: &Input, tool: &Tool, request: &Request, decoder: &mut Decoder<'_>) {
     let schema = input.source.value();
     refuse_undeclared(schema, &request.slots, decoder);
     for Placed { value: slot, place } in &request.path_slots {
@@ -32,14 +37,17 @@ pub(super) fn check(input: &Input, request: &Request, decoder: &mut Decoder<'_>)
         );
         decoder.warn(place, what, fix);
     }
-    // A faulty request may not have given all its slots.
-    if request.settings.is_none() {
+    // What is faulty may not have given all its slots.
+    let (Some(_), Some(reads), Some(writes)) = (&request.settings, &tool.reads, &tool.writes)
+    else {
         return;
-    }
+    };
+    // What only a key takes is not sent, and yet of use.
+    let of_keys = reads.iter().chain(writes).flat_map(|key| &key.value.slots);
+    let slots = request.slots.iter().chain(of_keys);
+    let taken: BTreeSet<&str> = slots.filter_map(|slot| slot.value.names().next()).collect();
     for (property, place) in &input.properties {
-        let is_taken =
-            request.slots.iter().any(|slot| slot.value.names().next() == Some(property.as_str()));
-        if !is_taken {
+        if !taken.contains(property.as_str()) {
             let what = format!("no slot takes `{property}`: what the model writes there is lost");
             decoder.warn(place, what, format!("use `{{{property}}}` in `http`, or leave it out"));
         }
