@@ -113,7 +113,10 @@ impl Row {
             timings.running,
         ];
         let sum = spent.into_iter().map(time).sum::<Duration>();
-        let end = if sum.is_zero() { seen } else { sum };
+        // One that was answered at once took no time; where nothing was measured,
+        // what was seen from here has to do.
+        let is_at_once = result.timings.is_some() && self.running(seen).is_zero();
+        let end = if sum.is_zero() && !is_at_once { seen } else { sum };
         if result.attempts.is_empty() {
             self.close(end);
             let ran = |span: &Span| matches!(span.kind, SpanKind::Running | SpanKind::BackingOff);

@@ -302,3 +302,34 @@ pub(crate) fn shared() -> Seen {
         ),
     ]
 }
+
+/// Calls that took no time: one that was answered before, one whose session has
+/// spent all, and one whose API is left alone; each is seen to end a while later.
+pub(crate) fn at_once() -> Seen {
+    let calls = [("get_region", 10), ("get_score", 200), ("get_quote", 60)];
+    let refused = |index, tool, code: v1::FailureCode| {
+        let failure = v1::Failure {
+            code: code.into(),
+            message: "Nothing was sent.".into(),
+            ..Default::default()
+        };
+        ended(index, tool, [0; 4], v1::Outcome::Failed, Some(failure)).1
+    };
+    vec![
+        accepted(plan(&calls, &[])),
+        (3, from(v1::Source::Cached, finished(0, "get_region", [0; 4])).1),
+        (4, refused(1, "get_score", v1::FailureCode::BudgetExceeded)),
+        (4, refused(2, "get_quote", v1::FailureCode::Unavailable)),
+        over(
+            4,
+            v1::BatchSummary {
+                calls: 3,
+                succeeded: 1,
+                failed: 2,
+                duration: ms(0),
+                sequential: ms(0),
+                ..Default::default()
+            },
+        ),
+    ]
+}

@@ -28,9 +28,13 @@ struct Line {
 }
 
 /// A row for each call that has ended, and below it one for each of its attempts
-/// where there was more than one. A column that would be empty is left out.
+/// where there was more than one. A column that would be empty is left out, and so
+/// are all of them where no call took any time.
 pub(crate) fn table(waterfall: &Waterfall, look: &Look) -> Vec<String> {
     let lines = lines(waterfall, look);
+    if lines.iter().all(|line| line.times.iter().all(Duration::is_zero)) {
+        return Vec::new();
+    }
     let shown: Vec<usize> = (0..HEADS.len())
         .filter(|at| *at == RUNNING || lines.iter().any(|line| !line.times[*at].is_zero()))
         .collect();

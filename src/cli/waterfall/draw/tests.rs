@@ -67,6 +67,16 @@ fn a_result_that_is_not_of_the_calls_own_run_says_where_it_is_from() {
 }
 
 #[test]
+fn a_call_that_was_answered_at_once_has_a_mark_and_no_bar() {
+    insta::assert_snapshot!(drawn(&script::at_once(), 1000, &LOOK));
+    let mut waterfall = Waterfall::default();
+    for (seen_ms, event) in script::at_once() {
+        waterfall.apply(&event, Duration::from_millis(seen_ms));
+    }
+    assert_eq!(table(&waterfall, &LOOK), [""; 0], "there are no figures of no time");
+}
+
+#[test]
 fn without_unicode_only_ascii_is_drawn() {
     let look = Look { unicode: false, ..LOOK };
     let frames = [drawn(&script::gather(), 430, &look), drawn(&script::failure(), 1000, &look)];
