@@ -67,9 +67,10 @@ fn process(
     lines.push(format!("  {}, {waiting}", of(attempts, "attempts in flight")));
     if let Some(v1::LocksStatus { held, waiting, .. }) = locks.filter(|locks| locks.keys > 0) {
         let text = format!(
-            "{} {} keys, {waiting} wait for theirs",
+            "{} {} keys, {waiting} {}",
             count(*held as usize, "call"),
-            if *held == 1 { "holds" } else { "hold" }
+            if *held == 1 { "holds" } else { "hold" },
+            if *waiting == 1 { "waits for its" } else { "wait for theirs" }
         );
         let ink = if *waiting > 0 { Ink::Waiting } else { Ink::Plain };
         lines.push(look.paint(ink, &format!("  {text}")));

@@ -297,6 +297,22 @@ fn what_others_named_cannot_reach_the_terminal() {
 }
 
 #[test]
+fn one_that_waits_for_its_keys_is_no_plural() {
+    let keys = |held, waiting| {
+        let locks = v1::LocksStatus { keys: 1, held, waiting, ..Default::default() };
+        let status = v1::StatusResponse {
+            process: Some(process()),
+            locks: Some(locks),
+            ..Default::default()
+        };
+        let drawn = drawn(&status, &LOOK);
+        drawn.lines().find(|line| line.contains("keys")).unwrap().trim().to_owned()
+    };
+    assert_eq!(keys(1, 1), "1 call holds keys, 1 waits for its");
+    assert_eq!(keys(2, 3), "2 calls hold keys, 3 wait for theirs");
+}
+
+#[test]
 fn a_size_has_the_unit_that_fits() {
     for (bytes, says) in
         [(0, "0 B"), (999, "999 B"), (1024, "1.0 KiB"), (34_900, "34 KiB"), (16 << 20, "16 MiB")]
