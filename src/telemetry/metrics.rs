@@ -77,7 +77,7 @@ struct Instruments {
 #[derive(Clone)]
 struct Labels {
     name: KeyValue,
-    kind: KeyValue,
+    kind: Option<KeyValue>,
     api: KeyValue,
 }
 
@@ -150,7 +150,7 @@ impl Metrics {
         let labels = tools.iter().map(|tool| {
             let labels = Labels {
                 name: KeyValue::new(attribute::TOOL_NAME, Arc::clone(&tool.name)),
-                kind: KeyValue::new(attribute::TOOL_TYPE, tool.kind),
+                kind: Some(KeyValue::new(attribute::TOOL_TYPE, tool.kind)),
                 api: KeyValue::new(attribute::API, Arc::clone(&tool.api)),
             };
             (Arc::clone(&tool.name), labels)
@@ -212,11 +212,14 @@ impl Metrics {
 
     /// An RPC has ended.
     pub fn rpc(&self, method: &str, status: &'static str, duration: Duration) {
-        let labels = [
+        let mut labels = vec![
             KeyValue::new(attribute::RPC_SYSTEM, "grpc"),
             KeyValue::new(attribute::RPC_METHOD, method.to_owned()),
             KeyValue::new(attribute::RPC_STATUS, status),
         ];
+        if names::RPC_FAULTS.contains(&status) {
+            labels.push(KeyValue::new(attribute::ERROR_TYPE, status));
+        }
         self.0.instruments.rpc.record(duration.as_secs_f64(), &labels);
     }
 
@@ -246,15 +249,9 @@ impl Metrics {
         let code = result.failure.as_ref().map(|failure| failure.code);
         let Timings { locked, queued, throttled, backing_off, running, .. } = result.timings;
         let duration = locked + queued + throttled + backing_off + running;
-        let operation = KeyValue::new(attribute::OPERATION, "execute_tool");
-        match code {
-            Some(code) => {
-                let error = KeyValue::new(attribute::ERROR_TYPE, code.as_str());
-                let labels = [operation, name.clone(), kind, error];
-                tool.record(duration.as_secs_f64(), &labels);
-            }
-            None => tool.record(duration.as_secs_f64(), &[operation, name.clone(), kind]),
-        }
+        let error = code.map(|code| KeyValue::new(attribute::ERROR_TYPE, code.as_str()));
+        let labels: Vec<_> = [Some(name.clone()), kind, error].into_iter().flatten().collect();
+        tool.record(duration.as_secs_f64(), &labels);
         if attempts > 0 {
             of_attempts.record(attempts as u64, std::slice::from_ref(&name));
         }
@@ -308,7 +305,7 @@ impl Metrics {
     fn labels(&self, tool: &str) -> Labels {
         self.0.labels.get(tool).cloned().unwrap_or_else(|| Labels {
             name: KeyValue::new(attribute::TOOL_NAME, names::OTHER),
-            kind: KeyValue::new(attribute::TOOL_TYPE, names::OTHER),
+            kind: None,
             api: KeyValue::new(attribute::API, names::OTHER),
         })
     }
@@ -337,7 +334,7 @@ impl Instruments {
         let (durations, counts) = (&names::DURATION_BUCKETS[..], &names::COUNT_BUCKETS[..]);
         Self {
             tool: time(names::EXECUTE_TOOL_DURATION, &names::TOOL_BUCKETS),
-            rpc: time(names::RPC_DURATION, durations),
+            rpc: time(names::RPC_DURATION, &names::RPC_BUCKETS),
             batch: time(names::BATCH_DURATION, durations),
             width: count(names::BATCH_WIDTH, counts),
             depth: count(names::BATCH_DEPTH, counts),

@@ -16,7 +16,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 
 use super::{
-    names::attribute,
+    names::{self, attribute},
     outgoing::{Http, Target},
     record::{Attempt, Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
     tracer::Item,
@@ -27,10 +27,6 @@ use crate::model::{Outcome, Source};
 const WAIT_MIN: Duration = Duration::from_millis(1);
 /// Most links of a span, as OpenTelemetry has it by default.
 const LINKS_MAX: usize = 128;
-/// Statuses of RPCs that are the server's fault, as OpenTelemetry's conventions
-/// have them.
-const SERVER_FAULTS: [&str; 6] =
-    ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
 
 /// What is said of a tool in the spans of its calls.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -116,7 +112,7 @@ impl Maker {
             KeyValue::new(attribute::RPC_METHOD, Arc::clone(&rpc.method)),
             KeyValue::new(attribute::RPC_STATUS, status),
         ];
-        let is_fault = SERVER_FAULTS.contains(&status);
+        let is_fault = names::RPC_FAULTS.contains(&status);
         if is_fault {
             attributes.push(KeyValue::new(attribute::ERROR_TYPE, status));
         }

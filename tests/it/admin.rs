@@ -57,7 +57,7 @@ async fn what_a_turn_did_is_measured() {
         "gen_ai_tool_name=\"read\",gen_ai_tool_type=\"extension\"",
         "error_type=\"tool_error\"",
         "gen_ai_tool_name=\"_OTHER\"",
-        "rpc_method=\"sidecall.v1.SidecallService/ExecuteBatch\",rpc_response_status_code=\"OK\"",
+        "rpc_method=\"sidecall.v1.SidecallService/ExecuteBatch\",rpc_status_code=\"OK\"",
         "sidecall_batch_width_sum{otel_scope_name=\"sidecall\"} 3",
         "sidecall_call_in_flight{otel_scope_name=\"sidecall\"} 0",
     ] {

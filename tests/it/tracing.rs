@@ -68,7 +68,7 @@ async fn an_rpc_is_a_span_within_its_caller_s() {
     assert_eq!(rpc.parent(), PARENT[36..52]);
     assert_eq!(rpc.attribute("rpc.system.name"), "grpc");
     assert_eq!(rpc.attribute("rpc.method"), rpc.name());
-    assert_eq!(rpc.attribute("rpc.response.status_code"), "OK");
+    assert_eq!(rpc.attribute("rpc.status_code"), "OK");
     assert_eq!(rpc.error(), None);
     assert_eq!(collector.resource()["service.name"], "sidecall");
     world.end().await;
@@ -80,7 +80,7 @@ async fn an_rpc_that_is_refused_has_its_status() {
     let world = World::start(&traced(&collector)).await;
     world.refusal(&Turn::default()).await;
     let rpc = collector.spans(1).await.remove(0);
-    assert_eq!(rpc.attribute("rpc.response.status_code"), "INVALID_ARGUMENT");
+    assert_eq!(rpc.attribute("rpc.status_code"), "INVALID_ARGUMENT");
     assert_eq!(rpc.error(), None, "it is the caller's fault");
     assert_eq!(rpc.parent(), "", "a trace of its own");
     world.end().await;
@@ -337,7 +337,7 @@ async fn a_call_that_is_cancelled_has_its_spans() {
     let spans = collector.spans(4).await;
     one_tree(&spans);
     let rpc = named(&spans, "sidecall.v1.SidecallService/ExecuteBatch");
-    assert_eq!(rpc.attribute("rpc.response.status_code"), "CANCELLED");
+    assert_eq!(rpc.attribute("rpc.status_code"), "CANCELLED");
     let call = named(&spans, "execute_tool read");
     assert_eq!(call.error(), Some("cancelled"));
     let attempt = named(&spans, "GET /read/{id}");

@@ -1,5 +1,6 @@
 //! What is measured, as Prometheus reads it; in paused time.
 
+use opentelemetry_sdk::metrics::data::ScopeMetrics;
 use tokio::time::advance;
 
 use super::*;
@@ -9,13 +10,17 @@ use crate::{
 };
 
 fn metrics() -> Metrics {
+    with_reader().0
+}
+
+fn with_reader() -> (Metrics, Reader) {
     let tool = Tool {
         name: "get".into(),
         description: "Gets.".into(),
         api: "crm".into(),
         kind: "extension",
     };
-    Metrics::new(Resource::builder_empty().build(), &[tool]).0
+    Metrics::new(Resource::builder_empty().build(), &[tool])
 }
 
 fn result(tool: &str, failure: Option<FailureCode>) -> CallResult {
@@ -77,6 +82,26 @@ async fn a_call_is_measured_under_its_tool_s_name_and_no_caller_s() {
     is(&metrics, "sidecall_result_size_bytes_sum", &["stage=\"shown\"", get], 8.0);
     is(&metrics, "sidecall_result_tokens_sum", &[get], 2.0);
     assert!(!String::from_utf8(metrics.text()).unwrap().contains("canary"));
+}
+
+#[test]
+fn what_the_conventions_name_is_measured_as_they_have_it() {
+    let (metrics, reader) = with_reader();
+    metrics.call(&result("get", None), 1);
+    metrics.call(&result("get", Some(FailureCode::ToolError)), 1);
+    metrics.call(&result("made_up", Some(FailureCode::UnknownTool)), 0);
+    metrics.rpc("a.B/C", "OK", Duration::from_millis(1));
+    metrics.rpc("a.B/C", "INVALID_ARGUMENT", Duration::from_millis(1));
+    metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
+    let mut all = ResourceMetrics::default();
+    reader.collect(&mut all).unwrap();
+    let all = all.scope_metrics().flat_map(ScopeMetrics::metrics);
+    let by_convention = all.filter(|metric| names::tests::assert_metric(metric)).count();
+    assert_eq!(by_convention, 2);
+    // What fails by the caller's fault is no error of the server's.
+    let rpc = "rpc_server_call_duration_seconds_count";
+    is(&metrics, rpc, &["rpc_status_code=\"INTERNAL\"", "error_type=\"INTERNAL\""], 1.0);
+    assert_eq!(value(&metrics, rpc, &["error_type=\"INVALID_ARGUMENT\""]), None);
 }
 
 #[tokio::test(start_paused = true)]
