@@ -122,7 +122,7 @@ impl Scheduler {
     /// # Errors
     ///
     /// [`Refusal`] says which bound or field, and whether waiting helps.
-    pub fn submit(&self, mut submission: Submission) -> Result<Running, Refusal> {
+    pub fn submit(&self, submission: Submission) -> Result<Running, Refusal> {
         let shared = &self.shared;
         if shared.drain.is_draining() {
             return Err(Refusal::Draining { retry_after: admission::RETRY_AFTER });
@@ -146,7 +146,7 @@ impl Scheduler {
             now,
         );
 
-        let context = std::mem::take(&mut submission.context);
+        let context = submission.context.clone();
         let named = submission.session_id.clone();
         let intake =
             intake::take_in(submission, batch_id.clone(), &shared.registry, &shared.settings);

@@ -226,6 +226,7 @@ impl Dispatcher {
             if let Err(illegal) = self.state.apply(event, &mut actions) {
                 tracing::error!(
                     batch.id = %self.intake.accepted.batch_id,
+                    trace.id = self.intake.trace.as_ref().map(tracing::field::display),
                     error = %illegal,
                     "A batch was driven against its rules; the event is passed over"
                 );

@@ -12,6 +12,7 @@ use crate::{
     model::{BatchId, Call, Claim, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
     registry::{Latency, Registry, Tool},
+    telemetry::propagate::TraceId,
 };
 
 /// Most characters of an unreadable input that its failure quotes.
@@ -23,6 +24,8 @@ pub(super) struct Intake {
     pub(super) owner: Owner,
     /// Whose limits it counts against.
     pub(super) tenant: Tenant,
+    /// For the log.
+    pub(super) trace: Option<TraceId>,
     pub(super) accepted: Arc<Accepted>,
     pub(super) calls: Vec<Call>,
     /// `None` where the name is no tool's.
@@ -151,11 +154,12 @@ pub(super) fn take_in(
         plan: Arc::clone(&plan),
         latencies,
     });
-    let Submission { owner, tenant, deadline, call_timeout, .. } = submission;
+    let Submission { owner, tenant, deadline, call_timeout, context, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();
     Intake {
         owner,
         tenant,
+        trace: context.trace_id(),
         accepted,
         calls,
         tools,

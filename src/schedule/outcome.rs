@@ -237,6 +237,7 @@ impl Ledger {
         };
         tracing::info!(
             batch.id = %intake.accepted.batch_id,
+            trace.id = intake.trace.as_ref().map(tracing::field::display),
             call.id = %intake.calls[call].id,
             tool = %tool.name,
             code = failure.code.as_str(),
@@ -272,7 +273,11 @@ impl Ledger {
         self.goes_alone(call, now);
         let slot = &mut self.slots[call];
         if slot.result.is_some() {
-            tracing::error!(batch.id = %intake.accepted.batch_id, "A call ended twice");
+            tracing::error!(
+                batch.id = %intake.accepted.batch_id,
+                trace.id = intake.trace.as_ref().map(tracing::field::display),
+                "A call ended twice"
+            );
             return;
         }
         if slot.begun > slot.attempts.len() && !slot.attempts.is_empty() {

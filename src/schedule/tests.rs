@@ -29,6 +29,7 @@ mod budgets;
 mod caching;
 mod deadlines;
 mod locks;
+mod logging;
 mod order;
 mod random;
 mod random_writes;

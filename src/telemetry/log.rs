@@ -5,7 +5,14 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 /// How the process logs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -52,15 +59,25 @@ pub enum Error {
 /// [`Error`] says what is wrong with the settings.
 pub fn init(settings: &Settings) -> Result<(), Error> {
     let filter = filter(&settings.filter)?;
-    let lines = fmt::layer().with_writer(io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
-    match settings.format {
-        Format::Human => {
-            registry.with(lines.with_ansi(io::stderr().is_terminal()).with_target(false)).try_init()
-        }
-        Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    let lines = lines(settings.format, io::stderr, io::stderr().is_terminal());
+    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| Error::Taken)
+}
+
+/// Writes each event as a line of this form.
+pub(crate) fn lines<S, W>(
+    format: Format,
+    writer: W,
+    is_coloured: bool,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    match format {
+        Format::Human => Box::new(lines.with_ansi(is_coloured).with_target(false)),
+        Format::Json => Box::new(lines.json().flatten_event(true)),
     }
-    .map_err(|_| Error::Taken)
 }
 
 fn filter(text: &str) -> Result<EnvFilter, Error> {

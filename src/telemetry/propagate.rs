@@ -7,7 +7,8 @@
 use std::fmt::Write;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+pub use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -50,6 +51,11 @@ impl Context {
     #[must_use]
     pub fn within(&self, span: SpanContext) -> Self {
         Self { parent: Some(span), ..self.clone() }
+    }
+
+    /// The trace, where there is one: for the lines of the log.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.parent.as_ref().map(SpanContext::trace_id)
     }
 
     /// What an attempt carries on, as the child `span` of the parent; the parent

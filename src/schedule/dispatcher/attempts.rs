@@ -157,6 +157,7 @@ impl Dispatcher {
     fn failure_of(&self, call: usize, error: backend::Error) -> Failure {
         tracing::debug!(
             batch.id = %self.intake.accepted.batch_id,
+            trace.id = self.intake.trace.as_ref().map(tracing::field::display),
             call.id = %self.intake.calls[call].id,
             tool = &*self.intake.calls[call].tool,
             code = error.code.as_str(),
