@@ -97,7 +97,8 @@ pub enum Asked {
 pub enum Refused {
     /// The API's breaker is open.
     Barred(Barred),
-    /// Its tokens will be there only after its deadline: in so long.
+    /// Its tokens will be there, or the API's pause over, only after its deadline: in
+    /// so long.
     TooLate(Duration),
     /// So many wait already.
     QueueFull(usize),
@@ -221,13 +222,14 @@ impl Scope {
             tool,
             cost: request.cost,
             path: request.path,
+            deadline: request.deadline,
             number: state.next_number(),
         };
         if let Some(rights) = state.grant_at_once(api, &place, now) {
             drop(state);
             return Asked::Granted(Permit::new(Arc::clone(self), rights, Duration::ZERO));
         }
-        if let Err(refused) = state.check(api, &place, request.deadline, now) {
+        if let Err(refused) = state.check(api, &place, now) {
             return Asked::Refused(refused);
         }
         let (waiter, aftermath) = state.enqueue(api, place, now);
@@ -237,8 +239,8 @@ impl Scope {
     }
 
     /// Grants nothing to anyone at `api` for `wait`: the upstream asked to be left
-    /// alone. A pause is never made shorter, and none is longer than the API's
-    /// settings allow.
+    /// alone. Whoever cannot wait so long is answered at once. A pause is never made
+    /// shorter, and none is longer than the API's settings allow.
     pub fn pause(&self, api: &ApiName, wait: Duration) {
         let aftermath = self.gate.lock().pause(api, wait, clock::now());
         self.gate.settle(aftermath);

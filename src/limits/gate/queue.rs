@@ -32,6 +32,7 @@ pub(super) struct Place {
     pub(super) cost: NonZeroU32,
     /// What will take time from it on, itself included.
     pub(super) path: Duration,
+    pub(super) deadline: Instant,
     /// In the order of arrival.
     pub(super) number: u64,
 }
@@ -69,6 +70,8 @@ pub(super) struct Queue {
     length: usize,
     /// Tokens that all waiters cost.
     tokens: u64,
+    /// All waiters by their deadlines; the number tells equals apart.
+    deadlines: BTreeMap<(Instant, u64), usize>,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +108,18 @@ impl Queue {
         self.tokens
     }
 
+    /// Tokens that the waiters of a session cost.
+    pub(super) fn own_tokens(&self, session: usize) -> u64 {
+        self.sessions.get(&session).map_or(0, |session| session.tokens)
+    }
+
+    /// A waiter whose deadline lies before `until`, if there is one.
+    pub(super) fn due_before(&self, until: Instant) -> Option<usize> {
+        debug_assert_eq!(self.deadlines.len(), self.length);
+        let ((deadline, _), waiter) = self.deadlines.first_key_value()?;
+        (*deadline < until).then_some(*waiter)
+    }
+
     pub(super) fn push(&mut self, waiter: usize, place: &Place) {
         let session = self.sessions.entry(place.session).or_default();
         if session.batches.is_empty() {
@@ -121,6 +136,7 @@ impl Queue {
         session.tokens += place.tokens();
         self.tokens += place.tokens();
         self.length += 1;
+        self.deadlines.insert((place.deadline, place.number), waiter);
         // The newcomer may have what the others of its session lack.
         self.come_forward(place.session);
     }
@@ -304,6 +320,7 @@ impl Queue {
             session.tokens -= place.tokens();
             self.tokens -= place.tokens();
             self.length -= 1;
+            self.deadlines.remove(&(place.deadline, place.number));
         }
         if batch.tokens == 0 {
             session.turns.remove(&batch.turn);

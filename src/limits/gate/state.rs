@@ -200,13 +200,7 @@ impl State {
     }
 
     /// Whether it is worth while to wait.
-    pub(super) fn check(
-        &mut self,
-        api: usize,
-        place: &Place,
-        deadline: Instant,
-        now: Instant,
-    ) -> Result<(), Refused> {
+    pub(super) fn check(&mut self, api: usize, place: &Place, now: Instant) -> Result<(), Refused> {
         let of = &mut self.apis[api];
         if let Some(barred) = of.barred(now) {
             return Err(Refused::Barred(barred));
@@ -226,11 +220,12 @@ impl State {
         };
         let id = &self.sessions[place.session].id;
         let most = of.waiters.tokens() + own_cost;
-        let own = drained(of.by_session.of(id), own_cost);
         // The most that can go before it is cheap to know, and mostly enough.
+        let own_most = of.waiters.own_tokens(place.session) + own_cost;
+        let own = drained(of.by_session.of(id), own_most);
         let tenants = drained(of.by_tenant.of(&id.0), most);
         let mut ready = drained(&of.buckets, most).max(tenants).max(own);
-        if ready > deadline {
+        if ready > place.deadline {
             let before = of.waiters.tokens_before(place, |_| true);
             let own_before = of.waiters.own_tokens_before(place);
             let of_tenant = |session: usize| self.sessions[session].id.0 == id.0;
@@ -239,7 +234,7 @@ impl State {
                 .max(drained(of.by_session.of(id), own_before + own_cost))
                 .max(drained(of.by_tenant.of(&id.0), tenants_before + own_cost));
         }
-        if ready > deadline { Err(Refused::TooLate(ready - now)) } else { Ok(()) }
+        if ready > place.deadline { Err(Refused::TooLate(ready - now)) } else { Ok(()) }
     }
 
     /// Lets a newcomer wait. Others may wait for reasons that do not hold for it,

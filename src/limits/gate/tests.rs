@@ -93,8 +93,12 @@ impl Asked {
 }
 
 fn poll(wait: &mut Wait) -> Option<Permit> {
+    answer(wait).map(Result::unwrap)
+}
+
+fn answer(wait: &mut Wait) -> Option<Result<Permit, Refused>> {
     match Pin::new(wait).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => Some(answer.unwrap()),
+        Poll::Ready(answer) => Some(answer),
         Poll::Pending => None,
     }
 }

@@ -42,6 +42,12 @@ impl State {
         let queued = self.waiters.iter().filter(|(_, waiter)| waiter.answer.is_none());
         assert_eq!(queued.count(), self.apis.iter().map(|api| api.waiters.len()).sum::<usize>());
         let now = crate::clock::now();
+        // Nobody waits for the end of a pause that comes too late for it.
+        for waiter in self.waiters.iter().map(|(_, waiter)| waiter) {
+            let pause = self.apis[waiter.api].paused_until.filter(|until| *until > now);
+            let is_in_time = pause.is_none_or(|until| waiter.place.deadline >= until);
+            assert!(is_in_time || waiter.answer.is_some(), "waits for a pause in vain");
+        }
         for api in 0..self.apis.len() {
             assert!(!self.somebody_could_run(api, now, &is_out), "could run and waits");
             // Whoever waits for time alone is woken by it.

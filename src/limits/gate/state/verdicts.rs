@@ -55,8 +55,9 @@ impl State {
     }
 
     /// Grants nothing at that API for `wait`, or the longest pause where that is
-    /// shorter. What time allowed until now, and nobody has looked at yet, is granted
-    /// where the pause is over already.
+    /// shorter, and answers those whose deadlines come before its end. What time
+    /// allowed until now, and nobody has looked at yet, is granted where the pause is
+    /// over already.
     pub(in crate::limits::gate) fn pause(
         &mut self,
         api: &ApiName,
@@ -70,6 +71,14 @@ impl State {
         let of = &mut self.apis[api];
         of.paused_until = of.paused_until.max(now.checked_add(wait.min(of.pause_max)));
         of.ramp.begin();
+        if let Some(until) = of.paused_until.filter(|until| *until > now) {
+            while let Some(key) = of.waiters.due_before(until) {
+                let waiter = &mut self.waiters[key];
+                of.waiters.remove(&waiter.place);
+                waiter.answer = Some(Err(Refused::TooLate(until - now)));
+                aftermath.woken.extend(waiter.waker.take());
+            }
+        }
         self.grant(api, now, &mut aftermath);
         aftermath
     }

@@ -32,13 +32,6 @@ fn barred(after: Duration) -> Refused {
     Refused::Barred(Barred { after, cause: Cause::InARow(2) })
 }
 
-fn answer(wait: &mut Wait) -> Option<Result<Permit, Refused>> {
-    match Pin::new(wait).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => Some(answer),
-        Poll::Pending => None,
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_answers_whoever_comes_at_once_and_says_when() {
     let gate = gate(fragile("crm"));
@@ -172,21 +165,25 @@ fn sort_out(waits: &mut Vec<Wait>, held: &mut Vec<Permit>) {
             false
         }
         Some(Err(refused)) => {
-            assert!(matches!(refused, Refused::Barred(_)), "{refused:?}");
+            assert!(is_told_early(refused), "{refused:?}");
             false
         }
         None => true,
     });
 }
 
+fn is_told_early(refused: Refused) -> bool {
+    matches!(refused, Refused::Barred(_) | Refused::TooLate(_))
+}
+
 proptest! {
-    /// Random arrivals, ends, verdicts, cancels and time: at most as many probes as
-    /// are allowed, nobody waits at an open breaker, nobody waits who could run, and
-    /// nothing is left.
+    /// Random arrivals, ends, verdicts, cancels, pauses and time: at most as many
+    /// probes as are allowed, nobody waits at an open breaker or for a pause that ends
+    /// too late, nobody waits who could run, and nothing is left.
     #[test]
     fn nobody_waits_in_vain(
         probes in 1u32..3,
-        steps in proptest::collection::vec((0u8..8, 0usize..6, 0u64..3000), 1..250),
+        steps in proptest::collection::vec((0u8..9, 0usize..6, 0u64..3000), 1..250),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time().start_paused(true).build().unwrap();
@@ -202,10 +199,14 @@ proptest! {
             let mut waits: Vec<Wait> = Vec::new();
             for (step, which, pause) in steps {
                 match step {
-                    0..=2 => match ask(&batches[which % 2], "crm") {
+                    0..=2 => match ask_for(&batches[which % 2], "crm", |request| {
+                        if which < 3 {
+                            request.deadline = clock::now() + Duration::from_millis(pause);
+                        }
+                    }) {
                         Asked::Granted(permit) => held.push(permit),
                         Asked::Waiting(wait) => waits.push(wait),
-                        Asked::Refused(refused) => assert!(matches!(refused, Refused::Barred(_))),
+                        Asked::Refused(refused) => assert!(is_told_early(refused), "{refused:?}"),
                     },
                     3 | 4 if !held.is_empty() => {
                         let verdict = if step == 3 { Verdict::Fails } else { Verdict::Works };
@@ -213,6 +214,7 @@ proptest! {
                     }
                     5 if !held.is_empty() => drop(held.remove(which % held.len())),
                     6 if !waits.is_empty() => drop(waits.remove(which % waits.len())),
+                    7 => batches[0].pause(&name("crm"), Duration::from_millis(pause)),
                     _ => tokio::time::sleep(Duration::from_millis(pause)).await,
                 }
                 // Whoever keeps time may have been woken by the same moment.

@@ -205,6 +205,34 @@ async fn a_call_that_its_tenants_tokens_cannot_reach_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_its_sessions_tokens_cannot_reach_is_told_at_once() {
+    let mut api = rated("crm", "2/s burst 2", Per::Session);
+    api.rates.push((Rate::try_new("100/s burst 100").unwrap(), Per::Api));
+    let gate = gate(api);
+    let (batch, other) = (open(&gate, "s"), open(&gate, "other"));
+    let by = |at: Duration| move |request: &mut Request<'_>| request.deadline = clock::now() + at;
+    drop((ask(&batch, "crm").granted(), ask(&batch, "crm").granted()));
+    let waits: Vec<_> = (0..4).map(|_| ask_for(&batch, "crm", by(S(2))).waiting()).collect();
+    for _ in 0..6 {
+        let refused = ask_for(&batch, "crm", by(S(2))).refused();
+        assert_eq!(refused, Refused::TooLate(MS(2500)));
+    }
+    // Only its own session's go before it.
+    for _ in 0..2 {
+        drop(poll(&mut ask(&other, "crm").waiting()).unwrap());
+    }
+    drop(ask_for(&other, "crm", by(MS(500))).waiting());
+    // A longer path goes first in its batch.
+    let urgent = |request: &mut Request<'_>| {
+        request.path = S(9);
+        request.deadline = clock::now() + MS(500);
+    };
+    drop(ask_for(&batch, "crm", urgent).waiting());
+    let granted = drain(waits.into_iter().enumerate().collect(), S(9)).await;
+    assert_eq!(granted, [(0, MS(500)), (1, MS(1000)), (2, MS(1500)), (3, MS(2000))]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttled_api_eats_no_place_of_the_process() {
     let mut settings = settings(vec![rated("slow", "1/s", Per::Api), api("fast")]);
     settings.process = nz(2);
@@ -223,6 +251,37 @@ async fn a_pause_holds_everyone_and_is_never_made_shorter() {
     batch.pause(&name("crm"), S(2));
     let waits = vec![(0, ask(&batch, "crm").waiting())];
     assert_eq!(drain(waits, S(9)).await, [(0, S(5))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_answers_those_at_once_who_cannot_wait_for_its_end() {
+    let gate = gate(rated("crm", "1/s", Per::Api));
+    let (batch, other) = (open(&gate, "s"), open(&gate, "other"));
+    let by = |at: Duration| move |request: &mut Request<'_>| request.deadline = clock::now() + at;
+    drop(ask(&batch, "crm").granted());
+    let mut hasty = ask_for(&batch, "crm", by(MS(4999))).waiting();
+    let mut patient = ask_for(&other, "crm", by(S(5))).waiting();
+    let gone = ask_for(&other, "crm", by(S(4))).waiting();
+    drop(gone);
+    batch.pause(&name("crm"), S(0));
+    assert!(answer(&mut hasty).is_none(), "nothing is paused");
+
+    let start = clock::now();
+    let (answered, ()) = tokio::join!(hasty, async { batch.pause(&name("crm"), S(5)) });
+    assert_eq!(answered.unwrap_err(), Refused::TooLate(S(5)));
+    assert_eq!(clock::now(), start, "it is woken");
+    assert!(answer(&mut patient).is_none());
+    assert_eq!(gate.waiting(), 1);
+    gate.lock().check_invariants();
+
+    // A later one that is longer makes those late who were not.
+    tokio::time::sleep(S(1)).await;
+    batch.pause(&name("crm"), S(1));
+    assert!(answer(&mut patient).is_none(), "it is no shorter");
+    batch.pause(&name("crm"), MS(4001));
+    assert_eq!(answer(&mut patient).unwrap().unwrap_err(), Refused::TooLate(MS(4001)));
+    gate.lock().check_invariants();
+    assert_eq!((gate.in_flight(), gate.waiting()), (0, 0));
 }
 
 /// Incident 5: after a pause one caller finds out for all whether it is over.
@@ -263,7 +322,8 @@ async fn a_pause_that_is_over_already_loses_no_wake_up() {
     let (session, batch) = state.open((Tenant::local(), session("s")));
     let tool = 0;
     let (path, cost, now) = (S(0), NonZeroU32::MIN, clock::now());
-    let place = |number| Place { session, batch, tool, cost, path, number };
+    let deadline = now + S(9);
+    let place = |number| Place { session, batch, tool, cost, path, deadline, number };
     let (api, _) = state.keys(&name("crm"), &ToolName::try_new("tool").unwrap());
     assert!(state.grant_at_once(api, &place(1), now).is_some());
     let (waiter, aftermath) = state.enqueue(api, place(2), now);
