@@ -246,6 +246,11 @@ impl Scope {
         self.gate.settle(aftermath);
     }
 
+    /// How long nothing is granted at `api` yet, since it asked to be left alone.
+    pub fn pause_left(&self, api: &ApiName) -> Duration {
+        self.gate.lock().pause_left(api, clock::now())
+    }
+
     /// Takes in what an attempt says of its API while somebody else still holds its
     /// rights.
     pub fn report(&self, mark: Mark, verdict: Verdict) {

@@ -77,7 +77,10 @@ impl Dispatcher {
 
     pub(super) fn back_off(&mut self, call: usize, attempt: u32, failure: Failure) {
         let (delay, now) = (self.flights[call].delay, self.now);
-        self.ledger.retrying(&self.intake, (call, attempt), delay, failure, now);
+        // Nobody is let in before the API's pause is over.
+        let pause = self.intake.tools[call].as_ref().map(|tool| self.scope.pause_left(&tool.api));
+        let told = delay.max(pause.unwrap_or_default());
+        self.ledger.retrying(&self.intake, (call, attempt), told, failure, now);
         self.timers.push(Reverse((now + delay, call, Timer::BackedOff)));
     }
 

@@ -77,6 +77,20 @@ async fn each_attempt_is_told_with_the_waits_before_it_and_what_came_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_is_to_be_tried_again_tells_of_the_pause_that_another_brought() {
+    let mut settings = settings();
+    settings.apis = vec![api(None, &[])];
+    let tools = [("busy", Script::Throttles(10, 2)), ("shaky", Script::Recovers(1, 30))];
+    let world = resilient(settings, &tools, |policy| policy.base = MS(1));
+    let told = world.run(turn(&["busy", "shaky"])).await;
+    let delay = told.events.iter().find_map(|event| match event {
+        Event::Retrying { index: 1, delay, .. } => Some(*delay),
+        _ => None,
+    });
+    assert_eq!(delay, Some(MS(1980)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_tried_once_has_no_list_of_attempts() {
     let world = resilient(
         settings(),

@@ -82,4 +82,10 @@ impl State {
         self.grant(api, now, &mut aftermath);
         aftermath
     }
+
+    /// How long that API's pause lasts yet.
+    pub(in crate::limits::gate) fn pause_left(&self, api: &ApiName, now: Instant) -> Duration {
+        let until = self.api_keys.get(api).and_then(|&api| self.apis[api].paused_until);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
 }
