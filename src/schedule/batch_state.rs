@@ -52,6 +52,8 @@ pub struct BatchState {
     /// room.
     ended: VecDeque<(usize, Ending)>,
     faults: Vec<Option<Failure>>,
+    /// What the last attempt of a call that is made again failed with, in words.
+    lasts: BTreeMap<usize, String>,
     open: usize,
     begun: bool,
 }
@@ -85,6 +87,7 @@ impl BatchState {
             roots: (0..calls).collect(),
             followers: BTreeMap::new(),
             heirs: BTreeMap::new(),
+            lasts: BTreeMap::new(),
             faults: plan.nodes.iter().map(|node| node.fault.clone()).collect(),
             plan,
             ended: VecDeque::new(),
@@ -192,7 +195,8 @@ impl BatchState {
             }
             // Queued → Done: there will be no attempt, or no other.
             (State::Queued { attempt }, Event::Refused(_, failure)) => {
-                let ending = self.failed(call, failure.with_attempts(attempt - 1), Sent::No);
+                let failure = self.quoting(call, failure.with_attempts(attempt - 1));
+                let ending = self.failed(call, failure, Sent::No);
                 self.finish(call, ending, actions);
             }
             (_, event) => return Err(self.illegal(call, &event)),
@@ -211,7 +215,7 @@ impl BatchState {
         match (state, event) {
             // Running → BackingOff: it gives its rights back.
             (State::Running { attempt }, Event::FailedForNow(_, failure, sent)) => {
-                self.learn(call, sent);
+                self.failed_for_now(call, &failure, sent);
                 self.states[call] = State::BackingOff { attempt };
                 let failure = failure.with_attempts(attempt);
                 actions.push(Action::BackOff { call, attempt, failure });

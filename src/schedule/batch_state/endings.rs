@@ -13,6 +13,22 @@ impl BatchState {
         }
     }
 
+    /// Takes in the end of an attempt that another follows.
+    pub(super) fn failed_for_now(&mut self, call: usize, failure: &Failure, sent: Sent) {
+        self.learn(call, sent);
+        self.lasts.insert(call, failure.message.clone());
+    }
+
+    /// With what the call's attempt before failed with, where there was one: it
+    /// says more of the tool than what kept the call from another.
+    pub(super) fn quoting(&self, call: usize, mut failure: Failure) -> Failure {
+        if let Some(last) = self.lasts.get(&call) {
+            failure.message =
+                format!("{} The attempt before failed: {last}", sentence(&failure.message));
+        }
+        failure
+    }
+
     /// Whether nobody knows what an attempt of the call, the last or one before,
     /// has done, and somebody must.
     fn is_unknown(&mut self, call: usize, sent: Sent) -> bool {
@@ -71,9 +87,17 @@ fn unknown(what: &str, attempts: u32) -> Failure {
     Failure::new(
         FailureCode::OutcomeUnknown,
         format!(
-            "{what}; it may or may not have taken effect. Find out before trying again: a second \
-             call could do it twice."
+            "{} The call may or may not have taken effect. Find out before trying again: a second \
+             call could do it twice.",
+            sentence(what)
         ),
     )
     .with_attempts(attempts)
+}
+
+/// The text with a full stop, where it has none.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    let stop = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{text}{stop}")
 }

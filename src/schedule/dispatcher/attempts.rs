@@ -88,8 +88,10 @@ impl Dispatcher {
     pub(super) fn refused(&self, call: usize, refused: Refused) -> Failure {
         let deadline = self.flights[call].deadline.unwrap_or(self.deadline);
         let left = deadline.saturating_duration_since(self.now);
+        let was_attempted =
+            matches!(self.state.state(call), Some(State::Queued { attempt }) if attempt > 1);
         match self.intake.tools[call].as_ref() {
-            Some(tool) => refusals::refused(refused, &tool.api, left),
+            Some(tool) => refusals::refused(refused, &tool.api, left, was_attempted),
             None => Failure::new(FailureCode::Internal, "the call has no tool"),
         }
     }

@@ -8,14 +8,20 @@ use crate::{
     model::{ApiName, BatchId, Failure, FailureCode, FailureOrigin, RetryAdvice},
 };
 
-/// Why a call is not granted an attempt, as the model reads it.
-pub(super) fn refused(refused: Refused, api: &ApiName, left: Duration) -> Failure {
+/// Why a call is not granted an attempt, or another one, as the model reads it.
+pub(super) fn refused(
+    refused: Refused,
+    api: &ApiName,
+    left: Duration,
+    was_attempted: bool,
+) -> Failure {
+    let unsent = if was_attempted { "it was not sent again" } else { "it was not sent" };
     match refused {
         Refused::Barred(Barred { after, cause }) => Failure::new(
             FailureCode::Unavailable,
             format!(
-                "{api} is not asked at the moment, since {cause} (its circuit breaker is open); it \
-                 was not sent. A call is let through again in {after:.1?}: wait before calling it \
+                "{api} is not asked at the moment, since {cause} (its circuit breaker is open); \
+                 {unsent}. A call is let through again in {after:.1?}: wait before calling it \
                  again, or do without it."
             ),
         )
@@ -25,14 +31,14 @@ pub(super) fn refused(refused: Refused, api: &ApiName, left: Duration) -> Failur
             FailureCode::RateLimited,
             format!(
                 "the rate limit of {api} has room for this call in {ready:.1?}, and its time is \
-                 over in {left:.1?}; it was not sent. Wait before calling it again, or make fewer \
+                 over in {left:.1?}; {unsent}. Wait before calling it again, or make fewer \
                  calls of it."
             ),
         )
         .with_retry(RetryAdvice::After(ready)),
         Refused::QueueFull(waiting) => Failure::new(
             FailureCode::Overloaded,
-            format!("{waiting} calls wait for {api} already; it was not sent. Try again later."),
+            format!("{waiting} calls wait for {api} already; {unsent}. Try again later."),
         ),
     }
 }
