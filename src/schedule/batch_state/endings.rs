@@ -47,12 +47,15 @@ impl BatchState {
     }
 
     pub(super) fn timed_out(&mut self, call: usize, state: State, sent: Sent) -> Ending {
-        let (attempts, message) = match attempts(state) {
-            0 => (0, "the call's time was over before its turn came; it was not sent"),
-            attempts => (attempts, "the call's time was over before the tool answered"),
+        let attempts = attempts(state);
+        let message = match state {
+            State::Running { .. } => "the call's time was over before the tool answered",
+            _ if attempts > 0 => "the call's time was over before it could be sent again",
+            _ => "the call's time was over before its turn came; it was not sent",
         };
-        let failure = Failure::new(FailureCode::DeadlineExceeded, message);
-        self.failed(call, failure.with_attempts(attempts), sent)
+        let failure = Failure::new(FailureCode::DeadlineExceeded, message).with_attempts(attempts);
+        let failure = self.quoting(call, failure);
+        self.failed(call, failure, sent)
     }
 
     pub(super) fn cancelled(

@@ -273,3 +273,22 @@ async fn a_call_stays_terminal_when_its_attempt_takes_too_long() {
     assert_eq!(world.calls()["stuck"], 3);
     assert!(told.finished.duration <= MS(310), "{:?}", told.finished.duration);
 }
+
+/// It was answered, and waited for its turn when its time was over.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_time_is_over_between_two_attempts_says_what_the_last_was_told() {
+    let mut settings = settings();
+    settings.apis = vec![api(Some(1), &[])];
+    let tools = [("shaky", Script::Recovers(9, 10)), ("slow", Script::Echoes(5000))];
+    let world = resilient(settings, &tools, |policy| policy.base = MS(1));
+    let mut submission = turn(&["shaky", "slow"]);
+    submission.calls[0].timeout = Some(MS(1000));
+    let told = world.run(submission).await;
+    let failure = told.results[0].failure.as_ref().unwrap();
+    assert_eq!((failure.code, failure.attempts), (FailureCode::DeadlineExceeded, 1));
+    assert_eq!(
+        failure.message,
+        "the call's time was over before it could be sent again. The attempt before failed: not \
+         now"
+    );
+}
