@@ -272,6 +272,12 @@ impl Session {
         Ok(())
     }
 
+    /// Takes back what was paid for a call that did not run after all.
+    pub fn repay(&self, cost: NonZeroU32) {
+        let mut spent = self.spent();
+        spent.cost = spent.cost.saturating_sub(u64::from(cost.get()));
+    }
+
     /// Takes a call back that was counted and is refused after all.
     pub fn give_back(&self, counted: Counted) {
         let mut spent = self.spent();

@@ -358,6 +358,9 @@ impl Dispatcher {
 
     fn finish(&mut self, call: usize, ending: Ending) {
         self.note_end(call);
+        if ending.is_without_attempt() {
+            self.give_back(call);
+        }
         // An identical call may come yet, and ask when this one's answer was made.
         let started = self.flights[call].started;
         self.flights[call] = Flight { started, ..Flight::default() };

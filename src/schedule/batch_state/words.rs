@@ -188,6 +188,17 @@ impl Ending {
         }
     }
 
+    /// Whether nothing was asked for it and it has no answer: neither by itself nor
+    /// by an identical call.
+    pub fn is_without_attempt(&self) -> bool {
+        match self {
+            Self::Succeeded | Self::Shared { .. } | Self::Cached => false,
+            Self::Failed(failure) | Self::FellBack(failure) => failure.attempts == 0,
+            Self::Cancelled { attempts, .. } => *attempts == 0,
+            Self::Skipped { .. } => true,
+        }
+    }
+
     /// What went wrong with the last attempt, if anything did.
     pub fn code(&self) -> Option<FailureCode> {
         match self {

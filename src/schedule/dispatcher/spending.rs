@@ -2,7 +2,8 @@
 //!
 //! It is counted once its input is known, before anybody looks for an answer that
 //! is there already, and it pays what it costs when it is going to run itself. A
-//! call that is refused takes nothing.
+//! call that is refused takes nothing, whoever refuses it, and neither does one
+//! that ends before its first attempt.
 
 use super::Dispatcher;
 use crate::model::Failure;
@@ -39,6 +40,19 @@ impl Dispatcher {
                 }
                 Err(refused.failure(&tool.name))
             }
+        }
+    }
+
+    /// Gives back what a call took that ended without an attempt.
+    pub(super) fn give_back(&mut self, call: usize) {
+        let flight = &mut self.flights[call];
+        if let Some(counted) = flight.counted.take() {
+            self.session.give_back(counted);
+        }
+        if std::mem::take(&mut flight.has_paid)
+            && let Some(tool) = &self.intake.tools[call]
+        {
+            self.session.repay(tool.cost);
         }
     }
 }

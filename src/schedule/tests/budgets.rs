@@ -3,6 +3,8 @@
 use super::*;
 use crate::{
     cache,
+    limits::breaker,
+    locks::{Claims, Pattern},
     model::{CallId, SessionId, Source},
     retry,
 };
@@ -107,6 +109,67 @@ async fn what_never_came_to_its_turn_takes_nothing() {
     let told = world.run(of("a", late)).await;
     assert_eq!(told.results.iter().filter(|result| !result.is_error()).count(), 0);
     assert_eq!(world.spent(), (1, 1));
+}
+
+/// Whatever kept it from its first attempt, at once or after a wait.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_before_its_first_attempt_takes_nothing() {
+    let repeat = budget::Repeat { calls: 1.try_into().unwrap(), within: MS(600_000) };
+    let sessions = budget::Settings { repeat: Some(repeat), ..budgets(Some(9), Some(9)) };
+    let rates = |rates: &[&str]| api(None, rates);
+    let full = || gate::Api { queue_max: nz(1), ..api(Some(1), &[]) };
+    let failures = 1.try_into().unwrap();
+    let breaker = breaker::Settings { failures, ..breaker::Settings::default() };
+    let fragile = || gate::Api { breaker: Some(breaker.clone()), ..api(Some(1), &[]) };
+    let long = Script::Echoes(5000);
+    for (api, first, calls, refused, code) in [
+        (rates(&["1/h"]), &long, 2, vec![1], FailureCode::RateLimited),
+        (full(), &long, 3, vec![1, 2], FailureCode::Overloaded),
+        (api(Some(1), &[]), &long, 2, vec![1], FailureCode::DeadlineExceeded),
+        (fragile(), &Script::Recovers(9, 10), 2, vec![1], FailureCode::Unavailable),
+    ] {
+        let settings = Settings { sessions: sessions.clone(), apis: vec![api], ..settings() };
+        let tools = [("get", first.clone())];
+        let world = world_with(settings, &tools);
+        let mut asked = turn(&vec!["get"; calls]);
+        for call in &refused {
+            asked.calls[*call].timeout = Some(MS(1000));
+        }
+        let again = asked.calls[refused[0]].input.clone();
+        let told = world.run(of("a", asked)).await;
+        for call in &refused {
+            let failure = told.results[*call].failure.as_ref().unwrap();
+            assert_eq!(failure.attempts, 0, "{code:?}: {failure:?}");
+        }
+        assert_eq!(codes(&told).last(), Some(&Some(code)));
+        assert_eq!(world.spent(), (1, 1), "{code:?}");
+        // Nor is it a repetition when it is made again.
+        let again = Call { input: again, ..call("get", "{}") };
+        let told = world.run(of("a", submission(vec![again]))).await;
+        assert!(!codes(&told).contains(&REPEATED), "{code:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_its_locks_in_vain_takes_nothing() {
+    let settings = Settings { sessions: budgets(Some(9), Some(9)), ..settings() };
+    let world = world_of(settings, &[("do_it", Script::Echoes(5000))], |tool| {
+        tool.claims = Claims::new(Vec::new(), vec![Pattern::try_new("all").unwrap()]);
+    });
+    let holder = world.scheduler.submit(of("b", turn(&["do_it"]))).unwrap();
+    let mut asked = turn(&["do_it"]);
+    asked.calls[0].timeout = Some(MS(1000));
+    let events = collect(world.scheduler.submit(of("a", asked)).unwrap()).await;
+    let code = |event: &Event| match event {
+        Event::Finished(result) => Some(result.failure.as_ref()?.code),
+        _ => None,
+    };
+    let codes: Vec<_> = events.iter().filter_map(code).collect();
+    assert_eq!(codes, [FailureCode::LockTimeout]);
+    world.told(holder).await;
+    let lowest = world.scheduler.shared.budgets.status(9).lowest;
+    let spent: Vec<_> = lowest.iter().map(|session| (session.calls, session.cost)).collect();
+    assert_eq!(spent, [(1, 1), (0, 0)]);
 }
 
 #[tokio::test(start_paused = true)]
