@@ -13,6 +13,6 @@ pub mod rate;
 
 pub use breaker::{Breaker, Verdict};
 pub use bucket::Bucket;
-pub use gate::{Asked, Gate, Mark, Permit, Refused, Request, Scope, Wait};
+pub use gate::{Asked, Gate, Mark, Permit, Refused, Request, Scope, Wait, Waiting};
 pub use ramp::Ramp;
 pub use rate::Rate;

@@ -129,7 +129,13 @@ pub struct Wait {
     scope: Arc<Scope>,
     /// `None` once it was answered.
     waiter: Option<usize>,
+    /// Once it was answered: how much of it was for tokens.
+    throttled: Duration,
 }
+
+/// Names a wait to whoever gives it up while somebody else holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting(usize);
 
 impl Gate {
     /// A gate of these limits, which keeps time by a task of `drain`.
@@ -235,7 +241,11 @@ impl Scope {
         let (waiter, aftermath) = state.enqueue(api, place, now);
         drop(state);
         self.gate.settle(aftermath);
-        Asked::Waiting(Wait { scope: Arc::clone(self), waiter: Some(waiter) })
+        Asked::Waiting(Wait {
+            scope: Arc::clone(self),
+            waiter: Some(waiter),
+            throttled: Duration::ZERO,
+        })
     }
 
     /// Grants nothing to anyone at `api` for `wait`: the upstream asked to be left
@@ -257,6 +267,11 @@ impl Scope {
         let Rights { api, ticket, .. } = mark.0;
         let aftermath = self.gate.lock().report(api, ticket, verdict, clock::now());
         self.gate.settle(aftermath);
+    }
+
+    /// How much of a wait, which nobody has heard the answer of, was for tokens.
+    pub fn throttled(&self, Waiting(key): Waiting) -> Duration {
+        self.gate.lock().throttled(key, clock::now())
     }
 }
 
@@ -294,6 +309,18 @@ impl Drop for Permit {
     }
 }
 
+impl Wait {
+    /// Names the wait, until it is answered.
+    pub fn name(&self) -> Option<Waiting> {
+        self.waiter.map(Waiting)
+    }
+
+    /// Once it was answered: how much of it was for tokens.
+    pub fn throttled(&self) -> Duration {
+        self.throttled
+    }
+}
+
 impl Future for Wait {
     type Output = Result<Permit, Refused>;
 
@@ -305,6 +332,7 @@ impl Future for Wait {
             return Poll::Pending;
         };
         self.waiter = None;
+        self.throttled = waiter.throttled;
         let permit = |rights| Permit::new(Arc::clone(&self.scope), rights, waiter.throttled);
         Poll::Ready(answer.map(permit))
     }

@@ -35,7 +35,7 @@ use crate::{
     budget::{Counted, Session},
     cache::Write,
     clock::{self, Instant},
-    limits::{Asked, Mark, Permit, Request, Scope},
+    limits::{Asked, Mark, Permit, Request, Scope, Waiting},
     model::{Content, Digest, Json, Sent},
 };
 
@@ -90,6 +90,8 @@ enum Timer {
 #[derive(Debug, Default)]
 struct Flight {
     abort: Option<AbortHandle>,
+    /// Names its wait for its rights to the gate.
+    waiting: Option<Waiting>,
     locks: Locks,
     permit: Option<Permit>,
     input: Option<Json>,
@@ -260,6 +262,9 @@ impl Dispatcher {
                     abort.abort();
                 }
                 flight.permit = None;
+                if let Some(waiting) = flight.waiting.take() {
+                    self.ledger.throttled(call, self.scope.throttled(waiting), self.now);
+                }
             }
             Action::Finish(call, ending) => self.finish(call, ending),
             Action::EndBatch => self.has_ended = true,
@@ -289,7 +294,10 @@ impl Dispatcher {
                 self.flights[call].permit = Some(permit);
                 self.inbox.push_back(batch_state::Event::Granted(call));
             }
-            Asked::Waiting(wait) => self.track(call, Task::wait(call, wait)),
+            Asked::Waiting(wait) => {
+                self.flights[call].waiting = wait.name();
+                self.track(call, Task::wait(call, wait));
+            }
             Asked::Refused(refused) => {
                 let failure = self.refused(call, refused);
                 self.inbox.push_back(batch_state::Event::Refused(call, failure));
@@ -314,15 +322,20 @@ impl Dispatcher {
         self.now = clock::now();
         match done {
             Done::Locked(call, guard) => self.locked(call, guard),
-            Done::Asked(call, Ok(permit)) => {
-                self.ledger.throttled(call, permit.throttled(), self.now);
-                self.flights[call].permit = Some(permit);
-                self.feed(batch_state::Event::Granted(call));
-            }
-            Done::Asked(call, Err(refused)) => {
-                self.flights[call].abort = None;
-                let failure = self.refused(call, refused);
-                self.feed(batch_state::Event::Refused(call, failure));
+            Done::Asked(call, answer, throttled) => {
+                self.ledger.throttled(call, throttled, self.now);
+                self.flights[call].waiting = None;
+                let event = match answer {
+                    Ok(permit) => {
+                        self.flights[call].permit = Some(permit);
+                        batch_state::Event::Granted(call)
+                    }
+                    Err(refused) => {
+                        self.flights[call].abort = None;
+                        batch_state::Event::Refused(call, self.refused(call, refused))
+                    }
+                };
+                self.feed(event);
             }
             Done::Answered(call, answer, permit) => {
                 self.flights[call].abort = None;

@@ -12,6 +12,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use crate::{
@@ -62,8 +63,9 @@ pub(super) type Held = (Option<Arc<locks::Guard>>, Option<Arc<cache::Write>>);
 pub(super) enum Done {
     /// The call's locks.
     Locked(usize, locks::Guard),
-    /// The call's rights, or why it has none.
-    Asked(usize, Result<Permit, Refused>),
+    /// The call's rights, or why it has none; and how much of the wait was for
+    /// tokens.
+    Asked(usize, Result<Permit, Refused>, Duration),
     /// The attempt's answer, and its rights where it was made.
     Answered(usize, Result<Reply, backend::Error>, Option<Permit>),
 }
@@ -106,7 +108,8 @@ impl Future for Task {
                 Pin::new(wait).poll(context).map(|guard| Done::Locked(call, guard))
             }
             Stage::Waiting(wait) => {
-                Pin::new(wait).poll(context).map(|answer| Done::Asked(call, answer))
+                let poll = Pin::new(&mut *wait).poll(context);
+                poll.map(|answer| Done::Asked(call, answer, wait.throttled()))
             }
             Stage::Attempting { pending: None, .. } => Poll::Pending,
             Stage::Attempting { pending: Some(pending), permit, .. } => {

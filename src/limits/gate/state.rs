@@ -77,7 +77,7 @@ pub(super) struct State {
 pub(super) struct Waiter {
     pub(super) api: usize,
     pub(super) place: Place,
-    /// While it waits: the API's throttled time when it came. Once granted: its
+    /// While it waits: the API's throttled time when it came. Once answered: its
     /// own.
     pub(super) throttled: Duration,
     since: Instant,
@@ -269,6 +269,16 @@ impl State {
             waiter.waker = Some(waker.clone());
         }
         None
+    }
+
+    /// How much of its wait was for tokens until now, or until its answer.
+    pub(super) fn throttled(&self, key: usize, now: Instant) -> Duration {
+        match self.waiters.get(key) {
+            Some(waiter) if waiter.answer.is_none() => {
+                self.apis[waiter.api].throttled.total(now).saturating_sub(waiter.throttled)
+            }
+            answered => answered.map_or(Duration::ZERO, |waiter| waiter.throttled),
+        }
     }
 
     /// A waiter goes, answered or not.

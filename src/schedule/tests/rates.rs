@@ -1,6 +1,7 @@
 //! Rates, as a turn meets them.
 
 use super::*;
+use crate::limits::breaker;
 
 fn rated(concurrency: Option<usize>, rates: &[&str]) -> Settings {
     let mut settings = settings();
@@ -39,6 +40,38 @@ async fn a_call_without_a_token_in_time_is_told_at_once_and_when_it_could_run() 
     assert_eq!(failure.retry, crate::model::RetryAdvice::After(MS(2000)));
     assert!(failure.message.contains("in 2.0s"), "{}", failure.message);
     assert_eq!(world.calls()["get"], 2);
+}
+
+/// What it waited for is no less true because it waited in vain.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_tokens_that_is_given_up_or_refused_is_told_as_one() {
+    let world = world_with(rated(None, &["1/s"]), &[("get", Script::Echoes(10))]);
+    let running = world.scheduler.submit(turn(&["get", "get"])).unwrap();
+    tokio::time::sleep(MS(300)).await;
+    world.scheduler.cancel(&Owner::local(), &running.batch_id, Vec::new()).await.unwrap();
+    let told = world.told(running).await;
+    assert_eq!(told.failure(1).0, FailureCode::Cancelled);
+    let timings = told.results[1].timings;
+    assert_eq!((timings.queued, timings.throttled), (MS(0), MS(300)));
+
+    // A pause that is too long for the one that waits for its token.
+    let tools = [("busy", Script::Throttles(400, 5)), ("get", Script::Echoes(10))];
+    let world = world_with(rated(None, &["1/s"]), &tools);
+    let mut asked = turn(&["busy", "get"]);
+    asked.calls[1].timeout = Some(MS(3000));
+    let told = world.run(asked).await;
+    assert_eq!(told.failure(1).0, FailureCode::RateLimited);
+    let timings = told.results[1].timings;
+    assert_eq!((timings.queued, timings.throttled), (MS(0), MS(400)));
+
+    let mut settings = rated(Some(2), &["1/s"]);
+    let failures = std::num::NonZeroU32::MIN;
+    settings.apis[0].breaker = Some(breaker::Settings { failures, ..Default::default() });
+    let world = world_with(settings, &[("down", Script::Recovers(9, 400))]);
+    let told = world.run(turn(&["down", "down"])).await;
+    assert_eq!(told.failure(1).0, FailureCode::Unavailable);
+    let timings = told.results[1].timings;
+    assert_eq!((timings.queued, timings.throttled), (MS(0), MS(400)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,9 +45,11 @@ impl State {
         };
         if let Change::Opened(barred) = change {
             let barred = of.paused(barred, now);
+            let total = of.throttled.total(now);
             for key in of.waiters.clear() {
                 let waiter = &mut self.waiters[key];
                 waiter.answer = Some(Err(Refused::Barred(barred)));
+                waiter.throttled = total.saturating_sub(waiter.throttled);
                 aftermath.woken.extend(waiter.waker.take());
             }
         }
@@ -72,10 +74,12 @@ impl State {
         of.paused_until = of.paused_until.max(now.checked_add(wait.min(of.pause_max)));
         of.ramp.begin();
         if let Some(until) = of.paused_until.filter(|until| *until > now) {
+            let total = of.throttled.total(now);
             while let Some(key) = of.waiters.due_before(until) {
                 let waiter = &mut self.waiters[key];
                 of.waiters.remove(&waiter.place);
                 waiter.answer = Some(Err(Refused::TooLate(until - now)));
+                waiter.throttled = total.saturating_sub(waiter.throttled);
                 aftermath.woken.extend(waiter.waker.take());
             }
         }
