@@ -92,6 +92,14 @@ pub(super) fn error(
     }
     let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
     let mut message = format!("the backend answered {}{reason}. {hint}.", status.as_u16());
+    let pause = quota::exhausted(headers);
+    let refused_by_quota = pause.filter(|_| code == Code::RateLimited);
+    let wait = retry_after(headers)
+        .or(refused_by_quota)
+        .filter(|_| matches!(code, Code::RateLimited | Code::Unavailable));
+    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+        message.push_str(&format!(" It asked for {wait:.1?} without a call."));
+    }
     if let Some(said) = said {
         message.push_str(" It said: ");
         message.push_str(said);
@@ -102,11 +110,8 @@ pub(super) fn error(
     if is_gateway && !is_safe {
         error = error.maybe_sent();
     }
-    error.pause = quota::exhausted(headers);
-    let refused_by_quota = error.pause.filter(|_| code == Code::RateLimited);
-    if matches!(code, Code::RateLimited | Code::Unavailable)
-        && let Some(wait) = retry_after(headers).or(refused_by_quota)
-    {
+    error.pause = pause;
+    if let Some(wait) = wait {
         error.retry_after = Some(wait);
         if retry == Retry::SameInput {
             error.retry = Retry::After(wait);
@@ -207,6 +212,13 @@ mod tests {
             let error = of(429, &headers, false);
             assert_eq!(error.retry_after, wait, "{headers:?}");
             assert_eq!(error.retry, wait.map_or(Retry::SameInput, Retry::After), "{headers:?}");
+            let told = wait.filter(|wait| !wait.is_zero());
+            let words =
+                told.map(|wait| format!(" It asked for {wait:.1?} without a call. It said"));
+            match words {
+                Some(words) => assert!(error.message.contains(&words), "{}", error.message),
+                None => assert!(!error.message.contains("asked for"), "{}", error.message),
+            }
         }
         assert_eq!(of(400, &[("retry-after", "7")], true).retry_after, None);
     }
