@@ -2,11 +2,7 @@
 //! him.
 
 use super::State;
-use crate::{
-    clock::Instant,
-    limits::gate::{api::ready, queue::Queue},
-    model::ApiName,
-};
+use crate::{clock::Instant, limits::gate::api::ready, model::ApiName};
 
 impl State {
     pub(in crate::limits::gate) fn open_sessions(&self) -> usize {
@@ -24,17 +20,18 @@ impl State {
 
     /// No cap is exceeded, and nobody waits who could run.
     pub(in crate::limits::gate) fn check_invariants(&mut self) {
-        self.check_invariants_but(|_, _| false);
+        self.check_invariants_but(false);
     }
 
-    /// As before, of those who do not stand aside for tokens: they are looked at when
-    /// time has brought them, also where a place that was given away meanwhile has
-    /// brought another call of theirs to the head.
+    /// As before, of those whom time is to bring no tokens: who waits for those is
+    /// looked at when it has, also where a place that was given away meanwhile, at
+    /// this API or another, has brought another call of theirs to the head or has
+    /// left them without one.
     pub(in crate::limits::gate) fn check_invariants_but_for_tokens(&mut self) {
-        self.check_invariants_but(|queue, session| queue.stands_aside_for_tokens(session));
+        self.check_invariants_but(true);
     }
 
-    fn check_invariants_but(&mut self, is_out: impl Fn(&Queue, usize) -> bool) {
+    fn check_invariants_but(&mut self, for_tokens: bool) {
         assert!(self.process.used <= self.process.max);
         assert!(self.batches.iter().all(|(_, batch)| batch.cap.used <= batch.cap.max));
         assert!(self.sessions.iter().all(|(_, session)| session.cap.used <= session.cap.max));
@@ -49,7 +46,7 @@ impl State {
             assert!(is_in_time || waiter.answer.is_some(), "waits for a pause in vain");
         }
         for api in 0..self.apis.len() {
-            assert!(!self.somebody_could_run(api, now, &is_out), "could run and waits");
+            assert!(!self.somebody_could_run(api, now, for_tokens), "could run and waits");
             // Whoever waits for time alone is woken by it.
             let next = self.apis[api].waiters.next_alarm().filter(|_| !self.is_full(api, now));
             assert!(next.is_none_or(|next| self.apis[api].alarm.is_some_and(|set| set <= next)));
@@ -57,21 +54,24 @@ impl State {
     }
 
     /// Looks at everyone in turn, as if nobody stood aside.
-    fn somebody_could_run(
-        &mut self,
-        api: usize,
-        now: Instant,
-        is_out: impl Fn(&Queue, usize) -> bool,
-    ) -> bool {
+    fn somebody_could_run(&mut self, api: usize, now: Instant, but_for_tokens: bool) -> bool {
         if self.is_full(api, now) {
             return false;
         }
         let mut tenants_behind = Vec::new();
         for session in self.apis[api].waiters.sessions_in_turn() {
-            if is_out(&self.apis[api].waiters, session) {
+            let of = &self.apis[api];
+            if but_for_tokens && of.waiters.stands_aside_for_tokens(session) {
                 continue;
             }
-            let Some((_, cost)) = self.head_of(api, session).first else { continue };
+            let Some((_, cost)) = self.head_of(api, session).first else {
+                // It was the head, and all wait behind it for what they share.
+                let keeps_its_place = of.waiters.first_session() == Some(session);
+                if but_for_tokens && keeps_its_place && of.alarm.is_some_and(|set| set > now) {
+                    return false;
+                }
+                continue;
+            };
             let id = self.sessions[session].id.clone();
             let of = &mut self.apis[api];
             if ready(of.by_session.of(&id), cost).is_some() || tenants_behind.contains(&id.0) {
