@@ -10,7 +10,8 @@ use std::{
 };
 
 use sidecall::proto::v1::{
-    FailureCode, FailureOrigin, Outcome, RetryAdvice, Source, batch_event::Event,
+    ApiStatus, BreakerState, FailureCode, FailureOrigin, Outcome, RetryAdvice, Source,
+    StatusRequest, batch_event::Event,
 };
 
 use crate::support::{Gate, Reply, Turn, World, events::Running, tools::base_with_api};
@@ -21,7 +22,7 @@ const fn ms(ms: u64) -> Duration {
 
 /// Opens with the third failure in a row, for a moment, and no attempt is made
 /// again.
-const FRAGILE: &str = "breaker: {failures: 3, open: 300ms}, retry: {attempts: 1}";
+const FRAGILE: &str = "breaker: {failures: 3, open: 1s}, retry: {attempts: 1}";
 
 fn reads(prefix: &str, count: usize) -> Turn {
     let read =
@@ -29,16 +30,27 @@ fn reads(prefix: &str, count: usize) -> Turn {
     Turn::of((0..count).map(read))
 }
 
-/// Sends the turn until the breaker lets it through: until an attempt of it begins.
+/// Sends the turn once the breaker's time is over, so that all of it meets a
+/// breaker that lets one through.
 async fn let_through(world: &World, turn: &Turn) -> Running {
-    loop {
-        let mut running = world.send(turn).await.unwrap();
-        let is_decided =
-            |event: &Event| matches!(event, Event::Started(_) | Event::CallFinished(_));
-        if let Event::Started(_) = running.until(is_decided).await {
-            return running;
-        }
-    }
+    let mut client = world.client();
+    let is_over = |api: &ApiStatus| {
+        api.breaker.as_ref().is_some_and(|breaker| breaker.state() == BreakerState::HalfOpen)
+    };
+    while !client
+        .status(StatusRequest::default())
+        .await
+        .unwrap()
+        .into_inner()
+        .apis
+        .iter()
+        .any(is_over)
+    {}
+    let mut running = world.send(turn).await.unwrap();
+    let is_decided = |event: &Event| matches!(event, Event::Started(_) | Event::CallFinished(_));
+    let first = running.until(is_decided).await;
+    assert!(matches!(first, Event::Started(_)), "{first:?}");
+    running
 }
 
 /// Fails until the switch is set.
@@ -50,37 +62,41 @@ fn fails_until(world: &World, is_up: &Arc<AtomicBool>, how: Reply) {
     });
 }
 
+/// Fails so, is left alone, is asked once in vain, and is back.
+async fn is_left_alone_until_one_probe_succeeds(how: Reply) {
+    let world = World::start(&base_with_api(FRAGILE)).await;
+    let is_up = Arc::default();
+    fails_until(&world, &is_up, how);
+    assert_eq!(world.run(&reads("down", 3)).await.count(Outcome::Failed), 3);
+
+    let barred = world.run(&reads("barred", 20).session("other")).await;
+    let failure = barred.failure("barred-7");
+    assert_eq!((failure.code(), failure.attempts), (FailureCode::Unavailable, 0));
+    assert_eq!((failure.origin(), failure.retry()), (FailureOrigin::Sidecall, RetryAdvice::After));
+    assert!(failure.message.contains("its last 3 calls failed"), "{}", failure.message);
+    let after: Duration = failure.retry_after.unwrap().try_into().unwrap();
+    assert!(after <= ms(1000), "{after:?}");
+    assert_eq!(world.peer.log().len(), 3, "none of the twenty came");
+
+    // Still down when its time is over: one of them learns it for all.
+    let probed = let_through(&world, &reads("probe", 20)).await.finish().await;
+    assert_eq!(probed.count(Outcome::Failed), 20);
+    assert_eq!(world.peer.log().len(), 4);
+
+    is_up.store(true, Ordering::SeqCst);
+    let back = let_through(&world, &reads("back", 20)).await.finish().await;
+    assert_eq!(back.count(Outcome::Succeeded), 20);
+    assert_eq!(world.peer.log().len(), 24);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn an_api_that_fails_is_left_alone_until_one_probe_succeeds() {
-    for how in [Reply::text(503, "down"), Reply::text(500, "boom"), Reply::cut()] {
-        let world = World::start(&base_with_api(FRAGILE)).await;
-        let is_up = Arc::default();
-        fails_until(&world, &is_up, how);
-        assert_eq!(world.run(&reads("down", 3)).await.count(Outcome::Failed), 3);
-
-        let barred = world.run(&reads("barred", 20).session("other")).await;
-        let failure = barred.failure("barred-7");
-        assert_eq!((failure.code(), failure.attempts), (FailureCode::Unavailable, 0));
-        assert_eq!(
-            (failure.origin(), failure.retry()),
-            (FailureOrigin::Sidecall, RetryAdvice::After)
-        );
-        assert!(failure.message.contains("its last 3 calls failed"), "{}", failure.message);
-        let after: Duration = failure.retry_after.unwrap().try_into().unwrap();
-        assert!(after <= ms(300), "{after:?}");
-        assert_eq!(world.peer.log().len(), 3, "none of the twenty came");
-
-        // Still down when its time is over: one of them learns it for all.
-        let probed = let_through(&world, &reads("probe", 20)).await.finish().await;
-        assert_eq!(probed.count(Outcome::Failed), 20);
-        assert_eq!(world.peer.log().len(), 4);
-
-        is_up.store(true, Ordering::SeqCst);
-        let back = let_through(&world, &reads("back", 20)).await.finish().await;
-        assert_eq!(back.count(Outcome::Succeeded), 20);
-        assert_eq!(world.peer.log().len(), 24);
-        world.end().await;
-    }
+    tokio::join!(
+        is_left_alone_until_one_probe_succeeds(Reply::text(503, "down")),
+        is_left_alone_until_one_probe_succeeds(Reply::text(500, "boom")),
+        is_left_alone_until_one_probe_succeeds(Reply::cut()),
+    );
 }
 
 #[tokio::test]
