@@ -23,6 +23,14 @@ pub fn wall() -> SystemTime {
 #[cfg(not(feature = "shuttle"))]
 pub use tokio::time::sleep_until;
 
+/// Runs `work` in paused time: what `#[tokio::test(start_paused = true)]` is to
+/// those tests that cannot have it, each case of a property.
+#[cfg(test)]
+pub(crate) fn paused<F: Future>(work: F) -> F::Output {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
+}
+
 #[cfg(feature = "shuttle")]
 pub use modelled::{now, sleep_until};
 

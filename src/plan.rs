@@ -24,7 +24,7 @@ mod scan;
 mod template;
 mod whole;
 
-pub use estimate::{Estimate, estimate, price, remaining};
+pub use estimate::{Estimate, depth, depths, estimate, price, remaining};
 pub use path::Path;
 pub use reference::{Fault, Reference, Target};
 pub use template::Template;

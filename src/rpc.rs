@@ -16,6 +16,8 @@ mod status;
 mod stream;
 mod traced;
 
+pub use status::code_name;
+
 /// The sizes of the wire.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {

@@ -5,6 +5,7 @@ use std::fmt;
 use tonic_types::StatusExt;
 
 use super::{terminal::harmless, waterfall::draw};
+use crate::rpc::code_name;
 
 /// A turn that was not run.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,7 +32,7 @@ impl From<&tonic::Status> for Refusal {
             details.push(format!("Nothing has run. Try again in {}.", draw::text(delay)));
         }
         Self {
-            code: code(status.code()),
+            code: code_name(status.code()),
             message,
             details: details.iter().map(|detail| harmless(detail)).collect(),
         }
@@ -45,31 +46,6 @@ impl fmt::Display for Refusal {
             write!(f, ": {}", self.message)?;
         }
         self.details.iter().try_for_each(|detail| write!(f, "\n  {detail}"))
-    }
-}
-
-/// The code's name as gRPC writes it.
-fn code(code: tonic::Code) -> &'static str {
-    use tonic::Code;
-
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

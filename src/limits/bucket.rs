@@ -301,14 +301,9 @@ mod tests {
             burst in 1u32..50,
             steps in proptest::collection::vec((1u32..50, 0u64..2_000_000_000), 1..4000),
         ) {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .start_paused(true)
-                .build()
-                .unwrap();
             let rate = Rate::try_new(&format!("{count}/s burst {burst}")).unwrap();
             let period = u64::try_from(rate.period().as_nanos()).unwrap();
-            runtime.block_on(async {
+            clock::paused(async {
                 let bucket = Bucket::new(rate);
                 let start = clock::now();
                 // The cell counts from the limiter's start, which is also ours.

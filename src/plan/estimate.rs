@@ -28,6 +28,21 @@ pub struct Estimate {
     pub depths: Vec<usize>,
 }
 
+/// Most calls in a chain before each call, in call order.
+pub fn depths(plan: &Plan) -> Vec<usize> {
+    let mut depths = vec![0; plan.nodes.len()];
+    for call in plan.order() {
+        let before = plan.parents(call).iter().map(|edge| depths[edge.from] + 1);
+        depths[call] = before.max().unwrap_or(0);
+    }
+    depths
+}
+
+/// Calls in the chain with the most calls, by the [`depths`] of all.
+pub fn depth(depths: &[usize]) -> usize {
+    depths.iter().max().map_or(0, |deepest| deepest + 1)
+}
+
 /// What takes time from each call on, along its longest chain, itself included.
 /// The turn waits longest for the call that has the most before it.
 pub fn remaining(plan: &Plan, latencies: &[Duration]) -> Vec<Duration> {
@@ -49,11 +64,7 @@ pub fn remaining(plan: &Plan, latencies: &[Duration]) -> Vec<Duration> {
 pub fn estimate(plan: &Plan, latencies: &[Duration]) -> Estimate {
     let count = plan.nodes.len();
     let times = Times::new(plan, latencies, |_| true);
-    let mut depths = vec![0; count];
-    for call in plan.order() {
-        let before = plan.parents(call).iter().map(|edge| depths[edge.from] + 1);
-        depths[call] = before.max().unwrap_or(0);
-    }
+    let depths = depths(plan);
     let latency = |call: usize| latencies.get(call).copied().unwrap_or_default();
     let sequential = (0..count)
         .filter(|&call| times.runs[call])
@@ -74,7 +85,7 @@ pub fn estimate(plan: &Plan, latencies: &[Duration]) -> Estimate {
         0.0 => 1.0,
         seconds => sequential.as_secs_f64() / seconds,
     };
-    let depth = depths.iter().max().map_or(0, |deepest| deepest + 1);
+    let depth = depth(&depths);
     let mut widths = vec![0; depth];
     for call in (0..count).filter(|&call| times.runs[call]) {
         widths[depths[call]] += 1;

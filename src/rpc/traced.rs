@@ -13,6 +13,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use tonic::{Code, body::Body};
 
+use super::code_name;
 use crate::{
     clock::{self, Instant},
     proto,
@@ -96,7 +97,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(metrics) = &self.metrics {
-            let status = self.status.unwrap_or(name(Code::Cancelled));
+            let status = self.status.unwrap_or(code_name(Code::Cancelled));
             metrics.rpc(&self.method, status, clock::now() - self.began);
         }
     }
@@ -116,7 +117,7 @@ fn follow(response: Response<Body>, mut rpc: Open) -> Response<Body> {
 
 fn learn(rpc: &mut Open, headers: &HeaderMap) {
     if let Some(status) = headers.get(STATUS) {
-        rpc.has_status(name(Code::from_bytes(status.as_bytes())));
+        rpc.has_status(code_name(Code::from_bytes(status.as_bytes())));
     }
 }
 
@@ -141,7 +142,7 @@ impl http_body::Body for Followed {
                     learn(&mut self.rpc, trailers);
                 }
             }
-            Some(Err(status)) => self.rpc.has_status(name(status.code())),
+            Some(Err(status)) => self.rpc.has_status(code_name(status.code())),
             None => {}
         }
         Poll::Ready(frame)
@@ -153,28 +154,5 @@ impl http_body::Body for Followed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A status as OpenTelemetry writes it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

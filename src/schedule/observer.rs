@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     clock::Instant,
     model::{BatchId, CallResult, FailureCode, SessionId},
-    plan::{EdgeKind, Plan},
+    plan::{self, EdgeKind, Plan},
     telemetry::{
         Telemetry,
         metrics::{self, Metrics},
@@ -125,7 +125,7 @@ impl Observer {
             return;
         }
         let Ended { plan, critical_path, duration, running, at } = *ended;
-        let (width, depth) = (plan.nodes.len(), depth(plan));
+        let (width, depth) = (plan.nodes.len(), plan::depth(&plan::depths(plan)));
         if let Some(metrics) = &self.metrics {
             metrics.batch(metrics::Ended {
                 session: self.session.as_ref(),
@@ -148,16 +148,6 @@ impl Observer {
             record.end(critical_path, edges.collect(), depth, at);
         }
     }
-}
-
-/// Calls in the longest chain of dependencies.
-fn depth(plan: &Plan) -> usize {
-    let mut depths = vec![0_usize; plan.nodes.len()];
-    for call in plan.order() {
-        let above = plan.parents(call).iter().map(|edge| depths[edge.from]).max();
-        depths[call] = above.unwrap_or(0) + 1;
-    }
-    depths.into_iter().max().unwrap_or(0)
 }
 
 fn kind(kind: EdgeKind) -> &'static str {

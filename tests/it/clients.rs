@@ -8,7 +8,7 @@ use std::{path::Path, process::Stdio};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::support::{Reply, World, data::exported};
+use crate::support::{Reply, World, data::exported, report};
 
 const REMEDY: &str = "`make test` sets it";
 
@@ -51,13 +51,9 @@ fn client(language: &str) -> Option<Command> {
 }
 
 /// Runs the client to its end; gives the report that it printed.
-async fn report(mut command: Command, address: &str, arguments: &[&str]) -> Value {
+async fn report_of(mut command: Command, address: &str, arguments: &[&str]) -> Value {
     command.arg("--address").arg(address).args(arguments);
-    let output = command.output().await.unwrap();
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
-    serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"))
+    report(&mut command).await
 }
 
 /// Incident 1, and 14, 16 and 19 by the provider's own types.
@@ -71,7 +67,7 @@ async fn wide_turns_and_large_results(language: &str) {
         line => Reply::json(format!(r#"{{"line":"{line}","filler":"{filler}"}}"#)),
     });
     let unix = format!("unix:{}", world.socket.display());
-    let seen = report(wide, &unix, &["--tool", "number", "--calls", "200"]).await;
+    let seen = report_of(wide, &unix, &["--tool", "number", "--calls", "200"]).await;
     let ids: Vec<Value> = (0..200).map(|n| Value::from(format!("toolu_{n}"))).collect();
     assert_eq!(seen["bundle_ids"], Value::from(ids), "in call order, each once");
     let finished = seen["finished"].as_array().unwrap();
@@ -85,7 +81,7 @@ async fn wide_turns_and_large_results(language: &str) {
     world_of_large.peer.on("GET /number/0", Reply::text(200, &ten_megabytes));
     let tcp = world_of_large.tcp.to_string();
     let Some(large) = client(language) else { return };
-    let seen = report(large, &tcp, &["--tool", "number", "--calls", "1"]).await;
+    let seen = report_of(large, &tcp, &["--tool", "number", "--calls", "1"]).await;
     let length = seen["finished"][0]["length"].as_u64().unwrap();
     // Python counts characters, Node UTF-16 units.
     assert!([4 * 1_048_576, 5 * 1_048_576].contains(&length), "{length}");
@@ -100,7 +96,7 @@ async fn a_cancel_reaches_the_upstream(language: &str) {
     world.peer.on("GET /hang/*", Reply::hang());
     let unix = format!("unix:{}", world.socket.display());
     let arguments = ["--tool", "hang", "--calls", "1", "--cancel-when-started"];
-    let seen = report(command, &unix, &arguments).await;
+    let seen = report_of(command, &unix, &arguments).await;
     assert_eq!(seen["cancelled"], true);
     // The call was cancelled before it was sent, or the upstream was told.
     if !world.peer.lines().is_empty() {

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{PATIENCE, Peer, Reply, World, data::exported};
+use crate::support::{PATIENCE, Peer, Reply, World, data::exported, report};
 
 const REMEDY: &str = "`make test` sets it";
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo");
@@ -165,21 +165,17 @@ async fn traced(jaeger: &Jaeger) -> Option<(String, String, Vec<Span>)> {
     let world = World::start_in_folder(demo_apis().await, &yaml, |_| {}).await;
 
     let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/traced.py");
-    let output = Command::new(python)
-        .arg(client)
-        .arg("--address")
-        .arg(format!("unix:{}", world.socket.display()))
-        .arg("--collector")
-        .arg(&jaeger.collector)
-        .args(["gather", "failure"].map(|turn| format!("{DEMO}/turns/{turn}.json")))
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
-    let ids: Value = serde_json::from_str(&stdout).unwrap();
+    let ids = report(
+        Command::new(python)
+            .arg(client)
+            .arg("--address")
+            .arg(format!("unix:{}", world.socket.display()))
+            .arg("--collector")
+            .arg(&jaeger.collector)
+            .args(["gather", "failure"].map(|turn| format!("{DEMO}/turns/{turn}.json")))
+            .kill_on_drop(true),
+    )
+    .await;
     // What waits to be sent is, at the end.
     world.end().await;
 
@@ -269,20 +265,16 @@ async fn a_person_sees_the_calls_and_the_error_on_jaegers_page() {
     let kept = exported("SIDECALL_TEST_SCREENSHOT", "name a file to keep the screenshot in");
     let screenshot = kept.map_or_else(|| folder.path().join("trace.png"), Into::into);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/node/trace_page.js");
-    let output = Command::new("node")
-        .arg(script)
-        .arg(format!("{}/trace/{trace}", jaeger.query))
-        .args([&chromium])
-        .arg(&screenshot)
-        .env("NODE_PATH", modules)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
-    let seen: Value = serde_json::from_str(&stdout).unwrap();
+    let seen = report(
+        Command::new("node")
+            .arg(script)
+            .arg(format!("{}/trace/{trace}", jaeger.query))
+            .args([&chromium])
+            .arg(&screenshot)
+            .env("NODE_PATH", modules)
+            .kill_on_drop(true),
+    )
+    .await;
     let rows = seen["spans"].as_array().unwrap();
     let row = |name: &str| {
         let mut of = rows.iter().filter(|row| row["text"].as_str().unwrap().contains(name));

@@ -23,3 +23,12 @@ pub(crate) use world::World;
 /// After so long something that is awaited will never come. Only a test that
 /// fails waits for it.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Runs a program to its end; gives the JSON that it printed.
+pub(crate) async fn report(command: &mut tokio::process::Command) -> serde_json::Value {
+    let output = command.output().await.unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
+    serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"))
+}

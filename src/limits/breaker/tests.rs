@@ -214,9 +214,7 @@ proptest! {
         failures in 1u32..5,
         steps in proptest::collection::vec((0u8..5, 0usize..8, 0u64..4000), 1..300),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let mut breaker = breaker(|settings| {
                 settings.failures = nz(failures);
                 settings.probes = nz(probes);

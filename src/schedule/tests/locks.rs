@@ -248,12 +248,7 @@ proptest! {
     /// against it, have ended: no sooner, no later.
     #[test]
     fn a_call_starts_when_all_before_it_that_it_stands_against_have_ended(plans in plans()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let scripts = TAKES.map(|(name, takes)| (name, Script::Echoes(takes)));
             let patterns = |field: &str| vec![Pattern::try_new(&format!("k/{{{field}}}")).unwrap()];
             let world = world_of(settings_of_many(), &scripts, |tool| {

@@ -41,12 +41,7 @@ proptest! {
 
     #[test]
     fn a_turn_takes_as_long_as_its_longest_chain_and_ends_as_it_must(turn in turns()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let names: Vec<&'static str> =
                 (0..turn.len()).map(|n| &*Box::leak(format!("t{n}").into_boxed_str())).collect();
             let scripts: Vec<_> = names

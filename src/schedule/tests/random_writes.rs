@@ -58,12 +58,7 @@ proptest! {
     /// that was over when it was ready, with no write between the two in its turn.
     #[test]
     fn no_read_gets_an_answer_from_before_a_write_that_was_over((one, two, later) in turns()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let world = world(&[("get", Script::Counts(37)), ("do_it", Script::Counts(23))]);
             let turn = |planned: &[Planned]| {
                 let mut calls: Vec<Call> = Vec::new();

@@ -182,9 +182,7 @@ proptest! {
         has_caps in proptest::bool::ANY,
         steps in proptest::collection::vec((0u8..8, 0usize..6, 0usize..4, 0u64..900), 1..250),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let mut crm = rated("crm", "4/s burst 6", Per::Session);
             crm.rates.push((Rate::try_new("6/s burst 7").unwrap(), Per::Tenant));
             crm.rates.push((Rate::try_new("9/s burst 8").unwrap(), Per::Api));

@@ -185,9 +185,7 @@ proptest! {
         probes in 1u32..3,
         steps in proptest::collection::vec((0u8..9, 0usize..6, 0u64..3000), 1..250),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let crm = Api {
                 concurrency: Some(nz(3)),
                 breaker: Some(broken_by(3, probes)),

@@ -70,12 +70,7 @@ proptest! {
     /// those that stand against each other come in block order.
     #[test]
     fn keys_that_results_bring_keep_calls_apart_and_in_block_order(turns in turns()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        clock::paused(async {
             let (present, came) = (Present::default(), Arc::default());
             let mut tools = Vec::new();
             for (name, access) in [("read", Read), ("write", Write)] {
