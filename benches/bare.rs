@@ -16,15 +16,16 @@ use hyper_util::{
 };
 use sidecall::proto::v1::{
     BatchEvent, CallFinished, CancelBatchRequest, CancelBatchResponse, Content,
-    ExecuteBatchRequest, ExecuteBatchResponse, ListToolsRequest, ListToolsResponse, Outcome,
-    PlanBatchRequest, PlanBatchResponse, StatusRequest, StatusResponse, ToolResult, ToolUse,
+    ExecuteBatchRequest, ExecuteBatchResponse, ExecuteStreamRequest, ExecuteStreamResponse,
+    ListToolsRequest, ListToolsResponse, Outcome, PlanBatchRequest, PlanBatchResponse,
+    ServeToolsRequest, ServeToolsResponse, StatusRequest, StatusResponse, ToolResult, ToolUse,
     batch_event, content,
     execute_batch_request::Turn,
     sidecall_service_server::{SidecallService, SidecallServiceServer},
 };
 use tokio::{net::UnixListener, sync::Semaphore};
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 /// Serves on `socket` for ever, with at most `connections` to `upstream`, an
 /// authority.
@@ -95,10 +96,13 @@ fn unavailable(error: impl std::fmt::Display) -> Status {
     Status::unavailable(error.to_string())
 }
 
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
 #[tonic::async_trait]
 impl SidecallService for Forwarder {
-    type ExecuteBatchStream =
-        Pin<Box<dyn Stream<Item = Result<ExecuteBatchResponse, Status>> + Send>>;
+    type ExecuteBatchStream = Messages<ExecuteBatchResponse>;
+    type ExecuteStreamStream = Messages<ExecuteStreamResponse>;
+    type ServeToolsStream = Messages<ServeToolsResponse>;
 
     async fn execute_batch(
         &self,
@@ -112,6 +116,20 @@ impl SidecallService for Forwarder {
             .map(|(index, call)| Arc::clone(&self.0).forward(index, call))
             .collect();
         Ok(Response::new(calls.boxed()))
+    }
+
+    async fn execute_stream(
+        &self,
+        _: Request<Streaming<ExecuteStreamRequest>>,
+    ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
+        Err(Status::unimplemented("only ExecuteBatch"))
+    }
+
+    async fn serve_tools(
+        &self,
+        _: Request<Streaming<ServeToolsRequest>>,
+    ) -> Result<Response<Self::ServeToolsStream>, Status> {
+        Err(Status::unimplemented("only ExecuteBatch"))
     }
 
     async fn plan_batch(

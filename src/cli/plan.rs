@@ -10,7 +10,7 @@ use super::{
     turn::TurnArgs,
     wire,
 };
-use crate::proto::v1::{self, execute_batch_request, plan_batch_request};
+use crate::proto::v1;
 
 mod dot;
 mod text;
@@ -74,11 +74,5 @@ async fn plan(args: Args) -> Result<Exit, Error> {
 /// The same turn, only to be planned.
 fn to_plan(request: v1::ExecuteBatchRequest) -> v1::PlanBatchRequest {
     let v1::ExecuteBatchRequest { references, ordering, turn, .. } = request;
-    let turn = turn.map(|turn| match turn {
-        execute_batch_request::Turn::Typed(typed) => plan_batch_request::Turn::Typed(typed),
-        execute_batch_request::Turn::AnthropicJson(json) => {
-            plan_batch_request::Turn::AnthropicJson(json)
-        }
-    });
-    v1::PlanBatchRequest { references, ordering, turn }
+    v1::PlanBatchRequest { references, ordering, turn: turn.map(Into::into) }
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     clock::Instant,
-    format,
+    format::{self, Frame, Shape},
     model::{BatchId, Call, CallId, Json, Ordering, Owner, SessionId, Tenant},
     proto::v1,
     schedule::{Refusal, Submission, Violation},
@@ -36,7 +36,7 @@ pub(super) fn execute(
     allowed: Option<Duration>,
     now: Instant,
     context: propagate::Context,
-) -> Result<Submission, Refusal> {
+) -> Result<(Submission, Frame), Refusal> {
     let mut faults = Faults::default();
     let batch_id = faults.id("batch_id", std::mem::take(&mut request.batch_id), BatchId::try_new);
     // A batch whose id is made here cannot be sent again, so nothing is compared
@@ -51,14 +51,10 @@ pub(super) fn execute(
     faults.on_disconnect(request.on_disconnect);
     let timeout = faults.timeout("timeout", request.timeout);
     let call_timeout = faults.timeout("call_timeout", request.call_timeout);
-    let calls = match request.turn {
-        Some(v1::execute_batch_request::Turn::Typed(typed)) => faults.typed(typed),
-        Some(v1::execute_batch_request::Turn::AnthropicJson(text)) => faults.anthropic(&text),
-        None => faults.no_turn(),
-    };
+    let format::Turn { calls, frame } = faults.turn(request.turn);
     faults.none()?;
     let time = [allowed, timeout].into_iter().flatten().min();
-    Ok(Submission {
+    let submission = Submission {
         owner: Owner::local(),
         tenant: Tenant::local(),
         batch_id,
@@ -71,7 +67,8 @@ pub(super) fn execute(
         calls,
         fingerprint,
         context,
-    })
+    };
+    Ok((submission, frame))
 }
 
 /// A turn to plan.
@@ -80,19 +77,15 @@ pub(super) fn execute(
 ///
 /// [`Refusal::Invalid`] with every fault.
 pub(super) fn plan(request: v1::PlanBatchRequest) -> Result<Submission, Refusal> {
-    use v1::{execute_batch_request::Turn, plan_batch_request::Turn as Planned};
     let v1::PlanBatchRequest { references, ordering, turn } = request;
-    let turn = turn.map(|turn| match turn {
-        Planned::Typed(typed) => Turn::Typed(typed),
-        Planned::AnthropicJson(text) => Turn::AnthropicJson(text),
-    });
     let request = v1::ExecuteBatchRequest {
         references,
         ordering,
-        turn,
+        turn: turn.map(Into::into),
         ..v1::ExecuteBatchRequest::default()
     };
     execute(request, None, crate::clock::now(), propagate::Context::default())
+        .map(|(submission, _)| submission)
 }
 
 /// What to cancel.
@@ -128,14 +121,7 @@ pub(super) fn list(
     request: &v1::ListToolsRequest,
 ) -> Result<(Option<format::Shape>, bool), Refusal> {
     let mut faults = Faults::default();
-    let shape = match v1::Shape::try_from(request.shape) {
-        Ok(v1::Shape::Unspecified) => None,
-        Ok(v1::Shape::Anthropic) => Some(format::Shape::Anthropic),
-        Err(_) => {
-            faults.unknown("shape", request.shape);
-            None
-        }
-    };
+    let shape = faults.shape(request.shape);
     let references = faults.references(request.references);
     faults.none()?;
     Ok((shape, references))
@@ -224,9 +210,49 @@ impl Faults {
         Some(timeout)
     }
 
-    fn no_turn(&mut self) -> Vec<Call> {
-        self.add("turn", "is missing: set `typed` or `anthropic_json`");
-        Vec::new()
+    fn shape(&mut self, number: i32) -> Option<Shape> {
+        let Ok(shape) = v1::Shape::try_from(number) else {
+            self.unknown("shape", number);
+            return None;
+        };
+        match shape {
+            v1::Shape::Unspecified => None,
+            v1::Shape::Anthropic => Some(Shape::Anthropic),
+            v1::Shape::OpenaiChat => Some(Shape::OpenAiChat),
+            v1::Shape::OpenaiResponses => Some(Shape::OpenAiResponses),
+            v1::Shape::Gemini => Some(Shape::Gemini),
+            v1::Shape::Bedrock => Some(Shape::Bedrock),
+            v1::Shape::AiSdk => Some(Shape::AiSdk),
+            v1::Shape::Langchain => Some(Shape::LangChain),
+        }
+    }
+
+    fn turn(&mut self, turn: Option<v1::execute_batch_request::Turn>) -> format::Turn {
+        use v1::execute_batch_request::Turn;
+        match turn {
+            None => {
+                self.add("turn", "is missing: set `typed` or one of the providers' shapes");
+                format::Turn { calls: Vec::new(), frame: Frame::default() }
+            }
+            Some(Turn::Typed(typed)) => {
+                format::Turn { calls: self.typed(typed), frame: Frame::default() }
+            }
+            Some(Turn::AnthropicJson(text)) => {
+                self.shaped("anthropic_json", Shape::Anthropic, &text)
+            }
+            Some(Turn::OpenaiChatJson(text)) => {
+                self.shaped("openai_chat_json", Shape::OpenAiChat, &text)
+            }
+            Some(Turn::OpenaiResponsesJson(text)) => {
+                self.shaped("openai_responses_json", Shape::OpenAiResponses, &text)
+            }
+            Some(Turn::GeminiJson(text)) => self.shaped("gemini_json", Shape::Gemini, &text),
+            Some(Turn::BedrockJson(text)) => self.shaped("bedrock_json", Shape::Bedrock, &text),
+            Some(Turn::AiSdkJson(text)) => self.shaped("ai_sdk_json", Shape::AiSdk, &text),
+            Some(Turn::LangchainJson(text)) => {
+                self.shaped("langchain_json", Shape::LangChain, &text)
+            }
+        }
     }
 
     fn typed(&mut self, turn: v1::ToolUses) -> Vec<Call> {
@@ -276,21 +302,21 @@ impl Faults {
         }
     }
 
-    fn anthropic(&mut self, text: &str) -> Vec<Call> {
-        const FIELD: &str = "anthropic_json";
-        match format::Shape::Anthropic.decode(text) {
+    /// A turn as a provider wrote it.
+    fn shaped(&mut self, field: &str, shape: Shape, text: &str) -> format::Turn {
+        match shape.decode(text) {
             Ok(turn) => {
                 for call in &turn.calls {
-                    self.tool(&format!("{FIELD} ({})", call.id), &call.tool);
+                    self.tool(&format!("{field} ({})", call.id), &call.tool);
                 }
-                turn.calls
+                turn
             }
             Err(faults) => {
                 for format::Fault { path, message } in faults {
                     let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
-                    self.add(format!("{FIELD}{dot}{path}"), message);
+                    self.add(format!("{field}{dot}{path}"), message);
                 }
-                Vec::new()
+                format::Turn { calls: Vec::new(), frame: Frame::new(shape) }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The RPCs. Each decodes, asks the scheduler and encodes; nothing is decided
 //! here.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, pin::Pin, sync::Arc};
 
 use prost::Message;
+use tokio_stream::Stream;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{deadline, decode, encode, status, stream::Events, traced};
 use crate::{
@@ -46,6 +47,10 @@ impl Service {
 #[tonic::async_trait]
 impl SidecallService for Service {
     type ExecuteBatchStream = Events;
+    type ExecuteStreamStream =
+        Pin<Box<dyn Stream<Item = Result<v1::ExecuteStreamResponse, Status>> + Send>>;
+    type ServeToolsStream =
+        Pin<Box<dyn Stream<Item = Result<v1::ServeToolsResponse, Status>> + Send>>;
 
     async fn execute_batch(
         &self,
@@ -56,12 +61,27 @@ impl SidecallService for Service {
         // Before the turn is let in: a drain that begins meanwhile waits for it.
         let open = self.streams.token();
         let context = traced::context(&request);
-        let running = decode::execute(request.into_inner(), allowed, clock::now(), context)
-            .and_then(|submission| self.scheduler.submit(submission))
-            .map_err(status::refused)?;
+        let (submission, frame) =
+            decode::execute(request.into_inner(), allowed, clock::now(), context)
+                .map_err(status::refused)?;
+        let running = self.scheduler.submit(submission).map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
-        let events = Events::new(running, Shape::Anthropic, bytes_max, open);
+        let events = Events::new(running, frame, bytes_max, open);
         Ok(Response::new(events.begun().await))
+    }
+
+    async fn execute_stream(
+        &self,
+        _: Request<Streaming<v1::ExecuteStreamRequest>>,
+    ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
+        Err(Status::unimplemented("ExecuteStream"))
+    }
+
+    async fn serve_tools(
+        &self,
+        _: Request<Streaming<v1::ServeToolsRequest>>,
+    ) -> Result<Response<Self::ServeToolsStream>, Status> {
+        Err(Status::unimplemented("ServeTools"))
     }
 
     async fn plan_batch(

@@ -11,7 +11,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
 use super::status;
-use crate::{format::Shape, proto::v1, schedule::Running};
+use crate::{format::Frame, proto::v1, schedule::Running};
 
 mod parts;
 mod writer;
@@ -31,11 +31,11 @@ impl Events {
     /// The events of `running`, in messages of at most `bytes_max`.
     pub(super) fn new(
         running: Running,
-        shape: Shape,
+        frame: Frame,
         bytes_max: usize,
         open: TaskTrackerToken,
     ) -> Self {
-        Self { running, writer: Writer::new(shape, bytes_max), _open: open }
+        Self { running, writer: Writer::new(frame, bytes_max), _open: open }
     }
 
     /// Ready when the batch has begun. What it began with then leaves in one

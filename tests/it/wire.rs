@@ -32,7 +32,11 @@ const FORBIDDEN: &str = "command cmd args argv env environment exec shell script
     certificate user config";
 
 /// Looked at, and none of it.
-const KNOWN: &[&str] = &["sidecall.v1.ListToolsRequest.page_token"];
+const KNOWN: &[&str] = &[
+    "sidecall.v1.ListToolsRequest.page_token",
+    // What a tool of a worker answered, for the model to read.
+    "sidecall.v1.Link.uri",
+];
 
 /// Incident 31: a test endpoint took a command line over the network. Here no
 /// field of any request could carry one.
@@ -172,7 +176,7 @@ async fn tools_are_listed_as_the_providers_request_wants_them() {
     let request = ListToolsRequest {
         shape: Shape::Anthropic.into(),
         references: References::On.into(),
-        page_token: String::new(),
+        ..ListToolsRequest::default()
     };
     let listed = world.client().list_tools(request).await.unwrap().into_inner();
     let names: Vec<_> = listed.tools.iter().map(|tool| tool.name.as_str()).collect();

@@ -2,7 +2,7 @@ use std::{path::PathBuf, pin::Pin};
 
 use tokio::net::UnixListener;
 use tokio_stream::{Stream, wrappers::UnixListenerStream};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::*;
@@ -45,11 +45,27 @@ struct Scripted {
 }
 
 type Answer<T> = Result<Response<T>, Status>;
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl SidecallService for Scripted {
-    type ExecuteBatchStream =
-        Pin<Box<dyn Stream<Item = Result<v1::ExecuteBatchResponse, Status>> + Send>>;
+    type ExecuteBatchStream = Messages<v1::ExecuteBatchResponse>;
+    type ExecuteStreamStream = Messages<v1::ExecuteStreamResponse>;
+    type ServeToolsStream = Messages<v1::ServeToolsResponse>;
+
+    async fn execute_stream(
+        &self,
+        _: Request<Streaming<v1::ExecuteStreamRequest>>,
+    ) -> Answer<Self::ExecuteStreamStream> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn serve_tools(
+        &self,
+        _: Request<Streaming<v1::ServeToolsRequest>>,
+    ) -> Answer<Self::ServeToolsStream> {
+        Err(Status::unimplemented("not asked for here"))
+    }
 
     async fn execute_batch(
         &self,

@@ -62,7 +62,7 @@ pub(crate) fn line(
             (time(summary.duration), "finished", Ink::Bold, rest)
         }
         // Contents are for programs: `--json` and `--bundle` give them whole.
-        Event::ResultPart(_) | Event::BundlePart(_) => return None,
+        Event::CallPlanned(_) | Event::ResultPart(_) | Event::BundlePart(_) => return None,
     };
     Some(format!("{:>9}  {} {rest}", text(at), look.paint(ink, &format!("{word:<9}"))))
 }

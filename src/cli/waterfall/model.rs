@@ -134,7 +134,13 @@ impl Waterfall {
                 }
             }
             Some(Event::BatchFinished(finished)) => self.summary.clone_from(&finished.summary),
-            Some(Event::Progress(_) | Event::ResultPart(_) | Event::BundlePart(_)) | None => {}
+            Some(
+                Event::CallPlanned(_)
+                | Event::Progress(_)
+                | Event::ResultPart(_)
+                | Event::BundlePart(_),
+            )
+            | None => {}
         }
     }
 

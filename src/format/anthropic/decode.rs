@@ -1,13 +1,16 @@
 //! An assistant message, read block by block.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
 use crate::{
-    format::{Fault, Turn},
+    format::{
+        Fault, Shape, Turn,
+        reader::{Members, Reader, kind, string},
+    },
     model::{
-        Call, CallId, Json,
+        Json,
         json::{elements, members},
     },
 };
@@ -27,36 +30,12 @@ const INVALID_JSON: &str = "INVALID_JSON";
 ///
 /// Every fault that leaves a block without an answer, in the order of the text.
 pub fn decode(text: &str) -> Result<Turn, Vec<Fault>> {
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(Shape::Anthropic);
     reader.turn(text);
-    if reader.faults.is_empty() && reader.calls.is_empty() {
-        reader.fault("", "there is no `tool_use` block in it, so there is nothing to run");
-    }
-    if reader.faults.is_empty() { Ok(Turn { calls: reader.calls }) } else { Err(reader.faults) }
-}
-
-#[derive(Default)]
-struct Reader {
-    calls: Vec<Call>,
-    faults: Vec<Fault>,
-    /// Where each id was seen first.
-    ids: HashMap<CallId, String>,
-}
-
-/// An object's members by key.
-struct Members<'t>(Vec<(Cow<'t, str>, &'t str)>);
-
-impl<'t> Members<'t> {
-    fn get(&self, key: &str) -> Option<&'t str> {
-        self.0.iter().find(|(name, _)| name == key).map(|&(_, value)| value)
-    }
+    reader.finish("there is no `tool_use` block in it, so there is nothing to run")
 }
 
 impl Reader {
-    fn fault(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(Fault { path: path.into(), message: message.into() });
-    }
-
     fn turn(&mut self, text: &str) {
         if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
             return self.fault("", format!("this is not JSON: {error}"));
@@ -108,55 +87,19 @@ impl Reader {
     }
 
     fn tool_use(&mut self, block: &Members<'_>, path: &str) {
-        let faults = self.faults.len();
+        let faults = self.faults();
         let id = self.id(block, path);
         let tool = self.name(block, path);
         for key in ["id", "name", "input"] {
-            if block.0.iter().filter(|(name, _)| name == key).count() > 1 {
+            if block.count(key) > 1 {
                 self.fault(format!("{path}.{key}"), "this key stands twice in its block");
             }
         }
         if let (Some(id), Some(tool)) = (id, tool)
-            && self.faults.len() == faults
+            && self.faults() == faults
         {
             let input = input(block.get("input").unwrap_or_default());
-            self.calls.push(Call { id, tool, input, depends_on: Vec::new(), timeout: None });
-        }
-    }
-
-    fn id(&mut self, block: &Members<'_>, path: &str) -> Option<CallId> {
-        let path = format!("{path}.id");
-        let Some(id) = block.get("id").and_then(string) else {
-            self.fault(path, "a `tool_use` block has an id, a string");
-            return None;
-        };
-        match CallId::try_new(id.as_ref()) {
-            Err(error) => {
-                self.fault(path, error.to_string());
-                None
-            }
-            Ok(id) => {
-                if let Some(first) = self.ids.get(&id) {
-                    let message = format!("the id {:?} stands at {first} too", id.as_str());
-                    self.fault(path, message);
-                    return None;
-                }
-                self.ids.insert(id.clone(), path);
-                Some(id)
-            }
-        }
-    }
-
-    fn name(&mut self, block: &Members<'_>, path: &str) -> Option<Arc<str>> {
-        match block.get("name").and_then(string) {
-            Some(name) if !name.is_empty() => Some(name.into()),
-            _ => {
-                self.fault(
-                    format!("{path}.name"),
-                    "a `tool_use` block names its tool, a string that is not empty",
-                );
-                None
-            }
+            self.push(id, tool, input, None);
         }
     }
 }
@@ -171,28 +114,6 @@ fn input(source: &str) -> Result<Json, Arc<str>> {
         return Err(text.into());
     }
     Json::try_new(source).map_err(|_| source.into())
-}
-
-fn string(source: &str) -> Option<Cow<'_, str>> {
-    if !source.starts_with('"') {
-        return None;
-    }
-    serde_json::from_str::<&str>(source)
-        .map(Cow::Borrowed)
-        .or_else(|_| serde_json::from_str::<String>(source).map(Cow::Owned))
-        .ok()
-}
-
-/// What a JSON text is, for people.
-fn kind(source: &str) -> &'static str {
-    match source.trim_start().as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "a number",
-    }
 }
 
 #[cfg(test)]

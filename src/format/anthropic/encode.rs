@@ -15,7 +15,7 @@ const IMAGE_BASE64_MAX: usize = 5 << 20;
 /// The API refuses texts without anything in them, and anything but text where
 /// `is_error` is set: such texts are left out, and so is `content` where nothing
 /// remains; files beside an error are named instead.
-pub fn encode(result: &CallResult) -> String {
+pub fn encode(result: &CallResult, _: Option<&str>) -> String {
     let is_error = result.is_error();
     // Room for the text, its quotes escaped, and what stands around it.
     let bytes: usize = result.content.iter().map(Content::size_bytes).sum();
@@ -181,14 +181,14 @@ mod tests {
     }
 
     fn encoded(result: &CallResult) -> Value {
-        serde_json::from_str(&encode(result)).unwrap()
+        serde_json::from_str(&encode(result, None)).unwrap()
     }
 
     #[test]
     fn a_text_without_anything_in_it_is_never_written() {
         let nothing = vec![Content::Text("".into()), Content::Text(" \n\t".into())];
         assert_eq!(
-            encode(&succeeded(nothing.clone())),
+            encode(&succeeded(nothing.clone()), None),
             r#"{"type":"tool_result","tool_use_id":"toolu_1"}"#
         );
         assert_eq!(encoded(&failed(nothing))["content"].as_array().unwrap().len(), 1);
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_failure_is_flagged_and_holds_nothing_but_text() {
         assert_eq!(
-            encode(&failed(vec![image("image/png", PNG), Content::Text("404".into())])),
+            encode(&failed(vec![image("image/png", PNG), Content::Text("404".into())]), None),
             concat!(
                 r#"{"type":"tool_result","tool_use_id":"toolu_1","content":["#,
                 r#"{"type":"text","text":"invalid_input: cents: expected an integer"},"#,
@@ -301,7 +301,7 @@ mod tests {
         ) {
             let result = if is_failed { failed(content) } else { succeeded(content) };
             let block = encoded(&result);
-            prop_assert_eq!(encode(&result), encode(&result.clone()));
+            prop_assert_eq!(encode(&result, None), encode(&result.clone(), None));
             prop_assert_eq!(&block["tool_use_id"], "toolu_1");
             prop_assert_eq!(block.get("is_error").is_some(), is_failed);
             for item in block["content"].as_array().into_iter().flatten() {

@@ -22,7 +22,7 @@ fn valid() -> v1::ExecuteBatchRequest {
 }
 
 fn decoded(request: v1::ExecuteBatchRequest) -> Submission {
-    execute(request, None, clock::now(), propagate::Context::default()).unwrap()
+    execute(request, None, clock::now(), propagate::Context::default()).unwrap().0
 }
 
 fn faults(request: v1::ExecuteBatchRequest) -> Vec<(String, String)> {
@@ -42,7 +42,7 @@ fn seconds(seconds: i64, nanos: i32) -> Option<prost_types::Duration> {
 fn a_request_with_one_fault_is_refused_at_its_field() {
     type Change = fn(&mut v1::ExecuteBatchRequest);
     let table: [(Change, &str, &str); 14] = [
-        (|request| request.turn = None, "turn", "`typed` or `anthropic_json`"),
+        (|request| request.turn = None, "turn", "`typed` or one of the providers' shapes"),
         (|request| *request = typed(vec![]), "typed.tool_uses", "at least one"),
         (|request| request.batch_id = "a b".into(), "batch_id", "holds ' '"),
         (|request| request.batch_id = "x".repeat(129), "batch_id", "at most 128"),
@@ -178,7 +178,7 @@ async fn the_deadline_is_the_earlier_of_the_rpcs_and_the_requests() {
     for (allowed, timeout, expected) in table {
         let request = v1::ExecuteBatchRequest { timeout, ..valid() };
         let deadline =
-            execute(request, allowed, now, propagate::Context::default()).unwrap().deadline;
+            execute(request, allowed, now, propagate::Context::default()).unwrap().0.deadline;
         assert_eq!(deadline.map(|deadline| deadline - now), expected, "{allowed:?} {timeout:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use crate::{
-    format::Shape,
+    format::Frame,
     model::{CallResult, Content},
     proto::v1::{self, result_part::Piece},
     rpc::{char_boundary, encode},
@@ -109,7 +109,7 @@ impl ResultParts {
 #[derive(Debug)]
 pub(super) struct BundleParts {
     finished: Arc<BatchFinished>,
-    shape: Shape,
+    frame: Frame,
     bytes_max: usize,
     /// The item that is to be encoded next.
     next: usize,
@@ -118,8 +118,8 @@ pub(super) struct BundleParts {
 }
 
 impl BundleParts {
-    pub(super) fn new(finished: Arc<BatchFinished>, shape: Shape, bytes_max: usize) -> Self {
-        Self { finished, shape, bytes_max, next: 0, rest: None }
+    pub(super) fn new(finished: Arc<BatchFinished>, frame: Frame, bytes_max: usize) -> Self {
+        Self { finished, frame, bytes_max, next: 0, rest: None }
     }
 
     /// The next part.
@@ -156,7 +156,7 @@ impl BundleParts {
         self.rest.take().or_else(|| {
             let result = self.finished.results.get(self.next)?;
             self.next += 1;
-            Some((self.shape.encode(result), 0))
+            Some((self.frame.encode(result), 0))
         })
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::parts::{BundleParts, ResultParts};
 use crate::{
-    format::Shape,
+    format::Frame,
     proto::v1::{self, batch_event},
     rpc::encode,
     schedule::Event,
@@ -19,7 +19,7 @@ const ENVELOPE_BYTES: usize = 32;
 /// Makes messages of events.
 #[derive(Debug)]
 pub(super) struct Writer {
-    shape: Shape,
+    frame: Frame,
     /// Most bytes of an event, without its envelope.
     bytes_max: usize,
     sequence: u64,
@@ -55,9 +55,9 @@ enum Parts {
 
 impl Writer {
     /// Messages of at most `bytes_max`.
-    pub(super) fn new(shape: Shape, bytes_max: usize) -> Self {
+    pub(super) fn new(frame: Frame, bytes_max: usize) -> Self {
         Self {
-            shape,
+            frame,
             bytes_max: bytes_max.saturating_sub(ENVELOPE_BYTES),
             sequence: 0,
             calls_open: usize::MAX,
@@ -123,7 +123,8 @@ impl Writer {
                     self.go_on(Parts::Result(ResultParts::new(result, self.bytes_max)))
                 }
                 Event::BatchFinished(finished) => {
-                    let bundle = BundleParts::new(finished, self.shape, self.bytes_max);
+                    let bundle =
+                        BundleParts::new(finished, std::mem::take(&mut self.frame), self.bytes_max);
                     self.go_on(Parts::End(bundle))
                 }
             },

@@ -127,7 +127,10 @@ impl Ran {
                     continues = part.last_item_continues;
                 }
                 Event::BatchFinished(event) => summary = event.summary,
-                Event::Started(_) | Event::Progress(_) | Event::Retrying(_) => {}
+                Event::CallPlanned(_)
+                | Event::Started(_)
+                | Event::Progress(_)
+                | Event::Retrying(_) => {}
             }
         }
         assert!(!continues, "the bundle's last item never ended");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sidecall::proto::v1::{
     ExecuteBatchRequest, Ordering, PlanBatchRequest, References, ToolUse, ToolUses,
-    execute_batch_request, plan_batch_request,
+    execute_batch_request,
 };
 
 /// A turn as a test writes it.
@@ -94,16 +94,11 @@ impl Turn {
 
     /// The same turn, to be planned only.
     pub(crate) fn to_plan(&self) -> PlanBatchRequest {
-        use execute_batch_request::Turn as Run;
-        use plan_batch_request::Turn as Plan;
         let request = self.0.clone();
         PlanBatchRequest {
             references: request.references,
             ordering: request.ordering,
-            turn: request.turn.map(|turn| match turn {
-                Run::Typed(typed) => Plan::Typed(typed),
-                Run::AnthropicJson(json) => Plan::AnthropicJson(json),
-            }),
+            turn: request.turn.map(Into::into),
         }
     }
 }

@@ -64,7 +64,7 @@ fn end(results: Vec<Arc<CallResult>>) -> Event {
 /// All that a batch with these results writes; they end in the order of
 /// `finished`.
 fn written(results: &[Arc<CallResult>], finished: &[usize]) -> Vec<v1::BatchEvent> {
-    let mut writer = Writer::new(Shape::Anthropic, BYTES_MAX);
+    let mut writer = Writer::new(Frame::default(), BYTES_MAX);
     let mut written = Vec::new();
     let mut events = vec![accepted(results.len())];
     events.extend(finished.iter().map(|index| Event::Finished(Arc::clone(&results[*index]))));
@@ -219,7 +219,7 @@ proptest! {
         prop_assert_eq!(read_contents, contents);
         // The same bytes, whichever ended first.
         let expected: Vec<_> =
-            results.iter().map(|result| Shape::Anthropic.encode(result)).collect();
+            results.iter().map(|result| Frame::default().encode(result)).collect();
         prop_assert_eq!(bundle, expected);
     }
 }
@@ -261,7 +261,7 @@ fn a_wide_bundle_goes_in_parts_that_hold_as_many_items_as_fit() {
 #[test]
 fn the_last_result_waits_for_the_end_and_no_other_does() {
     let results = [result(0, vec![]), result(1, vec![])];
-    let mut writer = Writer::new(Shape::Anthropic, BYTES_MAX);
+    let mut writer = Writer::new(Frame::default(), BYTES_MAX);
     let mut state = |event: Event| {
         writer.take(event);
         (writer.has_news(), writer.is_before_the_end())
