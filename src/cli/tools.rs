@@ -159,6 +159,7 @@ mod tests {
             name: name.into(),
             description: description.into(),
             input_schema_json: schema.into(),
+            ..v1::ToolDefinition::default()
         };
         let tools = [
             tool(

@@ -11,8 +11,8 @@ use prost::Message;
 use super::cut;
 use crate::{
     model::{
-        AttemptTimings, CallId, CallResult, Content, Failure, FailureCode, FailureOrigin, Outcome,
-        RetryAdvice, Source, Timings,
+        AttemptTimings, CallId, CallResult, Content, Effect, Failure, FailureCode, FailureOrigin,
+        Outcome, RetryAdvice, Source, Timings,
     },
     plan::{self, EdgeKind, Strength},
     proto::v1,
@@ -88,12 +88,13 @@ fn planned_calls(accepted: &Accepted, estimate: &plan::Estimate) -> Vec<v1::Plan
         .calls
         .iter()
         .zip(&accepted.plan.nodes)
-        .zip(&accepted.latencies)
-        .map(|(((call_id, tool), node), latency)| v1::PlannedCall {
+        .zip(accepted.latencies.iter().zip(&accepted.effects))
+        .map(|(((call_id, tool), node), (latency, &tools_effect))| v1::PlannedCall {
             call_id: call_id.to_string(),
             tool: tool.to_string(),
             fault: node.fault.as_ref().map(failure),
             latency: Some(duration(*latency)),
+            effect: tools_effect.map_or(v1::Effect::Unspecified, effect).into(),
             ..v1::PlannedCall::default()
         })
         .collect();
@@ -106,6 +107,16 @@ fn planned_calls(accepted: &Accepted, estimate: &plan::Estimate) -> Vec<v1::Plan
         }
     }
     calls
+}
+
+/// What running a tool twice means.
+pub(super) fn effect(effect: Effect) -> v1::Effect {
+    match effect {
+        Effect::ReadOnly => v1::Effect::ReadOnly,
+        Effect::Keyed => v1::Effect::Keyed,
+        Effect::AtMostOnce => v1::Effect::AtMostOnce,
+        Effect::AtLeastOnce => v1::Effect::AtLeastOnce,
+    }
 }
 
 /// Cuts the messages of the faults, and gives the bytes that it won.

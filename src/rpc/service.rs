@@ -178,6 +178,7 @@ fn typed(tool: &Tool) -> v1::ToolDefinition {
         name: tool.name.to_string(),
         description: tool.description.clone(),
         input_schema_json: tool.schema.source().as_str().to_owned(),
+        effect: encode::effect(tool.effect).into(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    model::{BatchId, CallId, CallResult, Failure, Timings},
+    model::{BatchId, CallId, CallResult, Effect, Failure, Timings},
     plan::Plan,
 };
 
@@ -56,6 +56,9 @@ pub struct Accepted {
     pub plan: Arc<Plan>,
     /// Expected running time of each call.
     pub latencies: Vec<Duration>,
+    /// What running each call's tool twice means; `None` where there is no such
+    /// tool.
+    pub effects: Vec<Option<Effect>>,
 }
 
 /// How a batch ended.

@@ -153,6 +153,7 @@ pub(super) fn take_in(
         calls: calls.iter().map(|call| (call.id.clone(), Arc::clone(&call.tool))).collect(),
         plan: Arc::clone(&plan),
         latencies,
+        effects: tools.iter().map(|tool| tool.as_ref().map(|tool| tool.effect)).collect(),
     });
     let Submission { owner, tenant, deadline, call_timeout, context, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();

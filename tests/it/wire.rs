@@ -11,7 +11,7 @@ use serde_json::Value;
 use sidecall::proto::{
     DESCRIPTORS,
     v1::{
-        EdgeKind, EdgeStrength, FailureCode, ListToolsRequest, References, Shape,
+        EdgeKind, EdgeStrength, Effect, FailureCode, ListToolsRequest, References, Shape,
         sidecall_service_client::SidecallServiceClient,
     },
 };
@@ -235,6 +235,9 @@ async fn a_plan_tells_edges_faults_and_times_and_runs_nothing() {
         plan.calls.iter().filter(|call| call.critical).map(|call| call.call_id.as_str()).collect();
     assert_eq!(critical, ["r2", "w", "e"]);
     assert_eq!(estimate.depth, 3);
+    let effects: Vec<_> = plan.calls.iter().map(|call| call.effect()).collect();
+    let (reads, writes) = (Effect::ReadOnly, Effect::AtMostOnce);
+    assert_eq!(effects, [reads, reads, writes, writes, Effect::Unspecified]);
     assert!(world.peer.lines().is_empty());
     world.end().await;
 }

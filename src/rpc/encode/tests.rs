@@ -31,6 +31,7 @@ fn batch(calls: usize, id_bytes: usize, fault: Option<&str>) -> Accepted {
         calls: ids.into_iter().map(|id| (id, "t".into())).collect(),
         plan: Arc::new(plan),
         latencies: vec![Duration::from_millis(200); calls],
+        effects: vec![Some(Effect::ReadOnly); calls],
     }
 }
 

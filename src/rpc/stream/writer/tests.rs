@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::*;
 use crate::{
-    model::{BatchId, CallId, CallResult, Content, Json, Outcome, Source, Timings},
+    model::{BatchId, CallId, CallResult, Content, Effect, Json, Outcome, Source, Timings},
     plan,
     schedule::{Accepted, BatchFinished},
 };
@@ -49,6 +49,7 @@ fn accepted(calls: usize) -> Event {
         plan: Arc::new(plan::build(&planned, crate::model::Ordering::Free)),
         calls: ids.iter().map(|id| (id.clone(), "get_user".into())).collect(),
         latencies: vec![Duration::from_millis(200); calls],
+        effects: vec![Some(Effect::ReadOnly); calls],
     }))
 }
 
