@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test shuttle jaeger lint fmt tools bench fuzz
+.PHONY: help demo test examples shuttle jaeger lint fmt tools bench fuzz
 
 CARGO := cargo
 # Seconds for each fuzz target.
@@ -24,6 +24,10 @@ demo: ## Builds the program and runs real turns against a small world of APIs.
 test: ## Installs what the tests need and runs them all.
 	$(WITH_TOOLS) $(CARGO) test --locked --no-fail-fast
 	$(WITH_TOOLS) $(BUF_LINT)
+
+examples: ## Runs every example against the build, and reads what its agent says.
+	$(CARGO) build --locked
+	$(WITH_TOOLS) SIDECALL_BINARY="$$PWD/target/debug/sidecall" examples/check
 
 shuttle: ## What threads meet over, in many thousands of interleavings.
 	$(CARGO) test --locked --features shuttle --lib interleavings
