@@ -119,6 +119,7 @@ async fn makespan(task: &Task, expected: fn(&str) -> Duration) -> anyhow::Result
             input: Ok(Json::try_new(format!(r#"{{"at":{at}}}"#))?),
             depends_on: parents(&call.parameters, &task.call[..at]),
             timeout: None,
+            series: None,
         })
     });
     let submission = growth::submission(calls.collect::<anyhow::Result<_>>()?);

@@ -165,6 +165,7 @@ fn echoes(calls: usize) -> anyhow::Result<Submission> {
                 input: Ok(Json::try_new(format!(r#"{{"key":"k{place}"}}"#))?),
                 depends_on: Vec::new(),
                 timeout: None,
+                series: None,
             })
         })
         .collect::<anyhow::Result<_>>()?;

@@ -15,7 +15,10 @@ pub mod langchain;
 pub mod openai_chat;
 pub mod openai_responses;
 mod reader;
+#[cfg(test)]
+mod results;
 pub mod teach;
+mod writer;
 
 /// Whose shape.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -12,7 +12,7 @@ pub mod json;
 pub mod result;
 pub mod slot;
 
-pub use call::{ApiOrdering, Call, Ordering};
+pub use call::{ApiOrdering, Call, Ordering, Series};
 pub use claim::{Access, Claim, ClaimKey};
 pub use effect::{Effect, Sent};
 pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};

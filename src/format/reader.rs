@@ -1,18 +1,71 @@
-//! What the readers of all shapes share: the calls that were found, and every
-//! fault.
+//! What the readers of all shapes share: the calls that were found, their ids,
+//! and every fault.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use super::{Fault, Frame, Shape, Turn};
-use crate::model::{Call, CallId, Json};
+use serde_json::json;
+
+use super::{
+    Fault, Frame, Shape, Turn,
+    writer::{object, quoted},
+};
+use crate::model::{Call, CallId, Json, Series};
+
+/// Most characters that are kept of an id which cannot stand as it is.
+const KEPT_CHARS_MAX: usize = 96;
+
+/// What a provider's blocks look like, as far as all readers ask for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grammar {
+    /// The block, for people: "a `tool_use` block".
+    pub(super) block: &'static str,
+    /// The key of its id.
+    pub(super) id: &'static str,
+    /// What the ids of one turn may be.
+    pub(super) ids: Ids,
+}
+
+/// What the ids of one turn may be, and so which turns can have a bundle that
+/// their provider accepts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ids {
+    /// Every call has one and no two the same; whatever answers another turn is
+    /// refused.
+    Unique,
+    /// Every call has one; two may have the same, and the order tells their
+    /// answers apart.
+    Repeatable,
+    /// Calls need none.
+    Optional,
+}
+
+/// One call, as its block tells it.
+pub(super) struct Found {
+    /// The provider's id, where it wrote one.
+    pub(super) id: Option<Arc<str>>,
+    /// The name as the model wrote it.
+    pub(super) tool: Arc<str>,
+    /// The input, or the text that came in its place.
+    pub(super) input: Result<Json, Arc<str>>,
+    /// Whose order it keeps.
+    pub(super) series: Option<Series>,
+    /// What the bundle repeats of its block, its id among it, as JSON; `None` where
+    /// that is the id at most.
+    pub(super) block: Option<Arc<str>>,
+}
 
 /// Collects a turn's calls and its faults.
 pub(super) struct Reader {
-    calls: Vec<Call>,
-    frame: Frame,
+    shape: Shape,
+    grammar: Grammar,
+    found: Vec<Found>,
     faults: Vec<Fault>,
     /// Where each id was seen first.
-    ids: HashMap<CallId, String>,
+    ids: HashMap<Arc<str>, String>,
 }
 
 /// An object's members by key.
@@ -24,29 +77,50 @@ impl<'t> Members<'t> {
         self.0.iter().find(|(name, _)| name == key).map(|&(_, value)| value)
     }
 
+    /// The first value of that key, unless it is null.
+    pub(super) fn some(&self, key: &str) -> Option<&'t str> {
+        self.get(key).filter(|value| *value != "null")
+    }
+
     /// How often the key stands there.
     pub(super) fn count(&self, key: &str) -> usize {
         self.0.iter().filter(|(name, _)| name == key).count()
+    }
+
+    /// These members alone, those of them that are there, as an object.
+    pub(super) fn only(&self, keys: &[&str]) -> Arc<str> {
+        let kept = keys.iter().filter_map(|&key| Some((key, self.get(key)?)));
+        object(kept).into()
     }
 }
 
 impl Reader {
     /// Nothing read yet.
-    pub(super) fn new(shape: Shape) -> Self {
-        let (calls, faults, ids) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { calls, frame: Frame::new(shape), faults, ids }
+    pub(super) fn new(shape: Shape, grammar: Grammar) -> Self {
+        let (found, faults, ids) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { shape, grammar, found, faults, ids }
     }
 
     /// The turn; `nothing` is the fault of one without calls.
     pub(super) fn finish(mut self, nothing: &str) -> Result<Turn, Vec<Fault>> {
-        if self.faults.is_empty() && self.calls.is_empty() {
+        if self.faults.is_empty() && self.found.is_empty() {
             self.fault("", nothing);
         }
-        if self.faults.is_empty() {
-            Ok(Turn { calls: self.calls, frame: self.frame })
-        } else {
-            Err(self.faults)
+        if !self.faults.is_empty() {
+            return Err(self.faults);
         }
+        let ids = call_ids(self.found.iter().map(|found| found.id.as_deref()));
+        let mut frame = Frame::new(self.shape);
+        let calls = self.found.into_iter().zip(ids).map(|(found, id)| {
+            let Found { id: written, tool, input, series, block } = found;
+            let written = written.filter(|written| **written != *id);
+            frame.push(block.or_else(|| {
+                written.map(|written| object([(self.grammar.id, &*quoted(&written))]).into())
+            }));
+            Call { id, tool, input, depends_on: Vec::new(), timeout: None, series }
+        });
+        let calls = calls.collect();
+        Ok(Turn { calls, frame })
     }
 
     /// Adds a fault.
@@ -59,54 +133,118 @@ impl Reader {
         self.faults.len()
     }
 
-    /// Adds a call, and what the bundle repeats of its block.
-    pub(super) fn push(
-        &mut self,
-        id: CallId,
-        tool: Arc<str>,
-        input: Result<Json, Arc<str>>,
-        block: Option<Arc<str>>,
-    ) {
-        self.calls.push(Call { id, tool, input, depends_on: Vec::new(), timeout: None });
-        self.frame.push(block);
+    /// Adds a call.
+    pub(super) fn push(&mut self, found: Found) {
+        self.found.push(found);
     }
 
-    /// The block's `id`, which no other has.
-    pub(super) fn id(&mut self, block: &Members<'_>, path: &str) -> Option<CallId> {
-        let path = format!("{path}.id");
-        let Some(id) = block.get("id").and_then(string) else {
-            self.fault(path, "a `tool_use` block has an id, a string");
+    /// The block's id, as far as it has one; a fault where its provider could not
+    /// take an answer to it.
+    pub(super) fn id(&mut self, block: &Members<'_>, path: &str) -> Option<Arc<str>> {
+        let Grammar { block: what, id: key, ids } = self.grammar;
+        let path = format!("{path}.{key}");
+        let written = block.some(key);
+        let Some(id) = written.and_then(string) else {
+            if ids != Ids::Optional || written.is_some() {
+                self.fault(path, format!("{what} has an id, a string"));
+            }
             return None;
         };
-        match CallId::try_new(id.as_ref()) {
-            Err(error) => {
-                self.fault(path, error.to_string());
-                None
+        let id: Arc<str> = id.into();
+        match self.ids.get(&id) {
+            Some(first) if ids == Ids::Unique => {
+                let message = format!("the id {id:?} stands at {first} too");
+                self.fault(path, message);
             }
-            Ok(id) => {
-                if let Some(first) = self.ids.get(&id) {
-                    let message = format!("the id {:?} stands at {first} too", id.as_str());
-                    self.fault(path, message);
-                    return None;
-                }
-                self.ids.insert(id.clone(), path);
-                Some(id)
+            Some(_) => {}
+            None => {
+                self.ids.insert(Arc::clone(&id), path);
             }
         }
+        Some(id)
     }
 
-    /// The tool that the block names.
-    pub(super) fn name(&mut self, block: &Members<'_>, path: &str) -> Option<Arc<str>> {
-        match block.get("name").and_then(string) {
+    /// The tool that `block` names in its member `key`.
+    pub(super) fn name(&mut self, block: &Members<'_>, key: &str, path: &str) -> Option<Arc<str>> {
+        match block.get(key).and_then(string) {
             Some(name) if !name.is_empty() => Some(name.into()),
             _ => {
+                let what = self.grammar.block;
                 self.fault(
-                    format!("{path}.name"),
-                    "a `tool_use` block names its tool, a string that is not empty",
+                    format!("{path}.{key}"),
+                    format!("{what} names its tool, a string that is not empty"),
                 );
                 None
             }
         }
+    }
+
+    /// Each of these keys stands at most once in the block: of two it cannot be
+    /// known which is meant.
+    pub(super) fn once(&mut self, block: &Members<'_>, keys: &[&str], path: &str) {
+        for key in keys.iter().filter(|key| block.count(key) > 1) {
+            self.fault(format!("{path}.{key}"), "this key stands twice in its block");
+        }
+    }
+}
+
+/// The ids by which the calls are known here: the provider's where it can be one
+/// of ours and is the first of its kind, else one made of it, else `call_N`. No
+/// two are the same, and the same turn has the same ones again.
+fn call_ids<'w>(written: impl Iterator<Item = Option<&'w str>> + Clone) -> Vec<CallId> {
+    let mut taken = HashSet::new();
+    let own: Vec<Option<CallId>> = written
+        .clone()
+        .map(|id| CallId::try_new(id?).ok().filter(|id| taken.insert(id.clone())))
+        .collect();
+    // The number that each base was last told apart by.
+    let mut numbers = HashMap::<CallId, usize>::new();
+    let mut ids = Vec::with_capacity(own.len());
+    for (place, (own, written)) in own.into_iter().zip(written).enumerate() {
+        ids.push(own.unwrap_or_else(|| {
+            let made = made_of(written.unwrap_or_default());
+            let base = made.unwrap_or_else(|| CallId::positional(place + 1));
+            let mut id = base.clone();
+            while !taken.insert(id.clone()) {
+                let number = numbers.entry(base.clone()).or_insert(1);
+                *number += 1;
+                // A base leaves room for any number.
+                id = CallId::try_new(format!("{base}_{number}")).unwrap_or(id);
+            }
+            id
+        }));
+    }
+    ids
+}
+
+/// What can be kept of an id.
+fn made_of(written: &str) -> Option<CallId> {
+    let kept = written.chars().take(KEPT_CHARS_MAX).map(|character| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => character,
+        _ => '_',
+    });
+    CallId::try_new(kept.collect::<String>()).ok()
+}
+
+/// The object that a string of JSON holds, where the provider sends inputs as
+/// text; else that text. A model that has nothing to say may leave it empty.
+pub(super) fn arguments(text: &str) -> Result<Json, Arc<str>> {
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    match Json::try_new(text) {
+        Ok(json) if json.value().is_object() => Ok(json),
+        _ => Err(text.into()),
+    }
+}
+
+/// An input of one text, where a provider's calls may be of free text: the tool
+/// finds it as `input`.
+pub(super) fn free_text(source: Option<&str>) -> Result<Json, Arc<str>> {
+    match source {
+        None => Ok(Json::from_value(&json!({"input": ""}))),
+        Some(source) => match string(source) {
+            Some(text) => Ok(Json::from_value(&json!({"input": text}))),
+            None => Err(source.into()),
+        },
     }
 }
 
@@ -130,5 +268,80 @@ pub(super) fn kind(source: &str) -> &'static str {
         Some(b't' | b'f') => "a boolean",
         Some(b'n') => "null",
         _ => "a number",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ids(written: &[Option<&str>]) -> Vec<String> {
+        call_ids(written.iter().copied()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_id_that_can_stand_does_and_others_are_made_of_what_came() {
+        let long = "x".repeat(129);
+        let written = [
+            Some("functions.get_user:0"),
+            Some("functions_get_user_0"),
+            Some("a"),
+            Some("a"),
+            None,
+            Some(""),
+            Some("call_5"),
+            Some(&*long),
+            Some("größe"),
+            Some("a_2"),
+        ];
+        let cut = "x".repeat(KEPT_CHARS_MAX);
+        let expected = [
+            "functions_get_user_0_2",
+            "functions_get_user_0",
+            "a",
+            "a_3",
+            "call_5_2",
+            "call_6",
+            "call_5",
+            &cut,
+            "gr__e",
+            "a_2",
+        ];
+        assert_eq!(ids(&written), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_calls_have_the_same_id_whatever_the_provider_wrote(
+            written in prop::collection::vec(
+                prop::option::of("[ab._]{0,3}|call_[1-9](_[2-4])?|\\PC{0,140}"), 0..40,
+            ),
+        ) {
+            let written: Vec<_> = written.iter().map(Option::as_deref).collect();
+            let ids = call_ids(written.iter().copied());
+            prop_assert_eq!(&ids, &call_ids(written.iter().copied()));
+            prop_assert_eq!(ids.len(), written.len());
+            prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), written.len());
+            for (place, id) in ids.iter().enumerate() {
+                let own = written[place].filter(|own| CallId::try_new(*own).is_ok());
+                let is_first = own.is_some() && !written[..place].contains(&written[place]);
+                prop_assert!(!is_first || Some(id.as_str()) == own);
+            }
+        }
+    }
+
+    #[test]
+    fn arguments_are_an_object_or_what_came() {
+        for text in [r#"{"a": 1.10}"#, " {} "] {
+            assert_eq!(arguments(text).unwrap().as_str(), text);
+        }
+        for text in ["", " \n"] {
+            assert_eq!(arguments(text).unwrap().as_str(), "{}");
+        }
+        for text in ["{", "[]", "null", "7", r#"{"a":1,"a":2}"#, "{} {}", "get_user"] {
+            assert_eq!(&*arguments(text).unwrap_err(), text);
+        }
     }
 }

@@ -27,6 +27,16 @@ pub enum ApiOrdering {
     None,
 }
 
+/// Calls of a turn that the provider wants made one after the other in block
+/// order, and none after the first that does not succeed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Series {
+    /// Tells it from the turn's others.
+    pub name: Arc<str>,
+    /// What the model reads of a call that was not made, in the provider's words.
+    pub skipped: Arc<str>,
+}
+
 /// One `tool_use`.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -41,4 +51,6 @@ pub struct Call {
     pub depends_on: Vec<String>,
     /// Time for this call.
     pub timeout: Option<Duration>,
+    /// Whose order it keeps.
+    pub series: Option<Series>,
 }

@@ -279,6 +279,7 @@ impl Faults {
                 input: input(tool_use.input_json),
                 depends_on: tool_use.depends_on,
                 timeout,
+                series: None,
             });
         }
         calls

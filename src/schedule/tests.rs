@@ -277,6 +277,7 @@ fn call(tool: &str, input: &str) -> Call {
         input: Ok(Json::try_new(input).unwrap()),
         depends_on: Vec::new(),
         timeout: None,
+        series: None,
     }
 }
 

@@ -143,6 +143,7 @@ fn submission(task: &Task) -> Submission {
         input: Ok(Json::try_new(tool_use.input_json).unwrap()),
         depends_on: Vec::new(),
         timeout: None,
+        series: None,
     });
     Submission {
         owner: Owner::local(),

@@ -7,16 +7,21 @@ use serde::de::IgnoredAny;
 use crate::{
     format::{
         Fault, Shape, Turn,
-        reader::{Members, Reader, kind, string},
+        reader::{Found, Grammar, Ids, Members, Reader, kind, string},
     },
     model::{
-        Json,
+        Json, Series,
         json::{elements, members},
     },
 };
 
+/// The API refuses a message whose `tool_use` ids are not unique.
+const GRAMMAR: Grammar = Grammar { block: "a `tool_use` block", id: "id", ids: Ids::Unique };
+
 /// The key under which the SDKs deliver an input that they could not parse.
 const INVALID_JSON: &str = "INVALID_JSON";
+/// The key of the toolset's name, which a member's result repeats.
+pub(super) const TOOLSET: &str = "toolset_name";
 
 /// Reads an assistant message, or its `content` array: the `tool_use` blocks
 /// become calls in their order. Blocks of other kinds are passed over, among
@@ -30,7 +35,7 @@ const INVALID_JSON: &str = "INVALID_JSON";
 ///
 /// Every fault that leaves a block without an answer, in the order of the text.
 pub fn decode(text: &str) -> Result<Turn, Vec<Fault>> {
-    let mut reader = Reader::new(Shape::Anthropic);
+    let mut reader = Reader::new(Shape::Anthropic, GRAMMAR);
     reader.turn(text);
     reader.finish("there is no `tool_use` block in it, so there is nothing to run")
 }
@@ -89,18 +94,41 @@ impl Reader {
     fn tool_use(&mut self, block: &Members<'_>, path: &str) {
         let faults = self.faults();
         let id = self.id(block, path);
-        let tool = self.name(block, path);
-        for key in ["id", "name", "input"] {
-            if block.count(key) > 1 {
-                self.fault(format!("{path}.{key}"), "this key stands twice in its block");
-            }
-        }
-        if let (Some(id), Some(tool)) = (id, tool)
+        let tool = self.name(block, "name", path);
+        self.once(block, &["id", "name", "input", TOOLSET], path);
+        let series = self.toolset(block, path);
+        if let Some(tool) = tool
             && self.faults() == faults
         {
             let input = input(block.get("input").unwrap_or_default());
-            self.push(id, tool, input, None);
+            let block = series.is_some().then(|| block.only(&["id", TOOLSET]));
+            self.push(Found { id, tool, input, series, block });
         }
+    }
+
+    /// The toolset that the call is a member's of. Its results repeat the name, and
+    /// its members run in order: what the model wrote after one that failed was
+    /// meant for a screen that never came to be.
+    fn toolset(&mut self, block: &Members<'_>, path: &str) -> Option<Series> {
+        let written = block.some(TOOLSET)?;
+        let Some(name) = string(written) else {
+            let message = format!("a toolset's name is a string; {} came", kind(written));
+            self.fault(format!("{path}.{TOOLSET}"), message);
+            return None;
+        };
+        let skipped = not_executed(&name).into();
+        Some(Series { name: name.into(), skipped })
+    }
+}
+
+/// What a member of that toolset answers that was not run since one before it
+/// failed. The wording is the API's: `HALT_TEXT` in `lib/tools/_toolsets/_runnable.py`
+/// of the Python SDK (`anthropic` 2.11.0), `notExecutedText` in
+/// `lib/internal/toolsets/run.mjs` of the TypeScript one (`@anthropic-ai/sdk` 1.12.0).
+pub(super) fn not_executed(toolset: &str) -> &'static str {
+    match toolset {
+        "computer" => "Not executed: an earlier computer action in this turn failed.",
+        _ => "Not executed: an earlier action in this turn failed.",
     }
 }
 
@@ -156,7 +184,7 @@ mod tests {
     #[test]
     fn all_faults_of_all_blocks_are_told_at_once() {
         let text = r#"{"role": "assistant", "content": [
-            {"type": "tool_use", "id": "a.b", "name": "t", "input": {}},
+            {"type": "tool_use", "id": "a", "name": "t", "input": {}, "toolset_name": 7},
             {"type": "tool_use", "name": "t", "input": {}},
             {"type": "tool_use", "id": "c", "name": "", "input": {}},
             {"type": "tool_use", "id": "d", "input": {}},
@@ -166,7 +194,7 @@ mod tests {
             {"type": "tool_use", "id": 7, "name": ["t"], "input": {}}]}"#;
         let faults = faults(text);
         let expected = [
-            "content[0].id: the call id holds '.'; allowed are letters, digits, `_` and `-`",
+            "content[0].toolset_name: a toolset's name is a string; a number came",
             "content[1].id: a `tool_use` block has an id, a string",
             "content[2].name: a `tool_use` block names its tool, a string that is not empty",
             "content[3].name: a `tool_use` block names its tool, a string that is not empty",
@@ -227,6 +255,34 @@ mod tests {
         );
         assert_eq!((calls[0].id.as_str(), &*calls[0].tool), ("toolu_1", "get_user"));
         assert_eq!((calls[1].id.as_str(), &*calls[1].tool), ("toolu_2", "name.with dots"));
+    }
+
+    #[test]
+    fn members_of_a_toolset_are_a_series_and_others_are_not() {
+        let text = r#"[
+            {"type": "tool_use", "id": "a", "name": "left_click", "toolset_name": "computer", "input": {}},
+            {"type": "tool_use", "id": "b", "name": "left_click", "toolset_name": null, "input": {}},
+            {"type": "tool_use", "id": "c.d", "name": "navigate", "toolset_name": "browser", "input": {}}]"#;
+        let turn = decode(text).unwrap();
+        let series: Vec<_> = turn.calls.iter().map(|call| call.series.as_ref()).collect();
+        let of = |call: usize| series[call].map(|series| (&*series.name, &*series.skipped));
+        let computer = "Not executed: an earlier computer action in this turn failed.";
+        let browser = "Not executed: an earlier action in this turn failed.";
+        assert_eq!(of(0), Some(("computer", computer)));
+        assert_eq!(of(1), None);
+        assert_eq!(of(2), Some(("browser", browser)));
+        let kept = turn.frame.blocks;
+        assert_eq!(kept[0].as_deref(), Some(r#"{"id":"a","toolset_name":"computer"}"#));
+        assert_eq!(kept[1], None);
+        assert_eq!(kept[2].as_deref(), Some(r#"{"id":"c.d","toolset_name":"browser"}"#));
+    }
+
+    #[test]
+    fn an_id_that_cannot_stand_here_is_kept_for_the_bundle() {
+        let text = r#"[{"type":"tool_use","id":"functions.t:0","name":"t","input":{}}]"#;
+        let turn = decode(text).unwrap();
+        assert_eq!(turn.calls[0].id.as_str(), "functions_t_0");
+        assert_eq!(turn.frame.blocks[0].as_deref(), Some(r#"{"id":"functions.t:0"}"#));
     }
 
     proptest! {

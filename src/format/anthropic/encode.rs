@@ -2,9 +2,14 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
+use super::decode::{TOOLSET, not_executed};
 use crate::{
-    format::Definition,
-    model::{CallResult, Content, json::members},
+    format::{
+        Definition,
+        reader::string,
+        writer::{File, block, file, id, object_schema, quoted, text},
+    },
+    model::{CallResult, Content, Outcome},
 };
 
 /// The API refuses an image whose base64 is longer.
@@ -14,17 +19,26 @@ const IMAGE_BASE64_MAX: usize = 5 << 20;
 ///
 /// The API refuses texts without anything in them, and anything but text where
 /// `is_error` is set: such texts are left out, and so is `content` where nothing
-/// remains; files beside an error are named instead.
-pub fn encode(result: &CallResult, _: Option<&str>) -> String {
+/// remains; files beside an error are named instead. The result of a toolset's
+/// member repeats the toolset's name.
+pub fn encode(result: &CallResult, source: Option<&str>) -> String {
     let is_error = result.is_error();
+    let source = block(source);
+    let toolset = source.as_ref().and_then(|block| string(block.get(TOOLSET)?));
     // Room for the text, its quotes escaped, and what stands around it.
     let bytes: usize = result.content.iter().map(Content::size_bytes).sum();
     let mut out = String::with_capacity(bytes + bytes / 4 + 160);
     out.push_str(r#"{"type":"tool_result","tool_use_id":"#);
-    out.push_str(&quoted(&result.call_id));
+    out.push_str(&quoted(&id(result, source.as_ref(), "id")));
+    if let Some(toolset) = &toolset {
+        out.extend([r#","toolset_name":"#, &quoted(toolset)]);
+    }
     let mut blocks = Blocks { out: &mut out, is_begun: false };
     if let Some(failure) = &result.failure {
-        blocks.text(&failure.to_string());
+        let is_halted = result.outcome == Outcome::Skipped
+            && toolset.is_some_and(|toolset| failure.message == not_executed(&toolset));
+        // The API's own words stand alone.
+        blocks.text(&if is_halted { failure.message.clone() } else { failure.to_string() });
     }
     for content in &result.content {
         blocks.add(content, is_error);
@@ -52,17 +66,6 @@ pub fn tool_definitions<'a>(tools: impl IntoIterator<Item = Definition<'a>>) -> 
     out
 }
 
-fn object_schema(source: &str) -> String {
-    let source = source.trim();
-    match (members(source), source.strip_prefix('{')) {
-        (Some(members), Some(rest)) if !members.iter().any(|(key, _)| key == "type") => {
-            let comma = if members.is_empty() { "" } else { "," };
-            format!(r#"{{"type":"object"{comma}{rest}"#)
-        }
-        _ => source.to_owned(),
-    }
-}
-
 /// The `content` of a block, written as its parts come; nothing at all where
 /// there is nothing in them.
 struct Blocks<'o> {
@@ -73,16 +76,16 @@ struct Blocks<'o> {
 impl Blocks<'_> {
     fn add(&mut self, content: &Content, is_text_only: bool) {
         match content {
-            Content::Text(words) => self.text(words),
-            Content::Json(json) => self.text(json.as_str()),
-            Content::Link { uri, name } if name.is_empty() => self.text(uri),
-            Content::Link { uri, name } => self.text(&format!("{name}: {uri}")),
-            Content::Image { media_type, data } | Content::Document { media_type, data } => {
-                match file(data).filter(|_| !is_text_only) {
-                    Some((kind, media_type)) => self.file(kind, media_type, data),
-                    None => self.text(&format!("[A file ({media_type}) of {} bytes.]", data.len())),
+            Content::Image { data, .. } | Content::Document { data, .. } if !is_text_only => {
+                match file(data) {
+                    Some(File::Image(media_type)) if fits(data) => {
+                        self.file("image", media_type, data);
+                    }
+                    Some(File::Pdf) => self.file("document", "application/pdf", data),
+                    _ => self.text(&text(content)),
                 }
             }
+            _ => self.text(&text(content)),
         }
     }
 
@@ -118,26 +121,9 @@ impl Blocks<'_> {
     }
 }
 
-/// Which kind of block a file is, where the API takes it, and its media type. It
-/// compares the bytes with the media type, so the bytes decide, not what the
-/// backend called them.
-fn file(data: &[u8]) -> Option<(&'static str, &'static str)> {
-    let (kind, media_type) = match data {
-        [0xff, 0xd8, 0xff, ..] => ("image", "image/jpeg"),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => ("image", "image/png"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => ("image", "image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ("image", "image/webp"),
-        [b'%', b'P', b'D', b'F', b'-', ..] => ("document", "application/pdf"),
-        _ => return None,
-    };
-    let is_too_large = kind == "image" && data.len().div_ceil(3) * 4 > IMAGE_BASE64_MAX;
-    (!is_too_large).then_some((kind, media_type))
-}
-
-/// A JSON string.
-fn quoted(text: &str) -> String {
-    // A string is written without fail.
-    serde_json::to_string(text).unwrap_or_default()
+/// Whether the API takes an image of this size.
+fn fits(image: &[u8]) -> bool {
+    image.len().div_ceil(3) * 4 <= IMAGE_BASE64_MAX
 }
 
 #[cfg(test)]
@@ -148,33 +134,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::{CallId, Failure, FailureCode, Json, Outcome, Source, Timings, Truncation};
+    use crate::{
+        format::results::{failed, succeeded},
+        model::{Failure, FailureCode, Json},
+    };
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n....";
-
-    fn succeeded(content: Vec<Content>) -> CallResult {
-        CallResult {
-            index: 0,
-            call_id: CallId::try_new("toolu_1").unwrap(),
-            tool: "get_user".into(),
-            outcome: Outcome::Succeeded,
-            source: Some(Source::Executed),
-            content,
-            failure: None,
-            timings: Timings::default(),
-            attempts: Vec::new(),
-            truncation: Some(Truncation { whole_bytes: 9, kept_bytes: 1 }),
-        }
-    }
-
-    fn failed(content: Vec<Content>) -> CallResult {
-        CallResult {
-            outcome: Outcome::Failed,
-            source: None,
-            failure: Some(Failure::new(FailureCode::InvalidInput, "cents: expected an integer")),
-            ..succeeded(content)
-        }
-    }
 
     fn image(media_type: &str, data: &[u8]) -> Content {
         Content::Image { media_type: media_type.into(), data: data.to_vec().into() }
@@ -238,6 +203,40 @@ mod tests {
                 encoded(&succeeded(vec![image("image/jpg; q=1", data)]))["content"][0].clone();
             assert_eq!(block["type"], kind);
             assert_eq!(block["source"], source(media_type, &BASE64_STANDARD.encode(data)));
+        }
+    }
+
+    #[test]
+    fn the_result_of_a_toolsets_member_repeats_its_name_and_the_providers_id() {
+        let block = r#"{"id":"toolu.1","toolset_name":"computer"}"#;
+        let text = encode(&succeeded(vec![]), Some(block));
+        assert_eq!(
+            text,
+            r#"{"type":"tool_result","tool_use_id":"toolu.1","toolset_name":"computer"}"#
+        );
+    }
+
+    #[test]
+    fn a_member_that_was_not_run_since_another_failed_says_so_in_the_words_of_the_api() {
+        let skipped = |words: &str| CallResult {
+            outcome: Outcome::Skipped,
+            source: None,
+            failure: Some(Failure::new(FailureCode::DependencyFailed, words)),
+            ..succeeded(vec![])
+        };
+        let words = not_executed("browser");
+        for (block, result, says) in [
+            (Some(r#"{"toolset_name":"browser"}"#), skipped(words), words.to_owned()),
+            (None, skipped(words), format!("dependency_failed: {words}")),
+            (
+                Some(r#"{"toolset_name":"browser"}"#),
+                skipped("not run"),
+                "dependency_failed: not run".to_owned(),
+            ),
+        ] {
+            let block: Value = serde_json::from_str(&encode(&result, block)).unwrap();
+            assert_eq!(block["content"], json!([{"type": "text", "text": says}]));
+            assert_eq!(block["is_error"], json!(true));
         }
     }
 
