@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test examples shuttle jaeger lint fmt tools bench fuzz
+.PHONY: help demo test examples shuttle jaeger lint fmt stubs tools bench fuzz
 
 CARGO := cargo
 # Seconds for each fuzz target.
@@ -24,6 +24,7 @@ demo: ## Builds the program and runs real turns against a small world of APIs.
 test: ## Installs what the tests need and runs them all.
 	$(WITH_TOOLS) $(CARGO) test --locked --no-fail-fast
 	$(WITH_TOOLS) $(BUF_LINT)
+	$(WITH_TOOLS) clients/python/check.sh
 
 examples: ## Runs every example against the build, and reads what its agent says.
 	$(CARGO) build --locked
@@ -46,6 +47,9 @@ lint: ## Format, clippy and docs without a warning, the wire's rules.
 
 fmt: ## Formats everything.
 	$(CARGO) fmt
+
+stubs: ## Generates the clients' code from proto/.
+	$(WITH_TOOLS) clients/python/generate.sh
 
 tools: ## Only installs what the tests need, and says where it is.
 	@tests/tools.sh

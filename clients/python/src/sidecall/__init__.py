@@ -1,0 +1,121 @@
+"""Sidecall runs the tool calls of an LLM agent's turn; this is its client.
+
+with Sidecall() as client:
+    response = model.messages.create(tools=client.list_tools("anthropic"), ...)
+    results = client.execute(response)
+    messages += [{"role": "assistant", "content": response.content}, *results.messages]
+"""
+
+from sidecall._address import TLS
+from sidecall._aio import AsyncSidecall
+from sidecall._sync import Sidecall, TurnStream
+from sidecall._turn import AsyncTurnStream
+from sidecall.bundle import Bundle
+from sidecall.errors import (
+    BatchExists,
+    Draining,
+    Exhausted,
+    Interrupted,
+    InvalidRequest,
+    InvalidTurn,
+    NotFound,
+    PermissionDenied,
+    Refused,
+    ServerFault,
+    SidecallError,
+    TimeOver,
+    TooLarge,
+    ToolError,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+    Violation,
+)
+from sidecall.model import (
+    Accepted,
+    CallResult,
+    Content,
+    Document,
+    Done,
+    Edge,
+    Effect,
+    Event,
+    Failure,
+    FailureCode,
+    Finished,
+    Image,
+    Json,
+    Link,
+    Outcome,
+    Plan,
+    Planned,
+    PlannedCall,
+    Progress,
+    Retrying,
+    Shape,
+    Source,
+    Started,
+    Summary,
+    Text,
+    Timings,
+    ToolUse,
+)
+from sidecall.tools import ToolDefinition, ToolList
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TLS",
+    "Accepted",
+    "AsyncSidecall",
+    "AsyncTurnStream",
+    "BatchExists",
+    "Bundle",
+    "CallResult",
+    "Content",
+    "Document",
+    "Done",
+    "Draining",
+    "Edge",
+    "Effect",
+    "Event",
+    "Exhausted",
+    "Failure",
+    "FailureCode",
+    "Finished",
+    "Image",
+    "Interrupted",
+    "InvalidRequest",
+    "InvalidTurn",
+    "Json",
+    "Link",
+    "NotFound",
+    "Outcome",
+    "PermissionDenied",
+    "Plan",
+    "Planned",
+    "PlannedCall",
+    "Progress",
+    "Refused",
+    "Retrying",
+    "ServerFault",
+    "Shape",
+    "Sidecall",
+    "SidecallError",
+    "Source",
+    "Started",
+    "Summary",
+    "Text",
+    "TimeOver",
+    "Timings",
+    "TooLarge",
+    "ToolDefinition",
+    "ToolError",
+    "ToolList",
+    "ToolUse",
+    "TurnStream",
+    "Unauthenticated",
+    "Unavailable",
+    "Unsupported",
+    "Violation",
+]

@@ -1,0 +1,84 @@
+"""What a batch is run with, and what becomes of one whose stream breaks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sidecall import _refusals, _wire, errors, model
+from sidecall._proto import sidecall_pb2 as pb
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+    from sidecall._batch import Batch
+
+logger = logging.getLogger("sidecall")
+
+Ordering = Literal["free", "ordered"]
+ORDERINGS = {"free": pb.ORDERING_FREE, "ordered": pb.ORDERING_ORDERED}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a batch is to be run with."""
+
+    session_id: str = ""
+    references: bool = True
+    ordering: Ordering = "free"
+    timeout: float | None = None
+    call_timeout: float | None = None
+    batch_id: str | None = None
+
+    def write(self, request: pb.ExecuteBatchRequest | pb.StreamOpen) -> None:
+        """Puts them into a request."""
+        request.session_id = self.session_id
+        request.references = references(self.references)
+        request.ordering = ordering(self.ordering)
+        if self.call_timeout is not None:
+            _wire.set_seconds(request.call_timeout, self.call_timeout)
+
+
+def references(on: bool) -> pb.References:
+    """Whether references are resolved."""
+    return pb.REFERENCES_ON if on else pb.REFERENCES_OFF
+
+
+def ordering(word: str) -> pb.Ordering:
+    """How calls are ordered."""
+    try:
+        return ORDERINGS[word]
+    except KeyError:
+        raise ValueError(f"ordering is `free` or `ordered`, not {word!r}") from None
+
+
+def interrupt(batch: Batch, error: grpc.aio.AioRpcError | None) -> list[model.Event]:
+    """Ends a batch whose stream broke."""
+    status = _refusals.status_of(error) if error is not None else "OK"
+    said = error.details() if error is not None else "the stream ended before the batch"
+    cause = errors.Interrupted(f"the stream broke: {status}: {said}")
+    if status == "DEADLINE_EXCEEDED":
+        failure = model.Failure(
+            code=model.FailureCode.DEADLINE_EXCEEDED,
+            origin=model.FailureOrigin.SIDECALL,
+            retry=model.RetryAdvice.SAME_INPUT,
+            message="The turn's time was over before this call ended. It changes nothing, so it "
+            "may be called again.",
+        )
+    else:
+        failure = model.Failure(
+            code=model.FailureCode.UNAVAILABLE,
+            origin=model.FailureOrigin.SIDECALL,
+            retry=model.RetryAdvice.SAME_INPUT,
+            message="The sidecar went away before this call ended. It is safe to call it again.",
+        )
+    logger.warning(
+        "The stream of batch %s broke (%s: %s); %d of its %d calls had ended.",
+        batch.batch_id,
+        status,
+        said,
+        len(batch.results),
+        len(batch.calls),
+    )
+    return batch.interrupt(cause, failure)

@@ -1,0 +1,107 @@
+"""OpenAI Chat Completions: ``tool_calls`` in, ``tool`` messages out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sidecall.model import CallResult, Shape
+from sidecall.shapes.base import Begun, Block, Ended, Fragment, Provider, Reader, Step, text
+from sidecall.shapes.plain import get, objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class OpenAIChat(Provider):
+    """``completion``, ``completion.choices[0].message``, or its ``tool_calls``."""
+
+    shape = Shape.OPENAI_CHAT
+    field = "openai_chat_json"
+
+    def find(self, value: Any) -> list[dict[str, Any]] | None:
+        if isinstance(value, dict) and isinstance(value.get("choices"), list):
+            value = value["choices"][0].get("message") if value["choices"] else {"tool_calls": []}
+        if isinstance(value, dict) and value.get("role", "assistant") == "assistant":
+            content = value.get("content")
+            calls = value.get("tool_calls")
+            if calls is None:
+                return (
+                    []
+                    if "role" in value and (content is None or isinstance(content, str))
+                    else None
+                )
+            value = calls
+        calls = objects(value)
+        if calls is None or not all("function" in one or "custom" in one for one in calls):
+            return None
+        return calls
+
+    def is_direct(self, value: Any) -> bool:
+        return not (isinstance(value, dict) and "choices" in value)
+
+    def calls(self, blocks: Sequence[dict[str, Any]]) -> list[Block]:
+        return [
+            Block(
+                str(block.get("id", "")),
+                str(get(block.get("function") or block.get("custom"), "name", "")),
+                block,
+            )
+            for block in blocks
+        ]
+
+    def item(self, block: Block, result: CallResult) -> dict[str, Any]:
+        call_id = block.id or result.call_id
+        return {"role": "tool", "tool_call_id": call_id, "content": text(result)}
+
+    def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
+        kind = block.raw.get("type", "function")
+        key = "input" if kind == "custom" else "arguments"
+        return {"id": block.id, "type": kind, kind: {"name": block.name, key: input_json}}
+
+    def messages(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return items
+
+    def reader(self) -> Reader:
+        return Chunks()
+
+
+class Chunks(Reader):
+    """Chunks of ``create(stream=True)``, or the events of ``completions.stream()``."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, str] = {}
+
+    def read(self, event: Any) -> Iterable[Step]:
+        chunk = get(event, "chunk") if get(event, "type") == "chunk" else event
+        choices = get(chunk, "choices") or ()
+        for choice in choices:
+            if get(choice, "index", 0):
+                continue
+            for call in get(get(choice, "delta"), "tool_calls") or ():
+                yield from self._call(call)
+            if get(choice, "finish_reason"):
+                yield from self.end()
+
+    def end(self) -> Iterable[Step]:
+        for index in list(self._open):
+            yield from self._close(index)
+
+    def _call(self, call: Any) -> Iterable[Step]:
+        index = int(get(call, "index", 0))
+        custom = get(call, "custom")
+        part = custom or get(call, "function")
+        if index not in self._open and get(call, "id"):
+            # One call is written after the other.
+            yield from self.end()
+            kind = get(call, "type") or "function"
+            name = str(get(part, "name") or "")
+            raw = {"id": get(call, "id"), "type": kind, kind: {"name": name}}
+            self._open[index] = kind
+            yield Begun(index, str(get(call, "id")), name, raw)
+        piece = get(part, "input" if custom else "arguments")
+        if piece and index in self._open:
+            yield Fragment(index, piece)
+
+    def _close(self, index: int) -> Iterable[Step]:
+        self._open.pop(index)
+        yield Ended(index)

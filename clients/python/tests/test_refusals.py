@@ -1,0 +1,179 @@
+"""What is raised, what is sent again, and what happens when the sidecar dies."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+import sidecall
+from conftest import tool_use
+from sidecall import AsyncSidecall, FailureCode, Outcome, Sidecall
+
+TURN = [tool_use(1, "get_user", id="u")]
+
+
+def test_a_refused_turn_names_each_fault(sidecar):
+    turn = [
+        tool_use(1, "get_user"),
+        {"type": "tool_use", "id": "toolu 2", "name": "a", "input": {}},
+    ]
+    with Sidecall(sidecar.address) as client, pytest.raises(sidecall.InvalidRequest) as caught:
+        client.execute(turn)
+    (violation,) = caught.value.violations
+    assert violation.field == "anthropic_json[1].id"
+    assert caught.value.status == "INVALID_ARGUMENT"
+    assert caught.value.reason == "INVALID"
+    assert "mend" in str(caught.value)
+
+
+def test_the_id_of_another_turn_is_refused(sidecar):
+    with Sidecall(sidecar.address) as client:
+        client.execute(TURN, batch_id="b")
+        with pytest.raises(sidecall.BatchExists) as caught:
+            client.execute(TURN, batch_id="b")
+    assert caught.value.reason == "BATCH_FINISHED"
+
+
+def test_no_sidecar_is_said_with_the_address_and_nothing_is_sent(tmp_path):
+    client = Sidecall(f"unix://{tmp_path}/none.sock", connect_timeout=0.2)
+    began = time.monotonic()
+    with pytest.raises(sidecall.Unavailable, match=r"none\.sock.*SIDECALL_ADDRESS"):
+        client.execute(TURN)
+    assert 0.2 <= time.monotonic() - began < 5
+    client.close()
+
+
+async def test_a_sidecar_that_comes_later_is_waited_for(sidecars):
+    sidecar = sidecars(start=False)
+    async with AsyncSidecall(sidecar.address) as client:
+        task = asyncio.create_task(client.execute(TURN))
+        await asyncio.to_thread(sidecar.start)
+        assert (await task).results[0].outcome is Outcome.SUCCEEDED
+
+
+async def test_a_sidecar_that_was_restarted_is_found_again(sidecar):
+    async with AsyncSidecall(sidecar.address) as client:
+        await client.execute(TURN)
+        await asyncio.to_thread(sidecar.kill)
+        await asyncio.to_thread(sidecar.start)
+        assert (await client.execute(TURN)).interrupted is None
+
+
+async def test_a_turn_refused_for_now_is_sent_again_until_it_is_taken(sidecars, world):
+    sidecar = sidecars("bounds: {batches: 1}")
+    async with AsyncSidecall(sidecar.address) as client:
+        first = asyncio.create_task(client.execute([tool_use(1, "hang")]))
+        await asyncio.to_thread(world.wait_for, 1)
+        second = asyncio.create_task(client.execute(TURN, batch_id="b-2"))
+        # It is refused while the first holds the only place.
+        with pytest.raises(sidecall.Exhausted) as caught:
+            await client.execute(TURN, timeout=0.05)
+        assert caught.value.retry_after > 0
+        world.released.set()
+        assert (await first).results[0].outcome is Outcome.SUCCEEDED
+        bundle = await second
+    assert bundle.batch_id == "b-2"
+    assert world.count("/users/") == 1
+
+
+async def test_a_sidecar_that_dies_leaves_a_whole_bundle(sidecar, world):
+    turn = [
+        tool_use(1, "get_user", id="u"),
+        tool_use(2, "hang"),
+        tool_use(3, "hang_write"),
+        tool_use(4, "fail"),
+        tool_use(5, "get_user", id="${fail.id}"),
+        tool_use(6, "no_such_tool"),
+    ]
+    async with AsyncSidecall(sidecar.address) as client:
+        ended = set()
+        async for event in client.events(turn):
+            if isinstance(event, sidecall.Finished):
+                ended.add(event.result.call_id)
+            if len(ended) == 4:
+                await asyncio.to_thread(world.wait_for, 2, "/hang")
+                sidecar.kill()
+                ended.add("killed")
+            if isinstance(event, sidecall.Done):
+                bundle = event.bundle
+    assert isinstance(bundle.interrupted, sidecall.Interrupted)
+    assert [item["tool_use_id"] for item in bundle] == [f"toolu_{n}" for n in range(1, 7)]
+    codes = [result.failure.code if result.failure else None for result in bundle.results]
+    assert codes == [
+        None,
+        FailureCode.UNAVAILABLE,
+        FailureCode.OUTCOME_UNKNOWN,
+        FailureCode.TOOL_ERROR,
+        FailureCode.DEPENDENCY_FAILED,
+        FailureCode.UNKNOWN_TOOL,
+    ]
+    assert [result.is_synthetic for result in bundle.results] == [False, True, True] + [False] * 3
+    assert [item.get("is_error", False) for item in bundle] == [False] + [True] * 5
+    assert world.count("/hang") == 2, "nothing was sent again"
+
+
+async def test_a_sidecar_that_hangs_is_given_up_at_the_deadline(sidecar, world):
+    async with AsyncSidecall(sidecar.address) as client:
+        task = asyncio.create_task(client.execute([tool_use(1, "hang_write")], timeout=2.0))
+        await asyncio.to_thread(world.wait_for, 1)
+        os.kill(sidecar.process.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        bundle = await task
+    assert time.monotonic() - began < 4
+    assert bundle.interrupted
+    assert bundle.results[0].failure.code is FailureCode.OUTCOME_UNKNOWN
+
+
+async def test_what_dies_before_it_accepted_is_unknown_for_every_call(tmp_path):
+    """A peer that takes the request and closes without a word."""
+    path = tmp_path / "s.sock"
+
+    async def swallow(reader, writer):
+        # Its preface and settings, so that the connection stands.
+        writer.write(b"\0\0\0\4\0\0\0\0\0")
+        got = b""
+        while b"toolu_1" not in got:
+            got += await reader.read(65536)
+        writer.close()
+
+    server = await asyncio.start_unix_server(swallow, path)
+    async with AsyncSidecall(f"unix://{path}") as client:
+        bundle = await client.execute(TURN)
+    server.close()
+    assert bundle.results[0].failure.code is FailureCode.OUTCOME_UNKNOWN
+    assert bundle[0]["is_error"]
+
+
+def test_a_token_never_travels_in_the_clear():
+    with pytest.raises(ValueError, match="https://"):
+        Sidecall("http://sidecar.example:7070", token="t")
+    Sidecall("http://127.0.0.1:7070", token="t").close()
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("/run/s.sock", "unix:///run/s.sock"),
+        ("unix:/run/s.sock", "unix:/run/s.sock"),
+        ("http://127.0.0.1:7070", "127.0.0.1:7070"),
+        ("sidecar:7070", "sidecar:7070"),
+        ("https://sidecar.example", "sidecar.example:443"),
+    ],
+)
+def test_addresses(text, target):
+    assert sidecall._address.Address.parse(text).target == target
+
+
+@pytest.mark.parametrize("text", ["unix://run/s.sock", "sidecar", "http://x:7070/path"])
+def test_what_is_no_address_is_refused_with_what_would_be(text):
+    with pytest.raises(ValueError, match="write unix:///"):
+        sidecall._address.Address.parse(text)
+
+
+def test_the_address_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SIDECALL_ADDRESS", "unix:///tmp/x.sock")
+    assert Sidecall().address == "unix:///tmp/x.sock"
+    monkeypatch.delenv("SIDECALL_ADDRESS")
+    assert Sidecall().address == "unix:///run/sidecall/sidecall.sock"
