@@ -23,6 +23,7 @@ demo: ## Builds the program and runs real turns against a small world of APIs.
 
 test: ## Installs what the tests need and runs them all.
 	$(WITH_TOOLS) $(CARGO) test --locked --no-fail-fast
+	$(WITH_TOOLS) clients/typescript/check.sh
 	$(WITH_TOOLS) $(BUF_LINT)
 	$(WITH_TOOLS) clients/python/check.sh
 

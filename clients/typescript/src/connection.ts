@@ -1,0 +1,253 @@
+/** The channel to the server. */
+
+import { readFileSync } from "node:fs";
+
+import {
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+
+import { OptionsError, RefusedError, SidecallError, UnreachableError } from "./errors.js";
+import { isRefused, isServiceError, refusal } from "./refusal.js";
+import * as trace from "./trace.js";
+
+/** PEM text, bytes of it, or the path of a file that holds it. */
+export type Pem = string | Uint8Array;
+
+/** TLS of a connection over TCP. */
+export interface TlsOptions {
+  /** Who may have signed the server's certificate; the system's roots where it is left out. */
+  readonly ca?: Pem;
+  /** The client's own certificate, with `key`. */
+  readonly cert?: Pem;
+  readonly key?: Pem;
+  /** The name in the server's certificate, where it is not the address's host. */
+  readonly serverName?: string;
+}
+
+/** Where the server is and how to reach it. */
+export interface ConnectionOptions {
+  /**
+   * `unix:///run/sidecall/sidecall.sock`, `host:port`, or `https://host:port` for
+   * TLS. Left out: `SIDECALL_ADDRESS`, else the socket just named.
+   */
+  readonly address?: string | undefined;
+  /** TLS with the system's roots (`true`) or with these. */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** Sent as `Authorization: Bearer …`; only over TLS, a Unix socket or loopback. */
+  readonly bearer?: string | (() => string | Promise<string>) | undefined;
+  /** How long to wait for a connection before anything is sent. 5 s. */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+const DEFAULT_ADDRESS = "unix:///run/sidecall/sidecall.sock";
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
+
+/** The channel. It opens with the first request, and keeps no process alive. */
+export class Connection {
+  /** As it was given. */
+  readonly address: string;
+  readonly #client: Client;
+  readonly #bearer: ConnectionOptions["bearer"];
+  readonly #connectTimeoutMs: number;
+
+  constructor(options: ConnectionOptions) {
+    // `||`: an empty variable is one that is not set.
+    this.address = options.address ?? (process.env["SIDECALL_ADDRESS"] || DEFAULT_ADDRESS);
+    this.#bearer = options.bearer;
+    this.#connectTimeoutMs = options.connectTimeoutMs ?? 5000;
+    const { target, isTls } = located(this.address, options.tls);
+    if (options.bearer !== undefined && !isTls && !isLocal(target)) {
+      throw new OptionsError(
+        `the bearer token would travel in the clear to ${target}: set \`tls\`, or leave \`bearer\` out`,
+      );
+    }
+    const tls = typeof options.tls === "object" ? options.tls : {};
+    const secured = isTls ? secure(tls) : credentials.createInsecure();
+    this.#client = new Client(target, secured, {
+      // A sidecar is near: no proxy of the environment stands between.
+      "grpc.enable_http_proxy": 0,
+      // A server that starts a moment later is found at once.
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 2000,
+      // One that hangs is found out while something is asked of it.
+      "grpc.keepalive_time_ms": 20_000,
+      "grpc.keepalive_timeout_ms": 10_000,
+      ...(tls.serverName !== undefined && {
+        "grpc.ssl_target_name_override": tls.serverName,
+        "grpc.default_authority": tls.serverName,
+      }),
+    });
+  }
+
+  /**
+   * Waits for a connection. What is sent after it was not lost before it left.
+   *
+   * @throws {UnreachableError} when none comes about in time
+   */
+  async ready(deadline: number | undefined, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#client.getChannel().getConnectivityState(true) === connectivityState.READY) return;
+    const until = Math.min(
+      Date.now() + this.#connectTimeoutMs,
+      deadline ?? Number.POSITIVE_INFINITY,
+    );
+    await new Promise<void>((resolve, reject) => {
+      const aborted = () => reject(signal?.reason);
+      signal?.addEventListener("abort", aborted, { once: true });
+      this.#client.waitForReady(until, (error) => {
+        signal?.removeEventListener("abort", aborted);
+        if (error) reject(new UnreachableError(this.address, error));
+        else resolve();
+      });
+    });
+  }
+
+  /** Opens a stream of answers. */
+  async serverStream<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>,
+    request: MessageShape<I>,
+    options: CallOptions = {},
+  ): Promise<ClientReadableStream<MessageShape<O>>> {
+    const metadata = await this.#metadata();
+    const { path, serialize, deserialize } = codec(method);
+    return this.#client.makeServerStreamRequest(
+      path,
+      serialize,
+      deserialize,
+      request,
+      metadata,
+      options,
+    );
+  }
+
+  /** Opens a stream both ways. */
+  async bidiStream<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>,
+    options: CallOptions = {},
+  ): Promise<ClientDuplexStream<MessageShape<I>, MessageShape<O>>> {
+    const metadata = await this.#metadata();
+    const { path, serialize, deserialize } = codec(method);
+    return this.#client.makeBidiStreamRequest(path, serialize, deserialize, metadata, options);
+  }
+
+  /** Asks once. */
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>,
+    request: MessageShape<I>,
+    { signal, ...options }: CallOptions & { signal?: AbortSignal | undefined } = {},
+  ): Promise<MessageShape<O>> {
+    const until = options.deadline === undefined ? undefined : Number(options.deadline);
+    await this.ready(until, signal);
+    const metadata = await this.#metadata();
+    const { path, serialize, deserialize } = codec(method);
+    return new Promise((resolve, reject) => {
+      const cancel = () => call.cancel();
+      const answered = (error: ServiceError | null, answer?: MessageShape<O>) => {
+        signal?.removeEventListener("abort", cancel);
+        if (error === null && answer !== undefined) resolve(answer);
+        else if (signal?.aborted) reject(signal.reason);
+        else reject(failed(error));
+      };
+      const call = this.#client.makeUnaryRequest(
+        path,
+        serialize,
+        deserialize,
+        request,
+        metadata,
+        options,
+        answered,
+      );
+      signal?.addEventListener("abort", cancel, { once: true });
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  async #metadata(): Promise<Metadata> {
+    await trace.ready();
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(trace.injected())) metadata.set(name, value);
+    const bearer = typeof this.#bearer === "function" ? await this.#bearer() : this.#bearer;
+    if (bearer !== undefined) metadata.set("authorization", `Bearer ${bearer}`);
+    return metadata;
+  }
+}
+
+/** An RPC of the service. */
+export type Method<I extends DescMessage, O extends DescMessage> = DescMethod & {
+  input: I;
+  output: O;
+};
+
+function codec<I extends DescMessage, O extends DescMessage>(method: Method<I, O>) {
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    serialize: (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
+    deserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
+  };
+}
+
+/** An error of a single request, in this package's own words. */
+export function failed(error: unknown): unknown {
+  if (!isServiceError(error)) return error;
+  const read = refusal(error);
+  if (isRefused(read)) return new RefusedError(read);
+  return new SidecallError(`no answer came: ${read.message}`, { cause: error });
+}
+
+function isLocal(target: string): boolean {
+  return target.startsWith("unix:") || LOOPBACK.test(target);
+}
+
+/** The target as grpc-js has it, and whether TLS is spoken there. */
+function located(
+  address: string,
+  tls: ConnectionOptions["tls"],
+): { target: string; isTls: boolean } {
+  const isWanted = tls !== undefined && tls !== false;
+  if (address.startsWith("unix:") || address.startsWith("/")) {
+    if (isWanted) throw new OptionsError("`tls` is for TCP: a Unix socket needs none");
+    return { target: address.startsWith("/") ? `unix://${address}` : address, isTls: false };
+  }
+  const [, scheme, host] = /^(?:(https?):\/\/)?([^/]+)\/?$/.exec(address) ?? [];
+  if (host === undefined || !/:\d+$/.test(host)) {
+    throw new OptionsError(
+      `no server can be at ${JSON.stringify(address)}: write unix:///path, host:port or https://host:port`,
+    );
+  }
+  if (scheme === "http" && isWanted) {
+    throw new OptionsError("`tls` stands against an address with http://: write https://");
+  }
+  return { target: host, isTls: isWanted || scheme === "https" };
+}
+
+function secure(tls: TlsOptions): ChannelCredentials {
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    throw new OptionsError("`tls.cert` and `tls.key` go together: give both or neither");
+  }
+  return credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert));
+}
+
+/** PEM as it is, or the file of that name. */
+function pem(value: Pem | undefined): Buffer | null {
+  if (value === undefined) return null;
+  if (typeof value !== "string") return Buffer.from(value);
+  return value.includes("-----BEGIN") ? Buffer.from(value) : readFileSync(value);
+}
