@@ -18,6 +18,7 @@ mod reader;
 #[cfg(test)]
 mod results;
 pub mod teach;
+pub mod widen;
 mod writer;
 
 /// Whose shape.

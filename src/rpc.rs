@@ -14,6 +14,7 @@ pub mod listen;
 pub mod service;
 mod status;
 mod stream;
+mod tools;
 mod traced;
 
 pub use status::code_name;

@@ -144,7 +144,7 @@ async fn stay(screen: &mut Screen, directory: &Path) -> Result<(), Error> {
          \x20 sidecall run stock.json -v\n\
          \x20 sidecall run files.json; sidecall status\n\
          \x20 sidecall run enrich.json --json | head\n\
-         \x20 sidecall tools --anthropic\n\
+         \x20 sidecall tools --shape anthropic\n\
          \x20 sidecall run failure.json --references --config sidecall.yaml\n",
         look.paint(Ink::Bold, "All of it goes on running, until Ctrl-C. In another terminal"),
     );

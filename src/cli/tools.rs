@@ -25,14 +25,53 @@ pub struct Args {
     /// Prints them with their schemas as proto3 JSON.
     #[arg(long, group = "form")]
     json: bool,
-    /// Prints the `tools` array of an Anthropic Messages request.
-    #[arg(long, group = "form")]
-    anthropic: bool,
+    /// Prints them as the JSON array of a model's request.
+    #[arg(long, group = "form", value_name = "SHAPE")]
+    shape: Option<Shape>,
     /// Prints the text for the system prompt that teaches the model references.
     #[arg(long, group = "form")]
     instructions: bool,
+    /// Lets their inputs hold references.
+    #[arg(long)]
+    references: bool,
+    /// Says in each description how long a call takes, where that was measured.
+    #[arg(long)]
+    latencies: bool,
     #[command(flatten)]
     draw: DrawArgs,
+}
+
+/// Whose request.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Shape {
+    /// Anthropic Messages: `tools`.
+    Anthropic,
+    /// OpenAI Chat Completions: `tools`.
+    OpenaiChat,
+    /// OpenAI Responses: `tools`.
+    OpenaiResponses,
+    /// Gemini: the `functionDeclarations` of one of `tools`.
+    Gemini,
+    /// Bedrock Converse: the `tools` of `toolConfig`.
+    Bedrock,
+    /// Vercel AI SDK: function tools; `inputSchema` goes through `jsonSchema()`.
+    AiSdk,
+    /// LangChain: for `bind_tools`.
+    Langchain,
+}
+
+impl From<Shape> for v1::Shape {
+    fn from(shape: Shape) -> Self {
+        match shape {
+            Shape::Anthropic => Self::Anthropic,
+            Shape::OpenaiChat => Self::OpenaiChat,
+            Shape::OpenaiResponses => Self::OpenaiResponses,
+            Shape::Gemini => Self::Gemini,
+            Shape::Bedrock => Self::Bedrock,
+            Shape::AiSdk => Self::AiSdk,
+            Shape::Langchain => Self::Langchain,
+        }
+    }
 }
 
 /// Runs it.
@@ -41,11 +80,12 @@ pub fn run(args: Args) -> Exit {
 }
 
 async fn tools(args: Args) -> Result<Exit, Error> {
-    let mut request = v1::ListToolsRequest::default();
-    if args.anthropic {
-        request.set_shape(v1::Shape::Anthropic);
+    let mut request =
+        v1::ListToolsRequest { latencies: args.latencies, ..v1::ListToolsRequest::default() };
+    if let Some(shape) = args.shape {
+        request.set_shape(shape.into());
     }
-    if args.instructions {
+    if args.references || args.instructions {
         request.set_references(v1::References::On);
     }
     let mut client = Client::connect(&args.target).await?;
@@ -53,8 +93,8 @@ async fn tools(args: Args) -> Result<Exit, Error> {
     client.close().await;
     let listed = listed?;
     let mut screen = Screen::stdout(&args.draw);
-    let text = if args.anthropic {
-        listed.anthropic()
+    let text = if args.shape.is_some() {
+        listed.array()
     } else if args.instructions {
         listed.response.instructions
     } else if args.json {
@@ -76,7 +116,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn anthropic(&self) -> String {
+    fn array(&self) -> String {
         if self.definitions.is_empty() {
             return "[]".to_owned();
         }

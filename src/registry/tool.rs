@@ -161,9 +161,14 @@ impl Latency {
 
     /// What to expect of the next run.
     pub fn expected(&self) -> Duration {
+        self.measured().or(self.declared).unwrap_or(Self::UNKNOWN)
+    }
+
+    /// What its runs took; `None` until there was one.
+    pub fn measured(&self) -> Option<Duration> {
         match self.measured_us.load(Ordering::Relaxed) {
-            0 => self.declared.unwrap_or(Self::UNKNOWN),
-            measured => Duration::from_micros(measured),
+            0 => None,
+            measured => Some(Duration::from_micros(measured)),
         }
     }
 
@@ -187,6 +192,7 @@ mod tests {
         assert_eq!(unknown.expected(), Duration::from_secs(1));
         let latency = Latency::new(Some(Duration::from_millis(200)));
         assert_eq!(latency.expected(), Duration::from_millis(200));
+        assert_eq!(latency.measured(), None);
         latency.record(Duration::from_millis(100));
         assert_eq!(latency.expected(), Duration::from_millis(100));
         latency.record(Duration::from_millis(200));

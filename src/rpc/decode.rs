@@ -9,6 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::tools::Wanted;
 use crate::{
     clock::Instant,
     format::{self, Frame, Shape},
@@ -112,19 +113,17 @@ pub(super) fn cancel(request: v1::CancelBatchRequest) -> Result<(BatchId, Vec<Ca
     }
 }
 
-/// Which shape tool definitions are wanted in, and whether references are.
+/// What is wanted of the tools.
 ///
 /// # Errors
 ///
 /// [`Refusal::Invalid`] with every fault.
-pub(super) fn list(
-    request: &v1::ListToolsRequest,
-) -> Result<(Option<format::Shape>, bool), Refusal> {
+pub(super) fn list(request: &v1::ListToolsRequest) -> Result<Wanted, Refusal> {
     let mut faults = Faults::default();
     let shape = faults.shape(request.shape);
     let references = faults.references(request.references);
     faults.none()?;
-    Ok((shape, references))
+    Ok(Wanted { shape, references, latencies: request.latencies })
 }
 
 /// Rows of each list of a moment that is to be shown.

@@ -1,20 +1,17 @@
 //! The RPCs. Each decodes, asks the scheduler and encodes; nothing is decided
 //! here.
 
-use std::{num::NonZeroUsize, pin::Pin, sync::Arc};
+use std::{num::NonZeroUsize, pin::Pin};
 
-use prost::Message;
 use tokio_stream::Stream;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{deadline, decode, encode, status, stream::Events, traced};
+use super::{deadline, decode, encode, status, stream::Events, tools, traced};
 use crate::{
     clock,
-    format::{Definition, Shape, teach},
     model::{Owner, Tenant},
     proto::v1::{self, sidecall_service_server::SidecallService},
-    registry::{Registry, Tool},
     schedule::{Refusal, Scheduler},
 };
 
@@ -114,18 +111,9 @@ impl SidecallService for Service {
         request: Request<v1::ListToolsRequest>,
     ) -> Result<Response<v1::ListToolsResponse>, Status> {
         let request = request.into_inner();
-        let (shape, references) = decode::list(&request).map_err(status::refused)?;
-        let instructions = if references { teach::REFERENCES } else { "" };
-        let room = self.room().saturating_sub(instructions.len());
-        let page = page(self.scheduler.registry(), &request.page_token, shape, room);
-        Ok(Response::new(v1::ListToolsResponse {
-            tools_json: shape
-                .map(|shape| shape.tool_definitions(page.tools.iter().map(|tool| definition(tool))))
-                .unwrap_or_default(),
-            tools: page.tools.iter().map(|tool| typed(tool)).collect(),
-            instructions: instructions.to_owned(),
-            next_page_token: page.next_token,
-        }))
+        let wanted = decode::list(&request).map_err(status::refused)?;
+        let registry = self.scheduler.registry();
+        Ok(Response::new(tools::page(registry, &request.page_token, wanted, self.room())))
     }
 
     async fn status(
@@ -140,102 +128,3 @@ impl SidecallService for Service {
 
 /// Bytes of an answer around what fills it.
 const MARGIN_BYTES: usize = 1 << 10;
-
-struct Page<'a> {
-    tools: Vec<&'a Arc<Tool>>,
-    next_token: String,
-}
-
-/// The tools after the one named `token`, as many as fit into `room` bytes and
-/// at least one.
-fn page<'a>(registry: &'a Registry, token: &str, shape: Option<Shape>, room: usize) -> Page<'a> {
-    let mut page = Page { tools: Vec::new(), next_token: String::new() };
-    let mut bytes = 0;
-    for tool in registry.iter().skip_while(|tool| tool.name.as_str() <= token) {
-        let shaped = shape.map_or(0, |shape| shape.tool_definitions([definition(tool)]).len());
-        bytes += typed(tool).encoded_len() + shaped + 16;
-        if bytes > room
-            && let Some(last) = page.tools.last()
-        {
-            page.next_token = last.name.to_string();
-            break;
-        }
-        page.tools.push(tool);
-    }
-    page
-}
-
-fn definition(tool: &Tool) -> Definition<'_> {
-    Definition {
-        name: &tool.name,
-        description: &tool.description,
-        input_schema: tool.schema.source().as_str(),
-    }
-}
-
-fn typed(tool: &Tool) -> v1::ToolDefinition {
-    v1::ToolDefinition {
-        name: tool.name.to_string(),
-        description: tool.description.clone(),
-        input_schema_json: tool.schema.source().as_str().to_owned(),
-        effect: encode::effect(tool.effect).into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        backend::{Attempt, Backend, Pending},
-        model::{ApiName, Effect, Json, ToolName},
-        registry::{Schema, tool::Settings},
-    };
-
-    #[derive(Debug)]
-    struct NeverRun;
-
-    impl Backend for NeverRun {
-        fn attempt(&self, _: Attempt) -> Pending {
-            Box::pin(std::future::pending())
-        }
-    }
-
-    fn tool(index: usize) -> Tool {
-        let name = ToolName::try_new(format!("tool_{index:02}")).unwrap();
-        let schema = Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap();
-        let api = ApiName::try_new("api").unwrap();
-        let description = "x".repeat(index * 10);
-        let settings = Settings { description, ..Settings::new(name, schema, api) };
-        Tool::new(settings, Effect::ReadOnly, Arc::new(NeverRun))
-    }
-
-    #[test]
-    fn pages_hold_every_tool_once_whatever_their_size() {
-        let registry = Registry::new((0..40).map(tool));
-        let all: Vec<_> = registry.iter().map(|tool| tool.name.to_string()).collect();
-        for shape in [None, Some(Shape::Anthropic)] {
-            for room in [0, 500, 2_000, 1 << 20] {
-                let (mut read, mut token, mut pages) = (Vec::new(), String::new(), 0);
-                loop {
-                    let page = page(&registry, &token, shape, room);
-                    read.extend(page.tools.iter().map(|tool| tool.name.to_string()));
-                    pages += 1;
-                    token = page.next_token;
-                    if token.is_empty() {
-                        break;
-                    }
-                }
-                assert_eq!(read, all, "{room} bytes");
-                assert_eq!(pages == 1, room == 1 << 20, "{pages} pages of {room} bytes");
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_of_another_configuration_goes_on_at_its_place() {
-        let registry = Registry::new((0..5).map(tool));
-        let page = page(&registry, "tool_02b", None, 1 << 20);
-        let names: Vec<_> = page.tools.iter().map(|tool| tool.name.as_str()).collect();
-        assert_eq!(names, ["tool_03", "tool_04"]);
-    }
-}

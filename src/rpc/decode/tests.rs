@@ -218,6 +218,7 @@ fn a_cancellation_names_its_batch_and_calls() {
 fn a_shape_that_is_unknown_is_refused() {
     let request = v1::ListToolsRequest { shape: 99, ..v1::ListToolsRequest::default() };
     assert!(matches!(list(&request), Err(Refusal::Invalid(_))));
-    let request = v1::ListToolsRequest { shape: 1, references: 1, ..request };
-    assert_eq!(list(&request).unwrap(), (Some(format::Shape::Anthropic), true));
+    let request = v1::ListToolsRequest { shape: 1, references: 1, latencies: true, ..request };
+    let shape = Some(format::Shape::Anthropic);
+    assert_eq!(list(&request).unwrap(), Wanted { shape, references: true, latencies: true });
 }
