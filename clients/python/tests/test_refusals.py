@@ -15,14 +15,11 @@ TURN = [tool_use(1, "get_user", id="u")]
 
 
 def test_a_refused_turn_names_each_fault(sidecar):
-    turn = [
-        tool_use(1, "get_user"),
-        {"type": "tool_use", "id": "toolu 2", "name": "a", "input": {}},
-    ]
+    turn = [tool_use(1, "get_user"), tool_use(1, "get_user"), {"type": "tool_use", "id": "t"}]
     with Sidecall(sidecar.address) as client, pytest.raises(sidecall.InvalidRequest) as caught:
         client.execute(turn)
-    (violation,) = caught.value.violations
-    assert violation.field == "anthropic_json[1].id"
+    fields = [violation.field for violation in caught.value.violations]
+    assert fields == ["anthropic_json[1].id", "anthropic_json[2].name"]
     assert caught.value.status == "INVALID_ARGUMENT"
     assert caught.value.reason == "INVALID"
     assert "mend" in str(caught.value)

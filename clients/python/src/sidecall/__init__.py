@@ -61,6 +61,7 @@ from sidecall.model import (
     ToolUse,
 )
 from sidecall.tools import ToolDefinition, ToolList
+from sidecall.worker import Cancelled, Context, Worker
 
 __version__ = "0.1.0"
 
@@ -72,7 +73,9 @@ __all__ = [
     "BatchExists",
     "Bundle",
     "CallResult",
+    "Cancelled",
     "Content",
+    "Context",
     "Document",
     "Done",
     "Draining",
@@ -118,4 +121,5 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "Violation",
+    "Worker",
 ]

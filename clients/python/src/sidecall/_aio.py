@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +50,7 @@ class AsyncSidecall:
         options: Further options of gRPC's channel.
 
     One client serves any number of turns at once. It connects when it is first used,
-    and may be used from one event loop after another.
+    and has a connection for each event loop that uses it.
 
     """
 
@@ -63,11 +64,25 @@ class AsyncSidecall:
         resend_for: float = 30.0,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
-        self._endpoint = Endpoint(
-            address, tls=tls, token=token, connect_timeout=connect_timeout, options=options
+        self._use(
+            Endpoint(
+                address, tls=tls, token=token, connect_timeout=connect_timeout, options=options
+            ),
+            resend_for,
         )
+
+    def _use(self, endpoint: Endpoint, resend_for: float) -> None:
+        self._endpoint = endpoint
         self._resend_for = resend_for
-        self._connection: Connection | None = None
+        # One in each event loop that uses it.
+        self._connections: dict[asyncio.AbstractEventLoop, Connection] = {}
+        self._lock = threading.Lock()
+
+    def twin(self) -> AsyncSidecall:
+        """Another client of the same sidecar, with connections of its own."""
+        twin = AsyncSidecall.__new__(AsyncSidecall)
+        twin._use(self._endpoint, self._resend_for)
+        return twin
 
     @property
     def address(self) -> str:
@@ -87,16 +102,21 @@ class AsyncSidecall:
 
     async def close(self) -> None:
         """Lets the connection go; batches that are open are cancelled."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.loop is asyncio.get_running_loop():
+        with self._lock:
+            connection = self._connections.pop(asyncio.get_running_loop(), None)
+        if connection is not None:
             await connection.close()
 
     def _connected(self) -> Connection:
         """The connection of the event loop that runs."""
         loop = asyncio.get_running_loop()
-        if self._connection is None or self._connection.loop is not loop:
-            self._connection = self._endpoint.open()
-        return self._connection
+        with self._lock:
+            connection = self._connections.get(loop)
+            if connection is None:
+                for gone in [one for one in self._connections if one.is_closed()]:
+                    del self._connections[gone]
+                connection = self._connections[loop] = self._endpoint.open()
+            return connection
 
     # ------------------------------------------------------------ turns
 

@@ -61,7 +61,6 @@ class Connection:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self.loop = asyncio.get_running_loop()
         address = endpoint.address
         if address.is_tls:
             self.channel = grpc.aio.secure_channel(

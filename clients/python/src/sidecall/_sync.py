@@ -116,6 +116,18 @@ class Sidecall:
         )
         self._thread = LoopThread()
 
+    @classmethod
+    def of(cls, client: AsyncSidecall) -> Sidecall:
+        """The same without asyncio; from then on the client is this one's."""
+        new = cls.__new__(cls)
+        new._client = client
+        new._thread = LoopThread()
+        return new
+
+    def twin(self) -> AsyncSidecall:
+        """An asyncio client of the same sidecar."""
+        return self._client.twin()
+
     @property
     def address(self) -> str:
         """Where the sidecar is."""

@@ -151,7 +151,7 @@ class AsyncTurnStream:
 
     async def _open(self) -> None:
         assert self._provider is not None  # noqa: S101 - `_step` is its only caller.
-        connection = self._client._connected()  # noqa: SLF001
+        connection = self._client._connected()
         try:
             await connection.ready(self._deadline)
         except errors.Unavailable as error:

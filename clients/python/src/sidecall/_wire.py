@@ -206,3 +206,9 @@ def summary(message: pb.BatchSummary) -> model.Summary:
         sequential=seconds(message.sequential),
         critical_path=tuple(message.critical_path),
     )
+
+
+def effect_message(value: model.Effect) -> pb.Effect:
+    """An effect for the wire."""
+    number: pb.Effect = getattr(pb, f"EFFECT_{value.name}")
+    return number

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sidecall.model import CallResult, Content, Document, Image, Json, Link, Shape
+from sidecall.model import CallResult, Content, Document, Image, Link, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,6 +62,24 @@ class Reader(ABC):
     def end(self) -> Iterable[Step]:
         """The steps that the end of the stream stands for."""
         return ()
+
+
+# Around the free text of a `custom` call, which is no JSON: as the sidecar takes it.
+FREE_TEXT = ('{"input":"', '"}')
+
+
+def escaped(piece: str) -> str:
+    """A piece of free text, as it stands in a JSON string."""
+    return json.dumps(piece, ensure_ascii=False)[1:-1]
+
+
+def free_text(input_json: str) -> str:
+    """The free text that was put into JSON."""
+    try:
+        return str(json.loads(input_json)["input"])
+    except (KeyError, ValueError):
+        # It was cut off in the middle.
+        return input_json.removeprefix(FREE_TEXT[0])
 
 
 class Provider(ABC):
@@ -119,13 +138,6 @@ def worded(block: Content) -> str:
     if isinstance(block, Link):
         return f"{block.name}: {block.uri}" if block.name else block.uri
     return block.text
-
-
-def value_of(result: CallResult) -> Any:
-    """The JSON of a result that is one block of it; else nothing."""
-    if not result.failure and len(result.content) == 1 and isinstance(result.content[0], Json):
-        return result.content[0].value
-    return None
 
 
 def base64_of(data: bytes) -> str:

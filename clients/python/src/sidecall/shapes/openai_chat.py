@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sidecall.errors import InvalidTurn
 from sidecall.model import CallResult, Shape
-from sidecall.shapes.base import Begun, Block, Ended, Fragment, Provider, Reader, Step, text
+from sidecall.shapes.base import (
+    FREE_TEXT,
+    Begun,
+    Block,
+    Ended,
+    Fragment,
+    Provider,
+    Reader,
+    Step,
+    escaped,
+    free_text,
+    text,
+)
 from sidecall.shapes.plain import get, objects
 
 if TYPE_CHECKING:
@@ -20,7 +33,10 @@ class OpenAIChat(Provider):
 
     def find(self, value: Any) -> list[dict[str, Any]] | None:
         if isinstance(value, dict) and isinstance(value.get("choices"), list):
-            value = value["choices"][0].get("message") if value["choices"] else {"tool_calls": []}
+            if len(value["choices"]) != 1:
+                count = len(value["choices"])
+                raise InvalidTurn(f"this completion has {count} choices: pass the message of one")
+            value = value["choices"][0].get("message")
         if isinstance(value, dict) and value.get("role", "assistant") == "assistant":
             content = value.get("content")
             calls = value.get("tool_calls")
@@ -55,8 +71,11 @@ class OpenAIChat(Provider):
 
     def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
         kind = block.raw.get("type", "function")
-        key = "input" if kind == "custom" else "arguments"
-        return {"id": block.id, "type": kind, kind: {"name": block.name, key: input_json}}
+        if kind == "custom":
+            body = {"name": block.name, "input": free_text(input_json)}
+        else:
+            body = {"name": block.name, "arguments": input_json}
+        return {"id": block.id, "type": kind, kind: body}
 
     def messages(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return items
@@ -98,10 +117,13 @@ class Chunks(Reader):
             raw = {"id": get(call, "id"), "type": kind, kind: {"name": name}}
             self._open[index] = kind
             yield Begun(index, str(get(call, "id")), name, raw)
+            if kind == "custom":
+                yield Fragment(index, FREE_TEXT[0])
         piece = get(part, "input" if custom else "arguments")
         if piece and index in self._open:
-            yield Fragment(index, piece)
+            yield Fragment(index, escaped(piece) if custom else piece)
 
     def _close(self, index: int) -> Iterable[Step]:
-        self._open.pop(index)
+        if self._open.pop(index) == "custom":
+            yield Fragment(index, FREE_TEXT[1])
         yield Ended(index)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidecall.model import CallResult, Shape
-from sidecall.shapes.base import Begun, Block, Ended, Fragment, Provider, Reader, Step, text
+from sidecall.shapes.base import (
+    FREE_TEXT,
+    Begun,
+    Block,
+    Ended,
+    Fragment,
+    Provider,
+    Reader,
+    Step,
+    escaped,
+    free_text,
+    text,
+)
 from sidecall.shapes.plain import get, objects, plain
 
 if TYPE_CHECKING:
@@ -46,7 +58,9 @@ class OpenAIResponses(Provider):
         return {**item, "output": text(result)}
 
     def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
-        return {**block.raw, CALLS[block.raw["type"]]: input_json}
+        kind = block.raw["type"]
+        is_free = kind == "custom_tool_call"
+        return {**block.raw, CALLS[kind]: free_text(input_json) if is_free else input_json}
 
     def messages(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return items
@@ -71,14 +85,16 @@ class Events(Reader):
                 first = raw.pop(CALLS[raw["type"]], "")
                 self._open[index] = raw["type"]
                 yield Begun(index, str(raw.get("call_id", "")), str(raw.get("name", "")), raw)
-                if first:
+                if raw["type"] == "custom_tool_call":
+                    yield Fragment(index, FREE_TEXT[0] + escaped(first))
+                elif first:
                     yield Fragment(index, first)
         elif index in self._open:
-            if kind in (
-                "response.function_call_arguments.delta",
-                "response.custom_tool_call_input.delta",
-            ):
+            if kind == "response.function_call_arguments.delta":
                 yield Fragment(index, get(event, "delta", ""))
+            elif kind == "response.custom_tool_call_input.delta":
+                yield Fragment(index, escaped(get(event, "delta", "")))
             elif kind == "response.output_item.done":
-                self._open.pop(index)
+                if self._open.pop(index) == "custom_tool_call":
+                    yield Fragment(index, FREE_TEXT[1])
                 yield Ended(index)
