@@ -57,7 +57,8 @@ tools: ## Only installs what the tests need, and says where it is.
 
 bench: ## Measures against the bounds; writes target/bench.jsonl.
 	$(CARGO) build --locked --profile dist --features bench
-	target/dist/sidecall-bench
+	clients/typescript/packages.sh && cd clients/typescript && npm run --silent build
+	$(WITH_TOOLS) target/dist/sidecall-bench
 
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS.
 	@fuzz="$(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)"; \

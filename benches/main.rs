@@ -4,12 +4,16 @@
 //! beside this one, or the one that `--sidecall` names; the bare forwarder and
 //! the upstream are this program again, each as a process of its own.
 
-use std::{io, path::PathBuf};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod bare;
+mod clients;
 mod critical;
 mod growth;
 mod idle;
@@ -39,6 +43,13 @@ struct Args {
     /// Real tool calls from public data sets; what needs them is else left out.
     #[arg(long, env = "SIDECALL_DATA")]
     data: Option<PathBuf>,
+    /// A Python with the packages that agents are written with; what needs it is else
+    /// left out.
+    #[arg(long, env = "SIDECALL_TEST_PYTHON")]
+    python: Option<PathBuf>,
+    /// The same of Node.js.
+    #[arg(long, env = "SIDECALL_TEST_NODE_MODULES")]
+    node_modules: Option<PathBuf>,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -68,6 +79,8 @@ enum Part {
     Queue,
     /// `storm.retries`, `storm.goodput`.
     Storm,
+    /// `client.python.*`, `client.typescript.*`.
+    Clients,
 }
 
 /// What this program is as a child of itself.
@@ -152,6 +165,18 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     }
     if wanted(Part::Storm) {
         rows.extend(limits::storm(&rig).await?);
+    }
+    if wanted(Part::Clients) {
+        match (&args.python, &args.node_modules) {
+            (Some(python), Some(node_modules)) => {
+                let tools =
+                    clients::Tools { python: python.clone(), node_modules: node_modules.clone() };
+                rows.extend(clients::measure(&rig, &tools)?);
+            }
+            _ => {
+                writeln!(io::stdout(), "left out: the clients, without their languages' packages")?
+            }
+        }
     }
     report::print(&rows, &mut io::stdout().lock())?;
     report::save(&rows, &args.out)

@@ -32,6 +32,8 @@ pub(crate) struct Row {
 pub(crate) enum Bound {
     /// The ratio is at most this.
     RatioAtMost(f64),
+    /// Nothing was: it is shown beside others.
+    Shown,
     /// The ratio is at least this.
     RatioAtLeast(f64),
     /// The ratio is this far from 1 at most, up or down.
@@ -91,7 +93,12 @@ impl Row {
             number(self.reference),
             number(self.ratio),
             self.bound.to_string(),
-            if self.holds { "yes" } else { "NO" }.to_owned(),
+            match (self.bound, self.holds) {
+                (Bound::Shown, _) => "-",
+                (_, true) => "yes",
+                (_, false) => "NO",
+            }
+            .to_owned(),
             self.remark.clone(),
         ]
     }
@@ -102,6 +109,7 @@ impl Bound {
     fn holds(self, value: f64, reference: Option<f64>) -> bool {
         let ratio = reference.map(|reference| value / reference);
         match self {
+            Self::Shown => true,
             Self::RatioAtMost(most) => ratio.is_some_and(|ratio| ratio <= most),
             Self::RatioAtLeast(least) => ratio.is_some_and(|ratio| ratio >= least),
             Self::RatioWithin(off) => ratio.is_some_and(|ratio| (ratio - 1.0).abs() <= off),
@@ -115,6 +123,7 @@ impl Bound {
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Shown => f.write_str("-"),
             Self::RatioAtMost(most) => write!(f, "ratio <= {most}"),
             Self::RatioAtLeast(least) => write!(f, "ratio >= {least}"),
             Self::RatioWithin(off) => write!(f, "ratio {:.2}..{:.2}", 1.0 - off, 1.0 + off),
@@ -162,8 +171,9 @@ pub(crate) fn print(rows: &[Row], out: &mut impl Write) -> anyhow::Result<()> {
         }
         writeln!(out, "{}", line.trim_end())?;
     }
-    let kept = rows.iter().filter(|row| row.holds).count();
-    writeln!(out, "\n{kept} of {} bounds hold", rows.len())?;
+    let bound: Vec<_> = rows.iter().filter(|row| !matches!(row.bound, Bound::Shown)).collect();
+    let kept = bound.iter().filter(|row| row.holds).count();
+    writeln!(out, "\n{kept} of {} bounds hold", bound.len())?;
     Ok(())
 }
 

@@ -79,6 +79,16 @@ impl Rig {
         Server::ready(process, socket)
     }
 
+    /// Host and port of the upstream.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Where files of this run may be.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What the upstream answers to a request beside what is measured.
     pub(crate) fn ask(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(&self.authority)?;

@@ -42,6 +42,8 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
         connections.spawn(
             http1::Builder::new()
                 .timer(TokioTimer::new())
+                // A client that is slow to ask keeps its connection.
+                .header_read_timeout(None)
                 .serve_connection(TokioIo::new(stream), service_fn(answer)),
         );
     }
