@@ -19,6 +19,7 @@ import {
   StatusRequestSchema,
   type StatusResponse,
 } from "./wire/sidecall/v1/sidecall_pb.js";
+import { Worker, type WorkerOptions } from "./worker/worker.js";
 
 /** How a single request is made. */
 export interface RequestOptions {
@@ -138,6 +139,11 @@ export class Sidecall {
     const { rowsMax } = options;
     const request = create(StatusRequestSchema, rowsMax === undefined ? {} : { rowsMax });
     return this.connection.unary(SidecallService.method.status, request, once(options));
+  }
+
+  /** A worker, which offers functions of this process as tools once it is started. */
+  worker(options: WorkerOptions): Worker {
+    return new Worker(this.connection, options);
   }
 
   /** Closes the connection. What is open ends as if the server were lost. */

@@ -48,3 +48,14 @@ export type {
   RetryAdvice,
   Source,
 } from "./words.js";
+export { content, type Part, type ToolOutput } from "./worker/output.js";
+export {
+  type InputOf,
+  type Run,
+  type StandardResult,
+  type StandardSchema,
+  type ToolContext,
+  ToolError,
+  type ToolOptions,
+} from "./worker/tool.js";
+export type { Worker, WorkerOptions } from "./worker/worker.js";

@@ -10,10 +10,9 @@ const FILE = "sidecall/v1/sidecall_pb.ts";
 test("the generated code is what `npm run generate` writes", () => {
   const folder = mkdtempSync(join(tmpdir(), "sidecall-generated-"));
   try {
-    const bin = join(ROOT, "node_modules/.bin");
-    execFileSync(join(bin, "buf"), ["generate", "--output", folder], {
+    execFileSync("npm", ["run", "--silent", "generate", "--", "--output", folder], {
       cwd: ROOT,
-      env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}` },
+      stdio: "pipe",
     });
     const written = readFileSync(join(folder, "src/wire", FILE), "utf8");
 

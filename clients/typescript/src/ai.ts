@@ -1,0 +1,140 @@
+/**
+ * Sidecall's tools for the Vercel AI SDK, 6 and 7: `generateText` and `streamText`
+ * run their loops as ever, and the calls of each step go to Sidecall as one turn.
+ *
+ * @packageDocumentation
+ */
+
+import { dynamicTool, jsonSchema, type ToolSet } from "ai";
+
+import { Gatherer } from "./ai/gather.js";
+import type { Sidecall } from "./client.js";
+import { SidecallError } from "./errors.js";
+import type { BatchOptions } from "./options.js";
+import type { CallResult, Content } from "./result.js";
+import type { TurnResult } from "./turn_result.js";
+
+/** How the tools are listed, and their calls run. */
+export interface SidecallToolsOptions
+  extends Pick<
+    BatchOptions,
+    "sessionId" | "references" | "ordering" | "timeoutMs" | "callTimeoutMs"
+  > {
+  /** Only these tools. */
+  readonly names?: readonly string[] | undefined;
+  /** Descriptions say how long a call usually takes. */
+  readonly latencies?: boolean | undefined;
+  /**
+   * How long to wait for the step's next call before those that came are sent.
+   * `generateText` makes all calls of a step at once, and the default of 1 ms is enough;
+   * `streamText` makes each when the model has written it, and what comes later than this
+   * is a turn of its own.
+   */
+  readonly gatherMs?: number | undefined;
+  /** Told of each turn: timings, plan and summary. */
+  readonly onTurn?: ((turn: TurnResult) => void) | undefined;
+}
+
+/** Tools for the AI SDK. */
+export interface SidecallTools {
+  /** For `generateText({tools})`. */
+  readonly tools: ToolSet;
+  /** For the system prompt; empty unless references were asked for. */
+  readonly instructions: string;
+}
+
+/** A call that failed, as a tool throws it: the model reads the message. */
+export class ToolCallError extends SidecallError {
+  override name = "ToolCallError";
+  /** What it came to. */
+  readonly result: CallResult;
+
+  constructor(result: CallResult) {
+    super(result.failure ? `${result.failure.code}: ${result.failure.message}` : words(result));
+    this.result = result;
+  }
+}
+
+interface Call {
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Lists Sidecall's tools as tools of the AI SDK. */
+export async function sidecallTools(
+  sidecall: Sidecall,
+  options: SidecallToolsOptions = {},
+): Promise<SidecallTools> {
+  const { names, latencies, gatherMs = 1, onTurn, ...batch } = options;
+  const { sessionId, references } = batch;
+  const list = await sidecall.listTools({ shape: "ai_sdk", sessionId, references, latencies });
+  const gatherer = new Gatherer<Call, CallResult>(async (calls) => {
+    const turn = await sidecall.execute(
+      calls.map(({ id, name, input }) => ({ type: "tool_use", id, name, input })),
+      { ...batch, shape: "anthropic", signal: calls[0]?.signal },
+    );
+    onTurn?.(turn);
+    return turn.results;
+  }, gatherMs);
+  const tools: ToolSet = {};
+  for (const { name, description, inputSchema } of list.tools) {
+    if (names && !names.includes(name)) continue;
+    tools[name] = dynamicTool({
+      description,
+      inputSchema: jsonSchema(inputSchema as Parameters<typeof jsonSchema>[0]),
+      // The calls of one step have their messages in common, the very array.
+      execute: async (input, { toolCallId, messages, abortSignal }) => {
+        const call = { id: toolCallId, name, input, signal: abortSignal };
+        const result = await gatherer.add(messages, call);
+        if (result.isError) throw new ToolCallError(result);
+        return outputOf(result.content);
+      },
+      toModelOutput: ({ output }) => modelOutput(output) as never,
+    });
+  }
+  return { tools, instructions: list.instructions };
+}
+
+/** What the AI SDK and its user see of a result: text, a JSON value, or content. */
+function outputOf(content: readonly Content[]): unknown {
+  const [first] = content;
+  if (content.length === 1 && first?.type === "json") return JSON.parse(first.text) as unknown;
+  if (content.every(({ type }) => type !== "image" && type !== "document")) {
+    return content.map(textOf).join("\n");
+  }
+  const value = content.map((block) => {
+    if (block.type !== "image" && block.type !== "document") {
+      return { type: "text", text: textOf(block) };
+    }
+    const data = Buffer.from(block.data).toString("base64");
+    const type = block.type === "image" ? "image-data" : "file-data";
+    return { type, data, mediaType: block.mediaType };
+  });
+  return { type: "content", value };
+}
+
+/** The output as the model is given it. */
+function modelOutput(output: unknown): unknown {
+  if (typeof output === "string") return { type: "text", value: output };
+  const { type, value } = (output ?? {}) as { type?: unknown; value?: unknown };
+  if (type === "content" && Array.isArray(value)) return output;
+  return { type: "json", value: output ?? null };
+}
+
+function textOf(block: Content): string {
+  switch (block.type) {
+    case "text":
+    case "json":
+      return block.text;
+    case "link":
+      return block.name === "" ? block.uri : `${block.name}: ${block.uri}`;
+    default:
+      return `[A file (${block.mediaType}) of ${block.data.byteLength} bytes.]`;
+  }
+}
+
+function words(result: CallResult): string {
+  return result.content.map(textOf).join("\n");
+}

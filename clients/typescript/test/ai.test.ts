@@ -1,0 +1,166 @@
+import type { LanguageModelV3StreamPart } from "@ai-sdk/provider";
+import * as ai6 from "ai";
+import { MockLanguageModelV3, simulateReadableStream } from "ai/test";
+import * as ai7 from "ai7";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+import { sidecallTools } from "../src/ai.js";
+import { Sidecall, type TurnResult } from "../src/index.js";
+import { Sidecar, Upstream } from "./support/sidecar.js";
+
+let upstream: Upstream;
+let sidecar: Sidecar;
+let sidecall: Sidecall;
+
+beforeAll(async () => {
+  upstream = await Upstream.start();
+  sidecar = new Sidecar(upstream);
+  sidecar.start();
+  sidecall = new Sidecall({ address: sidecar.address });
+});
+
+afterAll(async () => {
+  sidecall.close();
+  await sidecar.stop();
+  upstream.close();
+});
+
+beforeEach(() => {
+  upstream.handle((asked) =>
+    asked.path === "/save"
+      ? asked.answer("there is no such thing", 404)
+      : asked.answer({ name: "mara" }),
+  );
+});
+
+const USAGE = {
+  inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },
+  outputTokens: { total: 1, text: 1, reasoning: 0 },
+};
+const CALLS = [
+  { type: "tool-call", toolCallId: "a", toolName: "get_user", input: '{"id":1}' },
+  {
+    type: "tool-call",
+    toolCallId: "b",
+    toolName: "list_orders",
+    input: '{"user":"${get_user.name}"}',
+  },
+  { type: "tool-call", toolCallId: "c", toolName: "save", input: '{"value":1}' },
+] as const;
+
+/** A model that calls three tools, and then says what it was told. */
+function model() {
+  const prompts: unknown[] = [];
+  const isFirst = (options: { prompt: unknown }) => prompts.push(options.prompt) === 1;
+  const calls = { unified: "tool-calls", raw: undefined } as const;
+  const stop = { unified: "stop", raw: undefined } as const;
+  return {
+    prompts,
+    model: new MockLanguageModelV3({
+      doGenerate: async (options) => ({
+        warnings: [],
+        usage: USAGE,
+        ...(isFirst(options)
+          ? { content: [...CALLS], finishReason: calls }
+          : { content: [{ type: "text", text: "Done." }], finishReason: stop }),
+      }),
+      doStream: async (options) => ({
+        stream: simulateReadableStream<LanguageModelV3StreamPart>({
+          chunks: isFirst(options)
+            ? [...CALLS, { type: "finish", finishReason: calls, usage: USAGE }]
+            : [
+                { type: "text-start", id: "1" },
+                { type: "text-delta", id: "1", delta: "Done." },
+                { type: "text-end", id: "1" },
+                { type: "finish", finishReason: stop, usage: USAGE },
+              ],
+        }),
+      }),
+    }),
+  };
+}
+
+/** What the model was told of its calls. */
+function told(prompts: unknown[]) {
+  const prompt = prompts[1] as {
+    role: string;
+    content: { output: { type: string; value: unknown } }[];
+  }[];
+  return prompt
+    .filter(({ role }) => role === "tool")
+    .flatMap(({ content }) => content)
+    .map(({ output }) => output);
+}
+
+describe.each([
+  ["ai 6", ai6],
+  ["ai 7", ai7 as unknown as typeof ai6],
+])("with %s", (_, ai) => {
+  test.each(["generateText", "streamText"] as const)(
+    "%s makes one turn of a step's calls",
+    async (name) => {
+      const turns: TurnResult[] = [];
+      const { tools, instructions } = await sidecallTools(sidecall, {
+        references: true,
+        onTurn: (turn) => turns.push(turn),
+      });
+      const { model: mock, prompts } = model();
+      const options = {
+        model: mock,
+        tools,
+        instructions,
+        prompt: "Find mara's orders.",
+        stopWhen: ai.stepCountIs(3),
+      };
+      const text =
+        name === "generateText"
+          ? (await ai.generateText(options)).text
+          : await ai.streamText(options).text;
+
+      expect(text).toBe("Done.");
+      expect(turns.map(({ summary }) => [summary.calls, summary.succeeded])).toEqual([[3, 2]]);
+      expect(turns[0]?.plan?.edges).toMatchObject([{ from: 0, to: 1, kind: "reference" }]);
+      expect(told(prompts)).toEqual([
+        { type: "json", value: { name: "mara" } },
+        { type: "json", value: { name: "mara" } },
+        { type: "error-text", value: expect.stringContaining("tool_error: ") },
+      ]);
+    },
+  );
+
+  test("an abort goes to the server", async () => {
+    const held = upstream.next("/save");
+    upstream.handle(() => undefined);
+    const { tools } = await sidecallTools(sidecall);
+    const controller = new AbortController();
+    const running = ai.generateText({
+      model: model().model,
+      tools,
+      prompt: "Go.",
+      abortSignal: controller.signal,
+    });
+    const { closed } = await held;
+    controller.abort();
+
+    await running.catch(() => undefined);
+    await closed;
+  });
+});
+
+test("only the tools that were asked for are there", async () => {
+  const { tools } = await sidecallTools(sidecall, { names: ["save"] });
+
+  expect(Object.keys(tools)).toEqual(["save"]);
+});
+
+test("loops that run side by side do not share a turn", async () => {
+  const turns: TurnResult[] = [];
+  const { tools } = await sidecallTools(sidecall, {
+    references: true,
+    onTurn: (turn) => turns.push(turn),
+  });
+  const loop = () => ai6.generateText({ model: model().model, tools, prompt: "Go." });
+  await Promise.all([loop(), loop(), loop()]);
+
+  expect(turns.map(({ summary }) => summary.calls)).toEqual([3, 3, 3]);
+});
