@@ -19,11 +19,18 @@ use std::{
 
 use crate::{
     clock::Instant,
-    model::{Content, Failure, FailureCode, FailureOrigin, Json, RetryAdvice, Sent},
+    model::{
+        BatchId, CallId, Content, Failure, FailureCode, FailureOrigin, Json, RetryAdvice, Sent,
+        SessionId,
+    },
     telemetry::outgoing::Outgoing,
 };
 
 pub mod http;
+pub mod progress;
+pub mod worker;
+
+pub use progress::{Progress, ProgressMark};
 
 /// One tool's way to its API.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
@@ -51,6 +58,31 @@ pub struct Attempt {
     pub sent: SentMark,
     /// What it carries on of its caller's trace, where there is one.
     pub trace: Option<Arc<Outgoing>>,
+    /// Where it says how far it is.
+    pub progress: ProgressMark,
+    /// What it is an attempt of.
+    pub whose: Whose,
+}
+
+/// What an attempt is one of: names for those who follow it. Nothing is decided by
+/// them.
+#[derive(Clone, Debug)]
+pub struct Whose {
+    /// The call.
+    pub call: CallId,
+    /// Its batch.
+    pub batch: BatchId,
+    /// Its session; the batch's own where its caller named none.
+    pub session: SessionId,
+}
+
+impl Whose {
+    /// For tests that do not look at it.
+    #[cfg(test)]
+    pub(crate) fn nobodys() -> Self {
+        let batch = BatchId::random();
+        Self { call: CallId::positional(1), session: SessionId::from(&batch), batch }
+    }
 }
 
 /// What a backend answers.

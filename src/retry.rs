@@ -102,6 +102,10 @@ impl Policy {
         if failed.attempt >= self.settings.attempts.get() || !may_be_repeated(failed) {
             return None;
         }
+        if failed.code == FailureCode::WorkerLost {
+            // What a lost worker had, others take at once: nobody bears it any more.
+            return Some(Duration::ZERO);
+        }
         let doublings = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
         let most = self.settings.base.saturating_mul(doublings).min(self.settings.max);
         let delay = most.mul_f64(random.clamp(0.0, 1.0));
@@ -133,6 +137,7 @@ fn may_be_repeated(failed: Failed) -> bool {
                 | FailureCode::BackendError
                 | FailureCode::AttemptTimeout
                 | FailureCode::RateLimited
+                | FailureCode::WorkerLost
         );
     is_safe && can_help
 }

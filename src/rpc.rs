@@ -2,7 +2,7 @@
 //!
 //! In reading order: `listen` accepts connections, `layers` serves them,
 //! [`service`] answers an RPC with what `decode` makes of its request and
-//! `stream` of its batch, `encode` writes messages, `status` refusals.
+//! `stream` of its batch, `workers` talks to those who offer tools, `encode` writes messages, `status` refusals.
 
 use std::num::NonZeroUsize;
 
@@ -16,6 +16,7 @@ mod status;
 mod stream;
 mod tools;
 mod traced;
+mod workers;
 
 pub use status::code_name;
 

@@ -148,10 +148,10 @@ impl Scheduler {
 
         let context = submission.context.clone();
         let named = submission.session_id.clone();
-        let intake =
-            intake::take_in(submission, batch_id.clone(), &shared.registry, &shared.settings);
+        let tools = shared.registry.view(&submission.tenant, named.as_ref());
+        let intake = intake::take_in(submission, batch_id.clone(), &tools, &shared.settings);
         let events_max = event::most_of(intake.calls.len(), intake.attempts_max());
-        let (events, received) = mpsc::channel(events_max);
+        let (events, received) = mpsc::channel(events_max + event::PROGRESS_MAX);
         let scope = shared.gate.open(&intake.tenant, &session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
         let locksmith = Locksmith { table: shared.locks.clone(), session: session_id };
@@ -175,7 +175,8 @@ impl Scheduler {
         intake::check_size(&submission, &self.shared.settings)?;
         let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
         let shared = &self.shared;
-        Ok(intake::take_in(submission, batch_id, &shared.registry, &shared.settings).accepted)
+        let tools = shared.registry.view(&submission.tenant, submission.session_id.as_ref());
+        Ok(intake::take_in(submission, batch_id, &tools, &shared.settings).accepted)
     }
 
     /// Cancels the open calls of a running batch of `owner`'s: those named, or
@@ -193,6 +194,11 @@ impl Scheduler {
     /// The tools that turns may call.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.shared.registry
+    }
+
+    /// Owns the tasks of the process, and its end.
+    pub fn drain(&self) -> &Drain {
+        &self.shared.drain
     }
 
     /// Batches that have not ended.

@@ -142,6 +142,13 @@ impl Tenant {
     }
 }
 
+impl ApiName {
+    /// That of all tools that workers offer. No API of the configuration has it.
+    pub fn workers() -> Self {
+        Self(Arc::from("workers"))
+    }
+}
+
 impl Default for Tenant {
     fn default() -> Self {
         Self::local()

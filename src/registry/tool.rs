@@ -131,6 +131,11 @@ impl Tool {
     pub fn turn(&self) -> Option<&ApiName> {
         self.settings.turn(self.effect)
     }
+
+    /// How long it is declared to run.
+    pub(super) fn declared_latency(&self) -> Option<Duration> {
+        self.settings.latency
+    }
 }
 
 impl Deref for Tool {

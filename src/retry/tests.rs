@@ -55,6 +55,7 @@ fn a_failure_that_another_attempt_cannot_mend_is_final() {
                 | FailureCode::BackendError
                 | FailureCode::AttemptTimeout
                 | FailureCode::RateLimited
+                | FailureCode::WorkerLost
         );
         let failed = Failed { code, ..unavailable(Effect::ReadOnly, Sent::Answered) };
         assert_eq!(is_retried(failed), helps, "{code}");
@@ -62,6 +63,18 @@ fn a_failure_that_another_attempt_cannot_mend_is_final() {
     for advice in [RetryAdvice::Never, RetryAdvice::ChangedInput] {
         let failed = Failed { advice, ..unavailable(Effect::ReadOnly, Sent::No) };
         assert!(!is_retried(failed), "{advice:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_worker_had_is_taken_over_at_once_whatever_others_spent() {
+    let (now, policy) = (clock::now(), policy(3));
+    for _ in 0..100 {
+        let lost =
+            Failed { code: FailureCode::WorkerLost, ..unavailable(Effect::ReadOnly, Sent::Maybe) };
+        assert_eq!(policy.decide(lost, now, now + MS(1_000), 1.0), Some(Duration::ZERO));
+        let harm = Failed { effect: Effect::AtMostOnce, ..lost };
+        assert_eq!(policy.decide(harm, now, now + MS(1_000), 1.0), None);
     }
 }
 

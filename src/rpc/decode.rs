@@ -19,6 +19,8 @@ use crate::{
     telemetry::propagate,
 };
 
+pub(super) mod worker;
+
 /// Most bytes of a tool's name as a model wrote it, known or not.
 const TOOL_BYTES_MAX: usize = 256;
 
@@ -113,17 +115,18 @@ pub(super) fn cancel(request: v1::CancelBatchRequest) -> Result<(BatchId, Vec<Ca
     }
 }
 
-/// What is wanted of the tools.
+/// What is wanted of the tools, and the session that they are for.
 ///
 /// # Errors
 ///
 /// [`Refusal::Invalid`] with every fault.
-pub(super) fn list(request: &v1::ListToolsRequest) -> Result<Wanted, Refusal> {
+pub(super) fn list(request: &v1::ListToolsRequest) -> Result<(Wanted, Option<SessionId>), Refusal> {
     let mut faults = Faults::default();
     let shape = faults.shape(request.shape);
     let references = faults.references(request.references);
+    let session = faults.id("session_id", request.session_id.clone(), SessionId::try_new);
     faults.none()?;
-    Ok(Wanted { shape, references, latencies: request.latencies })
+    Ok((Wanted { shape, references, latencies: request.latencies }, session))
 }
 
 /// Rows of each list of a moment that is to be shown.

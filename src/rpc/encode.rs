@@ -10,6 +10,7 @@ use prost::Message;
 
 use super::cut;
 use crate::{
+    backend::Progress,
     model::{
         AttemptTimings, CallId, CallResult, Content, Effect, Failure, FailureCode, FailureOrigin,
         Outcome, RetryAdvice, Source, Timings,
@@ -20,6 +21,7 @@ use crate::{
 };
 
 mod status;
+pub(super) mod worker;
 
 pub(super) use status::status;
 
@@ -178,6 +180,17 @@ pub(super) fn started(
             backing_off: some(timings.backing_off),
             running: some(timings.running),
         }),
+    }
+}
+
+/// How far an attempt is.
+pub(super) fn progress(index: usize, call_id: &CallId, progress: &Progress) -> v1::CallProgress {
+    v1::CallProgress {
+        call_id: call_id.to_string(),
+        index: count(index),
+        done: progress.done,
+        total: progress.total,
+        message: progress.message.to_string(),
     }
 }
 

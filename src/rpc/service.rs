@@ -7,7 +7,7 @@ use tokio_stream::Stream;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{deadline, decode, encode, status, stream::Events, tools, traced};
+use super::{deadline, decode, encode, status, stream::Events, tools, traced, workers};
 use crate::{
     clock,
     model::{Owner, Tenant},
@@ -32,6 +32,10 @@ impl Service {
     /// Bytes that an answer may be filled with.
     fn room(&self) -> usize {
         self.message_bytes_max.get().saturating_sub(MARGIN_BYTES)
+    }
+
+    async fn idle_owned(self) {
+        self.streams.wait().await;
     }
 
     /// Ready when no batch's stream is open.
@@ -76,9 +80,11 @@ impl SidecallService for Service {
 
     async fn serve_tools(
         &self,
-        _: Request<Streaming<v1::ServeToolsRequest>>,
+        request: Request<Streaming<v1::ServeToolsRequest>>,
     ) -> Result<Response<Self::ServeToolsStream>, Status> {
-        Err(Status::unimplemented("ServeTools"))
+        let idle = self.clone().idle_owned();
+        let told = workers::serve(&self.scheduler, request.into_inner(), idle).await?;
+        Ok(Response::new(Box::pin(told)))
     }
 
     async fn plan_batch(
@@ -111,9 +117,9 @@ impl SidecallService for Service {
         request: Request<v1::ListToolsRequest>,
     ) -> Result<Response<v1::ListToolsResponse>, Status> {
         let request = request.into_inner();
-        let wanted = decode::list(&request).map_err(status::refused)?;
-        let registry = self.scheduler.registry();
-        Ok(Response::new(tools::page(registry, &request.page_token, wanted, self.room())))
+        let (wanted, session) = decode::list(&request).map_err(status::refused)?;
+        let seen = self.scheduler.registry().view(&Tenant::local(), session.as_ref());
+        Ok(Response::new(tools::page(&seen, &request.page_token, wanted, self.room())))
     }
 
     async fn status(

@@ -8,7 +8,7 @@ use super::encode;
 use crate::{
     format::{Definition, Shape, teach, widen::widened},
     proto::v1,
-    registry::{Registry, Tool},
+    registry::{Tool, View},
 };
 
 /// What is wanted of the tools.
@@ -27,19 +27,14 @@ const AROUND_BYTES: usize = 16;
 
 /// The tools after the one named `token`, as many as fit into `room` bytes and
 /// at least one.
-pub(super) fn page(
-    registry: &Registry,
-    token: &str,
-    wanted: Wanted,
-    room: usize,
-) -> v1::ListToolsResponse {
+pub(super) fn page(seen: &View, token: &str, wanted: Wanted, room: usize) -> v1::ListToolsResponse {
     let instructions = if wanted.references { teach::REFERENCES } else { "" };
     let mut page = v1::ListToolsResponse {
         instructions: instructions.to_owned(),
         ..v1::ListToolsResponse::default()
     };
     let mut bytes = instructions.len();
-    for tool in registry.iter().skip_while(|tool| tool.name.as_str() <= token) {
+    for tool in seen.iter().skip_while(|tool| tool.name.as_str() <= token) {
         let told = told(tool, wanted);
         let shaped = wanted.shape.map_or(0, |shape| shape.tool_definitions([defined(&told)]).len());
         bytes += told.encoded_len() + shaped + AROUND_BYTES;
@@ -93,8 +88,8 @@ mod tests {
     use super::*;
     use crate::{
         backend::{Attempt, Backend, Pending},
-        model::{ApiName, Effect, Json, ToolName},
-        registry::{Schema, tool::Settings},
+        model::{ApiName, Effect, Json, Tenant, ToolName},
+        registry::{Registry, Schema, tool::Settings},
     };
 
     #[derive(Debug)]
@@ -117,20 +112,24 @@ mod tests {
         tool(&format!("tool_{index:02}"), "x".repeat(index * 10), r#"{"type":"object"}"#, true)
     }
 
+    fn view(tools: impl IntoIterator<Item = Tool>) -> View {
+        Registry::new(tools).view(&Tenant::local(), None)
+    }
+
     fn names(page: &v1::ListToolsResponse) -> Vec<&str> {
         page.tools.iter().map(|tool| tool.name.as_str()).collect()
     }
 
     #[test]
     fn pages_hold_every_tool_once_whatever_their_size() {
-        let registry = Registry::new((0..40).map(described));
-        let all: Vec<_> = registry.iter().map(|tool| tool.name.to_string()).collect();
+        let seen = view((0..40).map(described));
+        let all: Vec<_> = seen.iter().map(|tool| tool.name.to_string()).collect();
         for shape in [None, Some(Shape::Anthropic)] {
             for room in [0, 500, 2_000, 1 << 20] {
                 let wanted = Wanted { shape, ..Wanted::default() };
                 let (mut read, mut token, mut pages) = (Vec::new(), String::new(), 0);
                 loop {
-                    let page = page(&registry, &token, wanted, room);
+                    let page = page(&seen, &token, wanted, room);
                     read.extend(names(&page).into_iter().map(str::to_owned));
                     pages += 1;
                     token = page.next_page_token;
@@ -146,22 +145,22 @@ mod tests {
 
     #[test]
     fn a_token_of_another_configuration_goes_on_at_its_place() {
-        let registry = Registry::new((0..5).map(described));
-        let page = page(&registry, "tool_02b", Wanted::default(), 1 << 20);
+        let seen = view((0..5).map(described));
+        let page = page(&seen, "tool_02b", Wanted::default(), 1 << 20);
         assert_eq!(names(&page), ["tool_03", "tool_04"]);
     }
 
     #[test]
     fn schemas_take_references_only_where_the_turn_and_the_tool_do() {
         let schema = r#"{"type":"object","properties":{"n":{"type":"integer"}}}"#;
-        let registry = Registry::new([
+        let seen = view([
             tool("run_shell", "Runs it.".to_owned(), schema, false),
             tool("send", "Sends it.".to_owned(), schema, true),
         ]);
         let shape = Some(Shape::Anthropic);
         for (references, are_widened) in [(false, [false, false]), (true, [false, true])] {
             let wanted = Wanted { shape, references, ..Wanted::default() };
-            let page = page(&registry, "", wanted, 1 << 20);
+            let page = page(&seen, "", wanted, 1 << 20);
             let widened = page.tools.iter().map(|tool| tool.input_schema_json != schema);
             assert_eq!(widened.collect::<Vec<_>>(), are_widened);
             assert_eq!(page.tools_json.matches("$ref").count(), usize::from(references));
@@ -187,9 +186,9 @@ mod tests {
         for tool in &tools[1..] {
             tool.latency.record(Duration::from_millis(117));
         }
-        let registry = Registry::new(tools);
+        let seen = view(tools);
         let told = |latencies| {
-            let page = page(&registry, "", Wanted { latencies, ..Wanted::default() }, 1 << 20);
+            let page = page(&seen, "", Wanted { latencies, ..Wanted::default() }, 1 << 20);
             page.tools.into_iter().map(|tool| tool.description).collect::<Vec<_>>()
         };
         assert_eq!(

@@ -31,7 +31,7 @@ use super::{
     outcome::Ledger,
 };
 use crate::{
-    backend::{Reply, SentMark},
+    backend::{Reply, SentMark, progress::Reports},
     budget::{Counted, Session},
     cache::Write,
     clock::{self, Instant},
@@ -68,6 +68,8 @@ pub(super) struct Dispatcher {
     tasks: FuturesUnordered<Abortable<Task>>,
     /// What time will bring; stale entries are passed over.
     timers: BinaryHeap<Reverse<(Instant, usize, Timer)>>,
+    /// How far its attempts are.
+    reports: Reports,
     scope: Arc<Scope>,
     locksmith: Locksmith,
     session: Arc<Session>,
@@ -146,6 +148,7 @@ impl Dispatcher {
             actions: Vec::new(),
             tasks: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
+            reports: Reports::default(),
             scope,
             locksmith,
             session,
@@ -186,6 +189,7 @@ impl Dispatcher {
         let caller = self.ledger.events.clone();
         let caller_gone = caller.closed();
         let killed = killed.cancelled();
+        let reports = self.reports.clone();
         let timer = tokio::time::sleep_until(self.deadline);
         tokio::pin!(caller_gone, killed, timer);
 
@@ -206,6 +210,7 @@ impl Dispatcher {
                         self.take_if_wanted(done);
                     }
                 }
+                () = reports.news() => self.tell_progress(),
                 () = &mut timer => self.expire(),
             }
         }
@@ -338,6 +343,8 @@ impl Dispatcher {
                 self.feed(event);
             }
             Done::Answered(call, answer, permit) => {
+                // What it said before its answer is told before it.
+                self.tell_progress();
                 self.flights[call].abort = None;
                 let ran = self.ledger.stopped(call, self.now);
                 self.learn(call, &answer, ran, permit);

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    backend::Progress,
     model::{BatchId, CallId, CallResult, Effect, Failure, Timings},
     plan::Plan,
 };
@@ -38,6 +39,16 @@ pub enum Event {
         delay: Duration,
         /// Why it failed.
         failure: Failure,
+    },
+    /// How far an attempt is, as its tool says; of what comes faster than it is
+    /// read, the latest.
+    Progress {
+        /// Place in the turn, from 0.
+        index: usize,
+        /// The call.
+        call_id: CallId,
+        /// How far it is.
+        progress: Progress,
     },
     /// A call is terminal. Exactly one for every call.
     Finished(Arc<CallResult>),
@@ -74,7 +85,12 @@ pub struct BatchFinished {
     pub critical_path: Vec<usize>,
 }
 
-/// Events that a batch of so many calls, each of so many attempts, can come to.
+/// Room for what tells of progress. More than that waits, the latest of each call,
+/// until some of it was read.
+pub(super) const PROGRESS_MAX: usize = 16;
+
+/// Events that a batch of so many calls, each of so many attempts, can come to, those that
+/// tell of progress aside.
 pub(super) fn most_of(calls: usize, attempts: u32) -> usize {
     // Accepted and finished; of each attempt the start, and the end or the retry.
     2 + 2 * calls.saturating_mul(attempts as usize)

@@ -11,7 +11,7 @@ use crate::{
     locks::TooMany,
     model::{BatchId, Call, Claim, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
-    registry::{Latency, Registry, Tool},
+    registry::{Latency, Tool, View},
     telemetry::propagate::TraceId,
 };
 
@@ -93,7 +93,7 @@ pub(super) fn check_size(submission: &Submission, settings: &Settings) -> Result
 pub(super) fn take_in(
     submission: Submission,
     batch_id: BatchId,
-    registry: &Registry,
+    registry: &View,
     settings: &Settings,
 ) -> Intake {
     let mut calls = submission.calls;
@@ -188,7 +188,7 @@ pub(super) fn too_many(error: TooMany) -> Failure {
 }
 
 /// What is wrong with a call whatever else the turn holds.
-fn own_fault(call: &Call, tool: Option<&Tool>, registry: &Registry) -> Option<Failure> {
+fn own_fault(call: &Call, tool: Option<&Tool>, registry: &View) -> Option<Failure> {
     let Some(tool) = tool else {
         return Some(registry.unknown(&call.tool));
     };

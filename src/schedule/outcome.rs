@@ -27,9 +27,11 @@ use crate::{
 };
 
 mod awaited;
+mod telling;
 mod wholes;
 mod words;
 
+use telling::tell;
 use wholes::Wholes;
 use words::failure;
 
@@ -40,6 +42,8 @@ pub(super) struct Ledger {
     slots: Vec<Slot>,
     wholes: Wholes,
     open: usize,
+    /// Events that were told, those of progress aside.
+    told: usize,
     ended_at: Instant,
     pub(super) events: mpsc::Sender<Event>,
     observer: Observer,
@@ -83,10 +87,10 @@ impl Ledger {
         let slots: Vec<_> = intake.calls.iter().map(|_| Slot::default()).collect();
         let wholes = Wholes::new(intake);
         let open = slots.len();
-        Self { accepted_at: now, open, slots, wholes, ended_at: now, events, observer }
+        Self { accepted_at: now, open, told: 0, slots, wholes, ended_at: now, events, observer }
     }
 
-    pub(super) fn accepted(&self, accepted: &Arc<Accepted>) {
+    pub(super) fn accepted(&mut self, accepted: &Arc<Accepted>) {
         self.tell(Event::Accepted(Arc::clone(accepted)));
     }
 
@@ -335,18 +339,6 @@ impl Ledger {
             results: self.slots.into_iter().filter_map(|slot| slot.result).collect(),
         };
         tell(&self.events, Event::BatchFinished(Arc::new(finished)));
-    }
-
-    fn tell(&self, event: Event) {
-        tell(&self.events, event);
-    }
-}
-
-/// Sending never waits: the channel has room for all that a batch can tell.
-fn tell(events: &mpsc::Sender<Event>, event: Event) {
-    if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
-        tracing::error!(?event, "A batch told more than it can");
-        debug_assert!(false, "the channel of events is too small");
     }
 }
 

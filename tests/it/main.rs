@@ -43,3 +43,4 @@ mod the_peer;
 mod tracing;
 mod versions;
 mod wire;
+mod workers;

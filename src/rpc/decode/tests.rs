@@ -220,5 +220,6 @@ fn a_shape_that_is_unknown_is_refused() {
     assert!(matches!(list(&request), Err(Refusal::Invalid(_))));
     let request = v1::ListToolsRequest { shape: 1, references: 1, latencies: true, ..request };
     let shape = Some(format::Shape::Anthropic);
-    assert_eq!(list(&request).unwrap(), Wanted { shape, references: true, latencies: true });
+    let wanted = Wanted { shape, references: true, latencies: true };
+    assert_eq!(list(&request).unwrap(), (wanted, None));
 }

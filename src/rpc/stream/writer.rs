@@ -74,9 +74,7 @@ impl Writer {
 
     /// Whether there is more to be written than that the batch has begun.
     pub(super) fn has_news(&self) -> bool {
-        let is_news = |last: &Event| {
-            matches!(last, Event::Finished(_) | Event::Retrying { .. } | Event::BatchFinished(_))
-        };
+        let is_news = |last: &Event| !matches!(last, Event::Accepted(_) | Event::Started { .. });
         self.pending.back().is_some_and(is_news) && !self.is_before_the_end()
     }
 
@@ -96,7 +94,7 @@ impl Writer {
     pub(super) fn take(&mut self, event: Event) {
         match &event {
             Event::Accepted(accepted) => self.calls_open = accepted.calls.len(),
-            Event::Started { .. } | Event::Retrying { .. } => {}
+            Event::Started { .. } | Event::Retrying { .. } | Event::Progress { .. } => {}
             Event::Finished(_) => self.calls_open = self.calls_open.saturating_sub(1),
             Event::BatchFinished(_) => self.state = State::Ending,
         }
@@ -118,6 +116,9 @@ impl Writer {
                 Event::Retrying { index, call_id, attempt, delay, failure } => {
                     let retrying = encode::retrying(index, &call_id, attempt, delay, &failure);
                     batch_event::Event::Retrying(retrying)
+                }
+                Event::Progress { index, call_id, progress } => {
+                    batch_event::Event::Progress(encode::progress(index, &call_id, &progress))
                 }
                 Event::Finished(result) => {
                     self.go_on(Parts::Result(ResultParts::new(result, self.bytes_max)))

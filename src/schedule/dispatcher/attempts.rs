@@ -1,10 +1,10 @@
 //! Attempts: how one is made, what its failure means, when the next one is.
 
-use std::{cmp::Reverse, num::NonZeroU32, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use super::{Dispatcher, Task, Timer, refusals};
 use crate::{
-    backend::{self, Attempt, Reply, SentMark},
+    backend::{self, Attempt, Reply, SentMark, Whose},
     limits::{Permit, Refused, Verdict},
     model::{Effect, Failure, FailureCode, RetryAdvice, Sent},
     retry,
@@ -38,10 +38,33 @@ impl Dispatcher {
         flight.mark = Some(permit.mark());
         flight.sent = SentMark::default();
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
-        let attempt = Attempt { input, number, deadline, key, sent: flight.sent.clone(), trace };
+        let sent = flight.sent.clone();
+        let progress = self.reports.mark(call, number);
+        let whose = Whose {
+            call: self.intake.calls[call].id.clone(),
+            batch: self.intake.accepted.batch_id.clone(),
+            session: self.locksmith.session.clone(),
+        };
+        let attempt = Attempt { input, number, deadline, key, sent, trace, progress, whose };
         let held = (flight.locks.held(), flight.write.clone());
         let task = Task::attempt(call, &*tool.backend, attempt, (permit, held));
         self.track(call, task);
+    }
+
+    /// Tells how far attempts are. What finds no room is told with what comes next.
+    pub(super) fn tell_progress(&mut self) {
+        let mut untold = BTreeMap::new();
+        for (call, report) in self.reports.take() {
+            let number = report.attempt.get();
+            let is_its = matches!(
+                self.state.state(call),
+                Some(State::Running { attempt }) if attempt == number
+            );
+            if is_its && !self.ledger.progress(&self.intake, call, &report.progress) {
+                untold.insert(call, report);
+            }
+        }
+        self.reports.give_back(untold);
     }
 
     /// Another attempt, or the end.

@@ -18,7 +18,7 @@ use super::super::{
     Api, ApiSettings, BaseUrl, CaBundle, Endpoint, Method, PathTemplate, RequestSettings,
 };
 use crate::{
-    backend::{Attempt, Backend, Error, Pending, Reply, SentMark},
+    backend::{Attempt, Backend, Error, Pending, ProgressMark, Reply, SentMark, Whose},
     clock,
     model::{ApiName, Json, Sent},
 };
@@ -191,6 +191,8 @@ pub(super) fn begin(endpoint: &Endpoint, input: &str, time: Duration) -> (Pendin
         deadline: clock::now() + time,
         sent: sent.clone(),
         trace: None,
+        progress: ProgressMark::default(),
+        whose: Whose::nobodys(),
     };
     (endpoint.attempt(attempt), sent)
 }

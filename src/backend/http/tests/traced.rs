@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     backend::{
-        Attempt, Backend, SentMark,
+        Attempt, Backend, ProgressMark, SentMark, Whose,
         http::{Api, Endpoint, HeaderValue, Method, RequestSettings},
     },
     clock,
@@ -30,6 +30,8 @@ fn attempt(trace: &Arc<Outgoing>) -> Attempt {
         key: None,
         sent: SentMark::default(),
         trace: Some(Arc::clone(trace)),
+        progress: ProgressMark::default(),
+        whose: Whose::nobodys(),
     }
 }
 

@@ -1,0 +1,111 @@
+//! One worker's end of its stream.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::Stream;
+
+use super::{Answer, Lost, Order, Pool, WorkerStatus};
+use crate::backend::Progress;
+
+/// A worker's place among those that make attempts. Dropped without a word, the
+/// worker was [cut off](Lost::Cut).
+#[derive(Debug)]
+pub struct Seat {
+    pool: Pool,
+    key: usize,
+    is_left: bool,
+}
+
+/// What goes out to a worker, in order. Ends with its [`Seat`].
+#[derive(Debug)]
+pub struct Orders {
+    pool: Pool,
+    key: (usize, u64),
+}
+
+impl Seat {
+    pub(super) fn new(pool: Pool, key: usize) -> Self {
+        Self { pool, key, is_left: false }
+    }
+
+    /// The worker answers an attempt. False where nobody waits for the answer, which
+    /// is dropped then.
+    pub fn answer(&self, attempt: u64, answer: Answer) -> bool {
+        self.pool.change(|state, after| state.answer(self.key, attempt, answer, after))
+    }
+
+    /// The worker says how far an attempt is. False where nobody waits for it.
+    pub fn progress(&self, attempt: u64, progress: Progress) -> bool {
+        let mark = self.pool.lock().progress(self.key, attempt);
+        mark.is_some_and(|mark| {
+            mark.set(progress);
+            true
+        })
+    }
+
+    /// Sends a heartbeat.
+    pub fn beat(&self) {
+        self.pool.change(|state, after| state.beat(self.key, after));
+    }
+
+    /// The worker takes no new attempts: those that it has not got go to others.
+    pub fn drain(&self) {
+        self.pool.change(|state, after| state.drain(self.key, after));
+    }
+
+    /// Tells the worker that no more attempts come; nothing goes out any more then.
+    pub fn dismiss(&self) {
+        self.pool.change(|state, after| state.dismiss(self.key, after));
+    }
+
+    /// The worker is gone.
+    pub fn leave(mut self, why: Lost) {
+        self.end(why);
+    }
+
+    fn end(&mut self, why: Lost) {
+        if !std::mem::replace(&mut self.is_left, true) {
+            self.pool.change(|state, after| state.leave(self.key, why, after));
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.pool.lock().workers[self.key].name)
+    }
+
+    /// One moment of it.
+    pub fn status(&self) -> WorkerStatus {
+        let state = self.pool.lock();
+        let worker = &state.workers[self.key];
+        WorkerStatus {
+            in_flight: worker.in_flight,
+            attempts_max: worker.attempts_max,
+            is_draining: worker.is_draining,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.end(Lost::Cut);
+    }
+}
+
+impl Orders {
+    pub(super) fn new(pool: Pool, key: (usize, u64)) -> Self {
+        Self { pool, key }
+    }
+}
+
+impl Stream for Orders {
+    type Item = Order;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Order>> {
+        self.pool.lock().next(self.key, context.waker())
+    }
+}

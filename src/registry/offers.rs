@@ -1,0 +1,361 @@
+//! The tools that workers offer: there for as long as one of their workers is.
+//!
+//! A worker's tools belong to its session, or are shared by all sessions of its
+//! tenant. Workers that offer the same are replicas of one tool. A tool of the
+//! session's own hides a shared one of its name; a configured tool is never hidden.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Schema, Tool, tool};
+use crate::{
+    backend::worker::{Crew, Lost, Orders, Pool},
+    cache::Writes,
+    clock::{self, Instant},
+    model::{ApiName, ApiOrdering, Effect, Failure, FailureCode, SessionId, Tenant, ToolName},
+    retry,
+};
+
+mod member;
+
+pub use member::Member;
+
+/// How long it is known of a tool that its worker is gone.
+const GONE_FOR: Duration = Duration::from_secs(60);
+/// Most tools of which that is known; about 200 bytes each.
+const GONE_MAX: usize = 1000;
+
+/// The bounds of what workers offer, and what holds for their tools.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Most tools of one worker.
+    pub tools_max: NonZeroUsize,
+    /// Most workers of one session.
+    pub session_workers_max: NonZeroUsize,
+    /// Most workers of the process.
+    pub workers_max: NonZeroUsize,
+    /// Time for a call of a tool that names none.
+    pub timeout: Duration,
+    /// Most bytes of a result that the model sees.
+    pub shown_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let count = |count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            tools_max: count(128),
+            session_workers_max: count(16),
+            workers_max: count(1024),
+            timeout: tool::Settings::TIMEOUT,
+            shown_bytes_max: tool::Settings::RESULT_BYTES_MAX,
+        }
+    }
+}
+
+impl Settings {
+    /// A tool of a worker's, as far as the worker says nothing else of it.
+    pub fn tool(&self, name: ToolName, schema: Schema) -> tool::Settings {
+        tool::Settings {
+            timeout: self.timeout,
+            ordering: ApiOrdering::None,
+            result_bytes_max: self.shown_bytes_max,
+            ..tool::Settings::new(name, schema, ApiName::workers())
+        }
+    }
+}
+
+/// What a worker offers.
+#[derive(Debug)]
+pub struct Hello {
+    /// Whose worker it is.
+    pub tenant: Tenant,
+    /// The session that its tools belong to; `None` where they are shared.
+    pub session: Option<SessionId>,
+    /// A name for people.
+    pub name: Arc<str>,
+    /// Attempts that it takes at once.
+    pub attempts: Option<NonZeroU32>,
+    /// Its tools, each with another name.
+    pub tools: Vec<Offered>,
+}
+
+/// One tool of a worker.
+#[derive(Debug)]
+pub struct Offered {
+    /// What is declared of it.
+    pub settings: tool::Settings,
+    /// What running it twice means.
+    pub effect: Effect,
+}
+
+/// Why a worker is not let in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// These of its tools cannot be offered, by their place; and why.
+    Tools(Vec<(usize, String)>),
+    /// There are so many already.
+    Full(String),
+}
+
+/// Whose tools they are: a session's, or all sessions' of the tenant.
+type Scope = (Tenant, Option<SessionId>);
+
+/// All that is offered. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Offers {
+    settings: Arc<Settings>,
+    pool: Pool,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    scopes: HashMap<Scope, Arc<Group>>,
+    workers: usize,
+    gone: VecDeque<Gone>,
+}
+
+/// The tools of one scope. Whoever looks keeps what he saw.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) tools: BTreeMap<ToolName, Offer>,
+    workers: usize,
+    writes: Arc<Writes>,
+    retry: Arc<retry::Policy>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) tool: Arc<Tool>,
+    crew: Crew,
+    workers: usize,
+}
+
+/// A tool whose last worker went.
+#[derive(Debug)]
+struct Gone {
+    at: Instant,
+    scope: Scope,
+    tool: ToolName,
+    worker: Arc<str>,
+    why: Lost,
+}
+
+impl Offers {
+    pub(super) fn new(settings: Settings, pool: Pool) -> Self {
+        Self { settings: Arc::new(settings), pool, state: Arc::default() }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What is shared by the sessions of the tenant, and the session's own.
+    pub(super) fn seen_by(
+        &self,
+        tenant: &Tenant,
+        session: Option<&SessionId>,
+    ) -> (Option<Arc<Group>>, Option<Arc<Group>>) {
+        let state = self.lock();
+        if state.scopes.is_empty() {
+            return (None, None);
+        }
+        let group = |session: Option<&SessionId>| {
+            state.scopes.get(&(tenant.clone(), session.cloned())).cloned()
+        };
+        (group(None), session.and_then(|session| group(Some(session))))
+    }
+
+    /// Lets a worker in, all of its tools or none.
+    pub(super) fn join(
+        &self,
+        hello: Hello,
+        is_configured: impl Fn(&ToolName) -> bool,
+    ) -> Result<(Member, Orders), Refused> {
+        let Hello { tenant, session, name, attempts, tools } = hello;
+        let scope = (tenant, session);
+        let mut state = self.lock();
+        self.check_room(&state, &scope)?;
+        let group = state.scopes.get(&scope);
+        let clashes: Vec<_> = tools
+            .iter()
+            .enumerate()
+            .filter_map(|(place, offered)| {
+                let name = &offered.settings.name;
+                if is_configured(name) {
+                    let why = format!("{name:?} is a tool of the configuration; take another name");
+                    return Some((place, why));
+                }
+                Some((place, group?.tools.get(name)?.clash(offered)?))
+            })
+            .collect();
+        if !clashes.is_empty() {
+            return Err(Refused::Tools(clashes));
+        }
+
+        state.workers += 1;
+        let group = Arc::make_mut(state.scopes.entry(scope.clone()).or_insert_with(Group::empty));
+        group.workers += 1;
+        let names: Vec<_> = tools.iter().map(|offered| offered.settings.name.clone()).collect();
+        let crews: Vec<Crew> =
+            tools.into_iter().map(|offered| group.offer(offered, &self.pool)).collect();
+        let crews: Vec<&Crew> = crews.iter().collect();
+        let (seat, orders) = self.pool.seat(Arc::clone(&name), attempts, &crews);
+        Ok((Member::new(self.clone(), scope, (name, names), seat), orders))
+    }
+
+    fn check_room(&self, state: &State, scope: &Scope) -> Result<(), Refused> {
+        let Settings { session_workers_max, workers_max, .. } = *self.settings;
+        if state.workers >= workers_max.get() {
+            let open = state.workers;
+            return Err(Refused::Full(format!(
+                "{open} workers are connected, one more would pass workers.total ({workers_max})"
+            )));
+        }
+        let of_session = state.scopes.get(scope).map_or(0, |group| group.workers);
+        if scope.1.is_some() && of_session >= session_workers_max.get() {
+            return Err(Refused::Full(format!(
+                "{of_session} workers of the session are connected, one more would pass \
+                 workers.per_session ({session_workers_max})"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Takes back what a worker offered.
+    fn withdraw(&self, scope: &Scope, tools: &[ToolName], worker: &Arc<str>, why: Lost) {
+        let now = clock::now();
+        let mut dropped = Vec::new();
+        let mut state = self.lock();
+        let State { scopes, gone, .. } = &mut *state;
+        let Some(group) = scopes.get_mut(scope) else { return };
+        let group = Arc::make_mut(group);
+        for name in tools {
+            let Some(offer) = group.tools.get_mut(name) else { continue };
+            offer.workers -= 1;
+            if offer.workers == 0 {
+                dropped.extend(group.tools.remove(name));
+                gone.retain(|other| other.scope != *scope || other.tool != *name);
+                gone.push_back(Gone {
+                    at: now,
+                    scope: scope.clone(),
+                    tool: name.clone(),
+                    worker: Arc::clone(worker),
+                    why,
+                });
+            }
+        }
+        while gone.front().is_some_and(|first| now - first.at >= GONE_FOR) || gone.len() > GONE_MAX
+        {
+            gone.pop_front();
+        }
+    }
+
+    fn leave(&self, scope: &Scope) {
+        let mut state = self.lock();
+        state.workers -= 1;
+        if let Some(group) = state.scopes.get_mut(scope) {
+            let group = Arc::make_mut(group);
+            group.workers -= 1;
+            if group.workers == 0 {
+                state.scopes.remove(scope);
+            }
+        }
+    }
+
+    /// What is said of a tool whose worker went a short while ago.
+    pub(super) fn gone(
+        &self,
+        tenant: &Tenant,
+        session: Option<&SessionId>,
+        name: &str,
+    ) -> Option<Failure> {
+        let now = clock::now();
+        let state = self.lock();
+        let is_meant = |gone: &&Gone| {
+            gone.tool.as_str() == name
+                && gone.scope.0 == *tenant
+                && (gone.scope.1.is_none() || gone.scope.1.as_ref() == session)
+                && now - gone.at < GONE_FOR
+        };
+        let Gone { at, worker, why, .. } = state.gone.iter().rev().find(is_meant)?;
+        let message = format!(
+            "the worker {worker:?}, which ran {name}, is gone since {:.1?}: {}. The call was not \
+             sent; it can be made again once a worker offers the tool again.",
+            now - *at,
+            why.words()
+        );
+        Some(Failure::new(FailureCode::WorkerLost, message))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Group {
+    fn empty() -> Arc<Self> {
+        Arc::new(Self {
+            tools: BTreeMap::new(),
+            workers: 0,
+            writes: Arc::default(),
+            retry: Arc::new(retry::Policy::new(retry::Settings::default())),
+        })
+    }
+
+    /// Adds a worker to a tool, which is new perhaps. What the newest says of it
+    /// holds.
+    fn offer(&mut self, Offered { settings, effect }: Offered, pool: &Pool) -> Crew {
+        let name = settings.name.clone();
+        let settings = tool::Settings { retry: Some(Arc::clone(&self.retry)), ..settings };
+        let (crew, workers) = match self.tools.get_mut(&name) {
+            Some(offer) if offer.is_the_same(&settings) => {
+                offer.workers += 1;
+                return offer.crew.clone();
+            }
+            Some(offer) => (offer.crew.clone(), offer.workers),
+            None => (pool.crew(name.clone()), 0),
+        };
+        let tool = Tool::new(settings, effect, crew.backend()).sharing(&self.writes);
+        let offer = Offer { tool: Arc::new(tool), crew: crew.clone(), workers: workers + 1 };
+        self.tools.insert(name, offer);
+        crew
+    }
+}
+
+impl Offer {
+    /// Why another worker's cannot be the same tool.
+    fn clash(&self, offered: &Offered) -> Option<String> {
+        let name = &self.tool.name;
+        if self.tool.schema.source().digest() != offered.settings.schema.source().digest() {
+            return Some(format!(
+                "{name:?} is offered by another worker with another input schema; replicas of a \
+                 tool have the same one. Take another name, or let the other end first"
+            ));
+        }
+        (self.tool.effect != offered.effect).then(|| {
+            format!(
+                "{name:?} is offered by another worker as {}, and here as {}; replicas of a tool \
+                 have the same effect",
+                self.tool.effect.as_str(),
+                offered.effect.as_str()
+            )
+        })
+    }
+
+    /// Whether nothing new is said of it.
+    fn is_the_same(&self, settings: &tool::Settings) -> bool {
+        self.tool.description == settings.description
+            && self.tool.timeout == settings.timeout
+            && self.tool.declared_latency() == settings.latency
+    }
+}
