@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 tools=${SIDECALL_TOOLS:-${HOME:?}/.cache/sidecall}
-folder=$tools/ts-$(cat package.json package-lock.json .npmrc | sha256sum | cut -c1-12)
+folder=$tools/ts-$(cat package-lock.json .npmrc | sha256sum | cut -c1-12)
 if [ ! -e "$folder/.complete" ]; then
     rm -rf "$folder"
     mkdir -p "$folder"

@@ -6,6 +6,7 @@ import type { BatchEvent } from "./event.js";
 import { execute, turnField } from "./execute.js";
 import type { BatchOptions } from "./options.js";
 import { type Plan, planFromWire } from "./plan.js";
+import { type StreamOptions, TurnStream } from "./stream.js";
 import { type ListToolsOptions, listTools, type ToolList } from "./tools.js";
 import type { Shape, ShapeOf } from "./turn/shape.js";
 import { recognise } from "./turn/turn.js";
@@ -85,6 +86,14 @@ export class Sidecall {
   ): AsyncGenerator<BatchEvent<S>, void, void> {
     const events = execute(this.connection, recognise(turn, options.shape), options);
     yield* events as AsyncGenerator<BatchEvent<S>, void, void>;
+  }
+
+  /**
+   * A turn that the model is still writing: feed it the events of the model's stream, and
+   * commit it at their end. Calls that only read start before that.
+   */
+  stream<S extends Shape = Shape>(options: StreamOptions<S> = {}): TurnStream<S> {
+    return new TurnStream(this.connection, options);
   }
 
   /** The plan of a turn and what it will take. Nothing is run. */

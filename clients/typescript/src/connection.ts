@@ -125,13 +125,15 @@ export class Connection {
   ): Promise<ClientReadableStream<MessageShape<O>>> {
     const metadata = await this.#metadata();
     const { path, serialize, deserialize } = codec(method);
-    return this.#client.makeServerStreamRequest(
-      path,
-      serialize,
-      deserialize,
-      request,
-      metadata,
-      options,
+    return watched(
+      this.#client.makeServerStreamRequest(
+        path,
+        serialize,
+        deserialize,
+        request,
+        metadata,
+        options,
+      ),
     );
   }
 
@@ -142,7 +144,9 @@ export class Connection {
   ): Promise<ClientDuplexStream<MessageShape<I>, MessageShape<O>>> {
     const metadata = await this.#metadata();
     const { path, serialize, deserialize } = codec(method);
-    return this.#client.makeBidiStreamRequest(path, serialize, deserialize, metadata, options);
+    return watched(
+      this.#client.makeBidiStreamRequest(path, serialize, deserialize, metadata, options),
+    );
   }
 
   /** Asks once. */
@@ -202,6 +206,12 @@ function codec<I extends DescMessage, O extends DescMessage>(method: Method<I, O
     serialize: (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
     deserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
   };
+}
+
+/** A stream whose error is its reader's: one that nobody reads any more ends no process. */
+function watched<S extends NodeJS.EventEmitter>(stream: S): S {
+  stream.on("error", () => undefined);
+  return stream;
 }
 
 /** An error of a single request, in this package's own words. */

@@ -21,6 +21,7 @@ export type { BatchOptions } from "./options.js";
 export type { Edge, Plan, PlanEstimate, PlannedCall } from "./plan.js";
 export type { Violation } from "./refusal.js";
 export type { Attempt, CallResult, Content, Failure, Timings } from "./result.js";
+export type { StreamOptions, TurnStream } from "./stream.js";
 export type { ListToolsOptions, Tool, ToolList } from "./tools.js";
 export type {
   AiSdkToolResult,

@@ -20,6 +20,9 @@ import {
   type ExecuteBatchRequest,
   type ExecuteBatchResponse,
   ExecuteBatchResponseSchema,
+  type ExecuteStreamRequest,
+  type ExecuteStreamResponse,
+  ExecuteStreamResponseSchema,
   SidecallService,
 } from "../../src/wire/sidecall/v1/sidecall_pb.js";
 
@@ -75,10 +78,12 @@ function definition(): ServiceDefinition {
 
 /** Writes an event of a batch. */
 export function tell(
-  call: Executing | ServerDuplexStream<never, ExecuteBatchResponse>,
+  call: Executing | ServerDuplexStream<ExecuteStreamRequest, ExecuteStreamResponse>,
   event: NonNullable<MessageInitShape<typeof BatchEventSchema>["event"]>,
 ): void {
-  call.write(create(ExecuteBatchResponseSchema, { event: { event } as never }));
+  const isBatch = "request" in call;
+  const schema = isBatch ? ExecuteBatchResponseSchema : ExecuteStreamResponseSchema;
+  (call as Executing).write(create(schema, { event: { event } as never }) as never);
 }
 
 /** An error as grpc-js takes it, with `google.rpc` details as the server sends them. */
