@@ -208,6 +208,7 @@ impl Knotted {
             references: true,
             turn: None,
             claims: &[],
+            series: None,
         }
     }
 }

@@ -49,6 +49,9 @@ pub struct Call<'a> {
     pub turn: Option<&'a ApiName>,
     /// What it reads and writes.
     pub claims: &'a [Claim],
+    /// The series that it is of, whose first call that does not succeed skips the
+    /// rest.
+    pub series: Option<&'a str>,
 }
 
 /// A turn's calls and edges, proven acyclic.
@@ -121,7 +124,7 @@ pub enum EdgeKind {
     After,
     /// What the two read and write.
     Resource,
-    /// Block order, of an ordered batch or of calls with effects.
+    /// Block order, of an ordered batch, a series or calls with effects.
     BlockOrder,
 }
 
@@ -145,8 +148,8 @@ pub enum Strength {
 /// whatever detour, gets a fault; every other call is planned as if that one
 /// were going to fail. An edge that only orders two calls never stands against
 /// a path of needs. In an ordered turn the calls form one chain, in block order
-/// as far as their needs allow; in any other, calls with effects do where their
-/// API says so, and calls that touch the same resource.
+/// as far as their needs allow; in any other, those of a series do, calls with
+/// effects where their API says so, and calls that touch the same resource.
 pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
     let (mut nodes, mut edges) = edges::collect(calls);
     let mut order = graph::sort(calls.len(), &edges);
@@ -158,7 +161,10 @@ pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
     }
     match ordering {
         Ordering::Ordered => edges::chain(&order, &mut edges),
-        Ordering::Free => order::add(calls, &mut edges, &mut order),
+        Ordering::Free => {
+            edges::series(calls, &order, &mut edges);
+            order::add(calls, &mut edges, &mut order);
+        }
     }
     Plan::new(nodes, edges, order)
 }

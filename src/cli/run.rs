@@ -40,7 +40,8 @@ const EXIT_CODES: &str = "Exit codes: 0 every call succeeded; 1 some call did no
 
 const LONG: &str = "\
 TURN.json is one of:
-  - what the Anthropic API answered, or its `content` array, as it is;
+  - what a model's API answered, as it is: the response, its message or the array of
+    its calls (Anthropic, OpenAI, Gemini, Bedrock; AI SDK, LangChain);
   - a request of sidecall.v1 in JSON:
     {\"references\": \"REFERENCES_ON\", \"typed\": {\"toolUses\": [
       {\"id\": \"a\", \"name\": \"get_user\", \"inputJson\": \"{\\\"id\\\": 7}\"},

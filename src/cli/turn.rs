@@ -11,13 +11,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-
+use self::shape::Shape;
 use super::wire;
 use crate::{
     model::{Json, json},
-    proto::v1::{self, execute_batch_request::Turn},
+    proto::v1,
 };
+
+mod shape;
 
 /// Most bytes of a turn that are read. The server's own bound is lower.
 const BYTES_MAX: u64 = 256 << 20;
@@ -116,12 +117,11 @@ fn parse(place: &str, text: &str) -> Result<v1::ExecuteBatchRequest, Fault> {
         return Err(unknown(place, "is empty"));
     }
     let turn = Json::try_new(text).map_err(|error| not_json(place, &error))?;
-    match shape(turn.value()) {
+    match shape::of(turn.value()) {
         Shape::Request => request(place, text),
-        Shape::Anthropic => Ok(v1::ExecuteBatchRequest {
-            turn: Some(Turn::AnthropicJson(text.to_owned())),
-            ..Default::default()
-        }),
+        Shape::Provider(field) => {
+            Ok(v1::ExecuteBatchRequest { turn: Some(field(text.to_owned())), ..Default::default() })
+        }
         Shape::Answer => {
             let content = json::members(text)
                 .and_then(|members| members.into_iter().find(|(key, _)| key == "message"));
@@ -130,98 +130,7 @@ fn parse(place: &str, text: &str) -> Result<v1::ExecuteBatchRequest, Fault> {
                 None => Err(unknown(place, "holds no message")),
             }
         }
-        Shape::Foreign(whose) => Err(foreign(place, whose)),
         Shape::Unknown(what) => Err(unknown(place, &what)),
-    }
-}
-
-/// Which shape a turn has.
-enum Shape {
-    /// An `ExecuteBatchRequest`.
-    Request,
-    /// An Anthropic message, or its content.
-    Anthropic,
-    /// An object whose `message` is an Anthropic message: a line of a transcript.
-    Answer,
-    /// A turn as another provider writes it, and whose.
-    Foreign(&'static str),
-    /// None of them; what was seen instead.
-    Unknown(String),
-}
-
-fn shape(turn: &Value) -> Shape {
-    match turn {
-        Value::Array(blocks) => blocks_shape(blocks),
-        Value::Object(members) => {
-            let known = wire::fields("sidecall.v1.ExecuteBatchRequest");
-            let is_field = |key: &String| {
-                known.contains(key) || key.contains('_') && known.contains(&camel(key))
-            };
-            if let Some(whose) = provider(members) {
-                return Shape::Foreign(whose);
-            }
-            match members.get("content") {
-                Some(Value::Array(blocks)) => return blocks_shape(blocks),
-                Some(Value::String(_)) => {
-                    return Shape::Unknown(
-                        "is a message whose content is text: it calls no tool".to_owned(),
-                    );
-                }
-                _ => {}
-            }
-            if members.get("type") == Some(&Value::from("tool_use")) {
-                return Shape::Unknown("is one block, and not a turn".to_owned());
-            }
-            if members.keys().any(is_field) {
-                return Shape::Request;
-            }
-            if members.get("message").is_some_and(|message| message.get("content").is_some()) {
-                return Shape::Answer;
-            }
-            let keys: Vec<_> = members.keys().take(8).map(String::as_str).collect();
-            Shape::Unknown(match keys.as_slice() {
-                [] => "is an empty object".to_owned(),
-                keys => format!("is an object of {}, which is no turn", keys.join(", ")),
-            })
-        }
-        other => Shape::Unknown(format!("is {}, which is no turn", kind(other))),
-    }
-}
-
-/// Whose answer an object is, or whose message, where it is not Anthropic's.
-fn provider(members: &serde_json::Map<String, Value>) -> Option<&'static str> {
-    let has = |key: &str| members.contains_key(key);
-    match members.get("output") {
-        Some(Value::Array(_)) => return Some("OpenAI Responses"),
-        Some(output) if output.get("message").is_some() => return Some("Bedrock Converse"),
-        _ => {}
-    }
-    if has("tool_calls") || has("choices") {
-        Some("OpenAI Chat Completions")
-    } else if has("candidates") || has("parts") {
-        Some("Gemini")
-    } else {
-        None
-    }
-}
-
-fn blocks_shape(blocks: &[Value]) -> Shape {
-    let of = |key: &str| blocks.iter().any(|block| block.get(key).is_some());
-    let has_type = |name: &str| blocks.iter().any(|b| b.get("type") == Some(&Value::from(name)));
-    if blocks.is_empty() {
-        Shape::Unknown("is an empty array: it calls no tool".to_owned())
-    } else if has_type("function_call") || has_type("custom_tool_call") {
-        Shape::Foreign("OpenAI Responses")
-    } else if of("function") {
-        Shape::Foreign("OpenAI Chat Completions")
-    } else if of("functionCall") || of("function_call") {
-        Shape::Foreign("Gemini")
-    } else if of("toolUse") {
-        Shape::Foreign("Bedrock Converse")
-    } else if of("type") {
-        Shape::Anthropic
-    } else {
-        Shape::Unknown("is an array whose elements have no `type`".to_owned())
     }
 }
 
@@ -236,8 +145,9 @@ fn request(place: &str, text: &str) -> Result<v1::ExecuteBatchRequest, Fault> {
         return Err(Fault {
             place: place.to_owned(),
             what: "the request holds no turn".to_owned(),
-            fix: "Add \"typed\": {\"toolUses\": [{\"name\": …, \"inputJson\": …}]}, or \
-                  \"anthropicJson\" with the message as text."
+            fix: "Add \"typed\": {\"toolUses\": [{\"name\": …, \"inputJson\": …}]}, or the \
+                  message as text in the field of its provider: \"anthropicJson\", \
+                  \"openaiChatJson\", …"
                 .to_owned(),
         });
     }
@@ -262,7 +172,7 @@ fn fix(what: &str) -> String {
             .to_owned();
     }
     if what.contains("oneof") {
-        return "A request holds one turn: either `typed` or `anthropicJson`.".to_owned();
+        return "A request holds one turn: either `typed` or one provider's.".to_owned();
     }
     "Write what that field holds: ids, names and inputs are texts, times are texts as \"1.5s\"."
         .to_owned()
@@ -292,24 +202,14 @@ fn not_json(place: &str, error: &json::Error) -> Fault {
     }
 }
 
-fn foreign(place: &str, whose: &str) -> Fault {
-    Fault {
-        place: place.to_owned(),
-        what: format!("is a turn of {whose}, which is recognised and not yet supported"),
-        fix: "Send its calls as an ExecuteBatchRequest until it is: {\"typed\": {\"toolUses\": \
-              [{\"id\": …, \"name\": …, \"inputJson\": …}]}}. The bundle then has the shape of \
-              Anthropic `tool_result` blocks."
-            .to_owned(),
-    }
-}
-
 fn unknown(place: &str, what: &str) -> Fault {
     Fault {
         place: place.to_owned(),
         what: what.to_owned(),
-        fix: "A turn is an Anthropic assistant message or its `content` array, with at least one \
-              {\"type\": \"tool_use\", \"id\": …, \"name\": …, \"input\": {…}}, or an \
-              ExecuteBatchRequest: {\"typed\": {\"toolUses\": [{\"name\": …, \"inputJson\": …}]}}."
+        fix: "A turn is what a model's API answered, its message or the array of its calls, with \
+              at least one call (Anthropic's: {\"type\": \"tool_use\", \"id\": …, \"name\": …, \
+              \"input\": {…}}; docs/wire.md has every shape), or an ExecuteBatchRequest: \
+              {\"typed\": {\"toolUses\": [{\"name\": …, \"inputJson\": …}]}}."
             .to_owned(),
     }
 }
@@ -320,33 +220,6 @@ fn placed(place: &str, line: usize, column: usize) -> String {
 
 fn without_place(text: &str) -> String {
     text.rsplit_once(" at line ").map_or(text, |(what, _)| what).to_owned()
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// `batch_id` as proto3 JSON has it: `batchId`.
-fn camel(name: &str) -> String {
-    let mut camel = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        if c == '_' {
-            upper = true;
-        } else if std::mem::take(&mut upper) {
-            camel.extend(c.to_uppercase());
-        } else {
-            camel.push(c);
-        }
-    }
-    camel
 }
 
 #[cfg(test)]

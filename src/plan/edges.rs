@@ -43,16 +43,46 @@ pub(super) fn strongest(edges: &mut Vec<Edge>) {
 /// Adds the edges of an ordered turn: each call needs the one before it in
 /// `order`, so that the first that does not succeed skips the rest.
 pub(super) fn chain(order: &[u32], edges: &mut Vec<Edge>) {
-    let reason: Arc<str> = "block order".into();
-    edges.extend(order.windows(2).map(|pair| Edge {
+    edges.extend(links(order, &"block order".into()));
+    strongest_of_all(edges);
+}
+
+/// Adds the edges of each series of the turn: those of an ordered turn, among its
+/// calls alone.
+pub(super) fn series(calls: &[Call<'_>], order: &[u32], edges: &mut Vec<Edge>) {
+    let mut all: Vec<(&str, Vec<u32>)> = Vec::new();
+    for &call in order {
+        let Some(name) = calls[call as usize].series else { continue };
+        // A turn has one or two.
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, members)) => members.push(call),
+            None => all.push((name, vec![call])),
+        }
+    }
+    if all.is_empty() {
+        return;
+    }
+    for (name, members) in all {
+        edges.extend(links(&members, &format!("block order of {name}").into()));
+    }
+    strongest_of_all(edges);
+}
+
+/// Each of these calls needs the one before it.
+fn links(order: &[u32], reason: &Arc<str>) -> impl Iterator<Item = Edge> {
+    order.windows(2).map(|pair| Edge {
         from: pair[0] as usize,
         to: pair[1] as usize,
         kind: EdgeKind::BlockOrder,
         strength: Strength::Need,
-        reason: Arc::clone(&reason),
+        reason: Arc::clone(reason),
         in_line: false,
         lift: None,
-    }));
+    })
+}
+
+/// Sorts the edges of all children and keeps the strongest of each pair.
+fn strongest_of_all(edges: &mut Vec<Edge>) {
     edges.sort_by_key(|edge| (edge.to, edge.from, edge.strength, edge.kind));
     edges.dedup_by_key(|edge| (edge.to, edge.from));
 }

@@ -59,6 +59,15 @@ fn plan(turn: &Turn, ordering: Ordering) -> Plan {
 }
 
 fn plan_with(turn: &Turn, manners: &[Manners], ordering: Ordering) -> Plan {
+    plan_of_series(turn, manners, &vec![None; turn.len()], ordering)
+}
+
+fn plan_of_series(
+    turn: &Turn,
+    manners: &[Manners],
+    series: &[Option<&str>],
+    ordering: Ordering,
+) -> Plan {
     let count = turn.len();
     let apis = ["one", "two"].map(|name| ApiName::try_new(name).unwrap());
     let claims: Vec<Vec<Claim>> =
@@ -95,6 +104,7 @@ fn plan_with(turn: &Turn, manners: &[Manners], ordering: Ordering) -> Plan {
             references: true,
             turn: manners[call].0.map(|api| &apis[usize::from(api)]),
             claims: &claims[call],
+            series: series[call],
         })
         .collect();
     build(&calls, ordering)

@@ -18,6 +18,7 @@ struct Said {
     references: bool,
     turn: Option<ApiName>,
     claims: Vec<Claim>,
+    series: Option<&'static str>,
 }
 
 impl Turn {
@@ -34,6 +35,7 @@ impl Turn {
                     references: true,
                     turn: None,
                     claims: vec![],
+                    series: None,
                 })
                 .collect(),
         )
@@ -60,6 +62,11 @@ impl Turn {
         self
     }
 
+    fn series(mut self, call: usize, name: &'static str) -> Self {
+        self.0[call].series = Some(name);
+        self
+    }
+
     /// The call writes what is marked with `!` and reads the rest; `*` stands for
     /// what is not known.
     fn claims(mut self, call: usize, claims: &[&str]) -> Self {
@@ -80,6 +87,7 @@ impl Turn {
                 references: said.references,
                 turn: said.turn.as_ref(),
                 claims: &said.claims,
+                series: said.series,
             })
             .collect();
         build(&calls, ordering)

@@ -120,6 +120,7 @@ pub(super) fn take_in(
                 references: resolves(tool.as_deref()),
                 turn: tool.as_ref().and_then(|tool| tool.turn()),
                 claims: claims.as_deref().unwrap_or_default(),
+                series: call.series.as_ref().map(|series| &*series.name),
             })
             .collect::<Vec<_>>(),
         submission.ordering,
@@ -141,10 +142,7 @@ pub(super) fn take_in(
     }
 
     let twins = twins::groups(&tools);
-    let latencies: Vec<_> = tools
-        .iter()
-        .map(|tool| tool.as_ref().map_or(Latency::UNKNOWN, |tool| tool.latency.expected()))
-        .collect();
+    let latencies: Vec<_> = tools.iter().map(|tool| latency(tool.as_deref())).collect();
     plan::price(&mut plan, &latencies);
     let plan = Arc::new(plan);
     let paths = plan::remaining(&plan, &latencies);
@@ -171,6 +169,11 @@ pub(super) fn take_in(
         call_timeout,
         input_bytes_max,
     }
+}
+
+/// How long a call of the tool takes, as far as that is known.
+fn latency(tool: Option<&Tool>) -> Duration {
+    tool.map_or(Latency::UNKNOWN, |tool| tool.latency.expected())
 }
 
 /// What a call reads and writes, as far as that is known before its references are

@@ -307,7 +307,7 @@ impl Ledger {
             outcome,
             source,
             content,
-            failure: failure(intake, ending),
+            failure: failure(intake, call, ending),
             timings: slot.timings(self.accepted_at, now),
             attempts: std::mem::take(&mut slot.attempts),
             truncation,

@@ -16,8 +16,8 @@ use crate::{
     budget,
     limits::{Rate, gate},
     model::{
-        ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, Tenant,
-        ToolName,
+        ApiName, Call, CallResult, Content, Effect, FailureCode, Json, Ordering, Outcome, Series,
+        Tenant, ToolName,
     },
     registry::{Schema, Tool, tool},
     telemetry::propagate,

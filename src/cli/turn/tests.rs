@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::v1::execute_batch_request::Turn;
 
 fn refused(text: &str) -> String {
     parse("turn.json", text).unwrap_err().to_string()
@@ -19,15 +20,6 @@ fn what_cannot_be_read_is_said_with_its_place_and_what_to_write() {
         "{\"role\": \"assistant\", \"content\": \"No tool is needed.\"}",
         "{\"type\": \"tool_use\", \"id\": \"a\", \"name\": \"b\", \"input\": {}}",
         "{\"name\": \"get_user\", \"arguments\": {}}",
-        "[{\"id\": \"call_1\", \"type\": \"function\", \"function\": {\"name\": \"f\"}}]",
-        "{\"choices\": [{\"message\": {\"tool_calls\": []}}]}",
-        "{\"output\": [{\"type\": \"function_call\", \"name\": \"f\"}]}",
-        "[{\"type\": \"function_call\", \"name\": \"f\"}]",
-        "{\"candidates\": [{\"content\": {\"parts\": [{\"functionCall\": {\"name\": \"f\"}}]}}]}",
-        "{\"role\": \"model\", \"parts\": [{\"functionCall\": {\"name\": \"f\"}}]}",
-        "[{\"functionCall\": {\"name\": \"f\"}}]",
-        "{\"output\": {\"message\": {\"content\": [{\"toolUse\": {\"name\": \"f\"}}]}}}",
-        "[{\"toolUse\": {\"name\": \"f\"}}]",
         "{\"batchId\": \"b-1\"}",
         "{\n  \"typed\": {\"toolUses\": [\n    {\"name\": \"a\", \"input\": {}}\n  ]}\n}",
         "{\n  \"typed\": {\"calls\": []}\n}",
@@ -68,6 +60,76 @@ fn an_anthropic_message_travels_as_the_text_that_it_is() {
     for text in texts {
         let request = parse("turn.json", &text).unwrap();
         assert_eq!(request.turn, Some(Turn::AnthropicJson(text)));
+    }
+}
+
+#[test]
+fn every_providers_turn_travels_in_its_own_field() {
+    type Field = fn(String) -> Turn;
+    let turns: &[(Field, &[&str])] = &[
+        (
+            Turn::AnthropicJson,
+            &[
+                r#"[{"type": "text", "text": "hm"}, {"type": "tool_use", "id": "a", "name": "f", "input": {}}]"#,
+                r#"{"type": "message", "role": "assistant", "content": [{"type": "tool_use"}]}"#,
+            ],
+        ),
+        (
+            Turn::OpenaiChatJson,
+            &[
+                r#"[{"id": "call_1", "type": "function", "function": {"name": "f"}}]"#,
+                r#"[{"id": "call_1", "type": "custom", "custom": {"name": "f", "input": ""}}]"#,
+                r#"{"role": "assistant", "content": "hm", "tool_calls": [{"function": {"name": "f"}}]}"#,
+                r#"{"choices": [{"message": {"tool_calls": []}}]}"#,
+            ],
+        ),
+        (
+            Turn::OpenaiResponsesJson,
+            &[
+                r#"{"object": "response", "output": [{"type": "function_call", "name": "f"}]}"#,
+                r#"[{"type": "reasoning"}, {"type": "function_call", "name": "f"}]"#,
+                r#"[{"type": "custom_tool_call", "name": "f"}]"#,
+            ],
+        ),
+        (
+            Turn::GeminiJson,
+            &[
+                r#"{"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]}"#,
+                r#"{"role": "model", "parts": [{"functionCall": {"name": "f"}}]}"#,
+                r#"[{"text": "hm"}, {"functionCall": {"name": "f"}}]"#,
+                r#"[{"function_call": {"name": "f", "args": {}}}]"#,
+            ],
+        ),
+        (
+            Turn::BedrockJson,
+            &[
+                r#"{"output": {"message": {"content": [{"toolUse": {"name": "f"}}]}}}"#,
+                r#"{"role": "assistant", "content": [{"text": "hm"}, {"toolUse": {"name": "f"}}]}"#,
+                r#"[{"toolUse": {"name": "f"}}]"#,
+            ],
+        ),
+        (
+            Turn::AiSdkJson,
+            &[
+                r#"[{"type": "reasoning", "text": "hm"}, {"type": "tool-call", "toolCallId": "a", "toolName": "f", "input": {}}]"#,
+                r#"{"role": "assistant", "content": [{"type": "tool-call", "toolName": "f"}]}"#,
+            ],
+        ),
+        (
+            Turn::LangchainJson,
+            &[
+                r#"{"type": "ai", "content": "", "tool_calls": [{"name": "f", "args": {}, "id": "a"}]}"#,
+                r#"{"content": "", "tool_calls": [{"name": "f", "args": {}, "id": "a"}]}"#,
+                r#"{"lc": 1, "type": "constructor", "id": ["langchain", "AIMessage"], "kwargs": {}}"#,
+                r#"[{"name": "f", "args": {"a": 1}, "id": "a", "type": "tool_call"}]"#,
+            ],
+        ),
+    ];
+    for (field, texts) in turns {
+        for text in *texts {
+            let request = parse("turn.json", text).unwrap();
+            assert_eq!(request.turn, Some(field((*text).to_owned())), "{text}");
+        }
     }
 }
 

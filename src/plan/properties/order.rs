@@ -80,6 +80,36 @@ fn check_order(plan: &Plan, manners: &[Manners]) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
+    fn each_series_is_a_chain_of_needs_and_changes_nothing_else(
+        turn in turns(),
+        series in vec(prop_oneof![Just(None), Just(Some("a")), Just(Some("b"))], 9),
+    ) {
+        let series = &series[..turn.len()];
+        let alone = plan(&turn, Ordering::Free);
+        let plan = plan_of_series(&turn, &vec![(None, vec![]); turn.len()], series, Ordering::Free);
+        let order: Vec<usize> = plan.order().collect();
+        prop_assert_eq!(order.len(), turn.len());
+        for edge in &plan.edges {
+            let place = |call| order.iter().position(|&other| other == call);
+            prop_assert!(place(edge.from) < place(edge.to));
+            let is_of_one = series[edge.from].is_some() && series[edge.from] == series[edge.to];
+            prop_assert!(is_of_one || alone.edges.contains(edge), "{:?}", edge);
+        }
+        for edge in &alone.edges {
+            let kept = plan.parents(edge.to).iter().find(|kept| kept.from == edge.from);
+            prop_assert!(kept.is_some_and(|kept| kept.strength <= edge.strength), "{:?}", edge);
+        }
+        for name in ["a", "b"] {
+            let members: Vec<usize> =
+                order.iter().copied().filter(|&call| series[call] == Some(name)).collect();
+            for pair in members.windows(2) {
+                let link = plan.parents(pair[1]).iter().find(|edge| edge.from == pair[0]);
+                prop_assert_eq!(link.map(|edge| edge.strength), Some(Strength::Need));
+            }
+        }
+    }
+
+    #[test]
     fn block_order_is_kept_by_all_that_must_and_gives_way_only_on_a_circle(
         (turn, manners) in turns().prop_flat_map(|turn| {
             let count = turn.len();
@@ -216,6 +246,7 @@ fn plan_of(claims: &[Vec<Claim>]) -> Plan {
         references: false,
         turn: None,
         claims,
+        series: None,
     });
     build(&calls.collect::<Vec<_>>(), Ordering::Free)
 }

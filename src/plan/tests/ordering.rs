@@ -52,6 +52,34 @@ fn the_writes_of_each_api_form_a_chain_of_their_own() {
 }
 
 #[test]
+fn the_calls_of_a_series_form_a_chain_of_needs_and_no_other_waits_for_them() {
+    let turn = calls(["click", "get", "type", "open", "read", "click"]);
+    let turn = [(0, "computer"), (2, "computer"), (3, "browser"), (4, "browser"), (5, "computer")]
+        .into_iter()
+        .fold(turn, |turn, (call, name)| turn.series(call, name));
+    let plan = turn.plan();
+    let link = |from, to| (from, to, EdgeKind::BlockOrder, Strength::Need);
+    assert_eq!(edges(&plan), [link(0, 2), link(3, 4), link(2, 5)]);
+    assert_eq!(&*plan.edges[1].reason, "block order of browser");
+    assert!(plan.edges.iter().all(|edge| edge.lift.is_none()));
+    // An ordered turn is one chain already.
+    assert_eq!(turn.plan_in(Ordering::Ordered).edges.len(), 5);
+}
+
+#[test]
+fn a_series_follows_what_its_calls_need_and_what_nobody_wrote_follows_the_series() {
+    let turn = calls(["a", "b", "c"]).depends_on(0, &["b"]).series(0, "s").series(1, "s");
+    let need = (1, 0, EdgeKind::Explicit, Strength::Need);
+    assert_eq!(edges(&turn.plan()), [need]);
+
+    // Both are writes of one API: the stronger of the two edges stays.
+    let turn = calls(["a", "b"]).turn(0, "crm").turn(1, "crm").series(0, "s").series(1, "s");
+    let link = (0, 1, EdgeKind::BlockOrder, Strength::Need);
+    assert_eq!(edges(&turn.plan()), [link]);
+    assert!(turn.plan().edges[0].lift.is_none());
+}
+
+#[test]
 fn block_order_gives_way_to_needs_and_to_after_and_to_nothing_else() {
     // The second needs the fourth; the first and the third keep their order.
     let writes = |turn: Turn| (0..4).fold(turn, |turn, call| turn.turn(call, "crm"));

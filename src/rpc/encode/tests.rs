@@ -19,6 +19,7 @@ fn batch(calls: usize, id_bytes: usize, fault: Option<&str>) -> Accepted {
             references: false,
             turn: None,
             claims: &[],
+            series: None,
         })
         .collect();
     let mut plan = plan::build(&planned, Ordering::Free);

@@ -26,10 +26,8 @@ fn planned_in_lines(
         .map(|parents| parents.iter().map(|parent| ids[*parent].to_string()).collect())
         .collect();
     let input = crate::model::Json::try_new("{}").unwrap();
-    let calls: Vec<_> = ids
-        .iter()
-        .zip(&parents)
-        .zip(lines)
+    let calls = ids.iter().zip(&parents).zip(lines);
+    let calls: Vec<_> = calls
         .map(|((id, parents), line)| plan::Call {
             id,
             tool: "t",
@@ -39,6 +37,7 @@ fn planned_in_lines(
             references: false,
             turn: *line,
             claims: &[],
+            series: None,
         })
         .collect();
     plan::build(&calls, ordering)

@@ -8,8 +8,9 @@ use crate::{
     },
 };
 
-/// What the model reads of an ending.
-pub(super) fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
+/// What the model reads of how `call` ended.
+pub(super) fn failure(intake: &Intake, call: usize, ending: Ending) -> Option<Failure> {
+    let series = |call: usize| intake.calls[call].series.as_ref();
     let name = |call: usize| format!("{} ({})", intake.calls[call].tool, intake.calls[call].id);
     match ending {
         Ending::Succeeded | Ending::Shared { .. } | Ending::Cached | Ending::FellBack(_) => None,
@@ -23,6 +24,13 @@ pub(super) fn failure(intake: &Intake, ending: Ending) -> Option<Failure> {
                 }
             };
             Some(Failure::new(FailureCode::Cancelled, message).with_attempts(attempts))
+        }
+        // Its series ended before it, and has words of its own for that.
+        Ending::Skipped { parent, .. }
+            if series(call).is_some()
+                && series(call).map(|own| &own.name) == series(parent).map(|of| &of.name) =>
+        {
+            series(call).map(|own| Failure::new(FailureCode::DependencyFailed, &*own.skipped))
         }
         Ending::Skipped { parent, root } => {
             let by_way = if parent == root {

@@ -116,6 +116,30 @@ async fn a_tool_that_panics_when_it_is_dropped_takes_nobody_along() {
     assert_eq!(told.failure(0).0, FailureCode::DeadlineExceeded);
 }
 
+/// The rest of the turn goes on beside it, and a call that needs one of the series
+/// is told so in the usual words.
+#[tokio::test(start_paused = true)]
+async fn a_series_runs_in_order_and_stops_at_its_first_failure_in_words_of_its_own() {
+    let world = world(&[("get", Script::Echoes(50)), ("no", Script::Fails(10))]);
+    let mut submission = turn(&["get", "get", "no", "get", "get", "get"]);
+    for member in [0, 2, 3, 5] {
+        let series = Series { name: "computer".into(), skipped: "Not executed.".into() };
+        submission.calls[member].series = Some(series);
+    }
+    let parent = submission.calls[3].id.to_string();
+    submission.calls[4].depends_on = vec![parent];
+    let told = world.run(submission).await;
+    use Outcome::{Failed, Skipped, Succeeded};
+    assert_eq!(told.outcomes(), [Succeeded, Succeeded, Failed, Skipped, Skipped, Skipped]);
+    assert_eq!(told.results[1].timings.blocked, MS(0));
+    assert_eq!(told.finished.duration, MS(60));
+    for skipped in [3, 5] {
+        let (code, message) = told.failure(skipped);
+        assert_eq!((code, message), (FailureCode::DependencyFailed, "Not executed."));
+    }
+    assert!(told.failure(4).1.contains("which did not succeed, by way of get ("));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_ordered_turn_stops_at_the_first_failure() {
     let world = world(&[("get", Script::Echoes(50)), ("no", Script::Fails(10))]);

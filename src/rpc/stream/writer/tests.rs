@@ -42,6 +42,7 @@ fn accepted(calls: usize) -> Event {
             references: false,
             turn: None,
             claims: &[],
+            series: None,
         })
         .collect();
     Event::Accepted(Arc::new(Accepted {
