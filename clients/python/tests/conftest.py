@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -222,3 +223,19 @@ def sidecar(sidecars: Callable[..., Sidecar]) -> Sidecar:
 def tool_use(number: int, name: str, **value: Any) -> dict[str, Any]:
     """An Anthropic block."""
     return {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": value}
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """As `until`, and lets other tasks run."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not become true in time"
+        await asyncio.sleep(0.01)
+
+
+async def nothing_open(client: Any) -> None:
+    """Until the sidecar has no open batch."""
+    end = time.monotonic() + 20
+    while (await client.status()).process.batches.used:
+        assert time.monotonic() < end, "a batch stayed open"
+        await asyncio.sleep(0.01)

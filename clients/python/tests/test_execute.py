@@ -6,7 +6,7 @@ import json
 import pytest
 
 import sidecall
-from conftest import tool_use
+from conftest import nothing_open, tool_use
 from sidecall import AsyncSidecall, FailureCode, Outcome, Sidecall, ToolUse
 
 
@@ -85,11 +85,6 @@ async def test_a_cancelled_task_cancels_the_batch(sidecar, world):
         with pytest.raises(asyncio.CancelledError):
             await task
         await nothing_open(client)
-
-
-async def nothing_open(client):
-    while (await client.status()).process.batches.used:
-        await asyncio.sleep(0.01)
 
 
 async def test_a_batch_is_cancelled_by_its_id(sidecar, world):

@@ -68,3 +68,23 @@ def test_batch_ids_are_version_7_and_sorted():
     assert {uuid.UUID(one).variant for one in ids} == {uuid.RFC_4122}
     stamps = [one[:13] for one in ids]
     assert stamps == sorted(stamps)
+
+
+@pytest.mark.skipif(not (SOURCE / "README.md").exists(), reason="outside of the repository")
+def test_the_readmes_code_is_python_and_names_what_there_is():
+    import ast
+    import re
+    import textwrap
+
+    page = (SOURCE / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 6
+    for block in blocks:
+        tree = ast.parse("async def agent():\n" + textwrap.indent(block, "    "))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sidecall"):
+                module = __import__(node.module, fromlist=["_"])
+                for name in node.names:
+                    assert hasattr(module, name.name), name.name
+            if isinstance(node, ast.MatchClass):
+                assert hasattr(sidecall, node.cls.id), node.cls.id

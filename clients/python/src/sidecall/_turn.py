@@ -56,6 +56,7 @@ class AsyncTurnStream:
         self._batch: Batch | None = None
         self._blocks: dict[int, Begun] = {}
         self._inputs: dict[int, list[str]] = {}
+        self._results: dict[int, model.CallResult] = {}
         # Why the stream is of no use any more, where it is not.
         self._broken: BaseException | None = None
         self._is_ended = False
@@ -74,7 +75,7 @@ class AsyncTurnStream:
     @property
     def results(self) -> dict[int, model.CallResult]:
         """What has ended so far, by place in the turn."""
-        return dict(self._batch.results) if self._batch else {}
+        return dict(self._results)
 
     async def feed(self, event: Any) -> None:
         """Takes an event of the provider's stream, as its SDK gives it."""
@@ -109,6 +110,12 @@ class AsyncTurnStream:
         if self._broken is None and self._batch is not None:
             return await self._committed(self._batch, self._provider)
         return await self._as_a_whole(self._provider)
+
+    def _see(self, event: model.Event) -> None:
+        if isinstance(event, model.Finished):
+            self._results[event.result.index] = event.result
+        if self._on_event is not None:
+            self._on_event(event)
 
     async def discard(self) -> None:
         """Lets the turn go: what has not run never does, what runs is cancelled."""
@@ -181,8 +188,8 @@ class AsyncTurnStream:
         try:
             async for response in call:
                 event = batch.apply(response.event)
-                if event is not None and self._on_event is not None:
-                    self._on_event(event)
+                if event is not None:
+                    self._see(event)
         except grpc.aio.AioRpcError as error:
             self._broken = error
         else:
@@ -208,14 +215,14 @@ class AsyncTurnStream:
         if refused is not None:
             return await self._as_a_whole(provider)
         events = interrupt(batch, error)
-        if self._on_event is not None:
-            for event in events:
-                self._on_event(event)
+        for event in events:
+            self._see(event)
         return batch.bundle()
 
     async def _as_a_whole(self, provider: Provider) -> Bundle:
         """Runs the whole turn now, under an id of its own."""
         await self.discard()
+        self._results.clear()
         blocks = []
         for index, begun in self._blocks.items():
             block = Block(begun.id, begun.name, begun.raw)
@@ -232,7 +239,7 @@ class AsyncTurnStream:
             timeout=remaining,
             call_timeout=options.call_timeout,
             shape=provider.shape,
-            on_event=self._on_event,
+            on_event=self._see,
         )
 
 

@@ -26,23 +26,28 @@ def set_seconds(target: Duration, value: float) -> None:
     target.FromNanoseconds(round(value * NANOS))
 
 
-def word(kind: type[W], names: list[str], prefix: str, number: int) -> W:
-    """An enum's value in lower case; ``UNKNOWN`` where this version has no such word."""
-    try:
-        return kind(names[number].removeprefix(prefix).lower())
-    except (IndexError, ValueError):
-        return kind("unknown")
+def words(kind: type[W], names: list[str], prefix: str) -> list[W]:
+    """An enum's words by number; each counts from zero without gaps."""
+    known = {str(one): one for one in kind}
+    return [
+        known.get(name.removeprefix(prefix).lower(), known.get("unknown", next(iter(kind))))
+        for name in names
+    ]
 
 
-# Each of these enums counts from zero without gaps.
-OUTCOMES = pb.Outcome.keys()
-SOURCES = pb.Source.keys()
-CODES = pb.FailureCode.keys()
-ORIGINS = pb.FailureOrigin.keys()
-ADVICE = pb.RetryAdvice.keys()
-KINDS = pb.EdgeKind.keys()
-STRENGTHS = pb.EdgeStrength.keys()
-EFFECTS = pb.Effect.keys()
+def word(table: list[W], number: int) -> W:
+    """The word; of a number that is newer than this version, ``UNKNOWN``."""
+    return table[number] if number < len(table) else type(table[0])("unknown")
+
+
+OUTCOMES = words(model.Outcome, pb.Outcome.keys(), "OUTCOME_")
+SOURCES = words(model.Source, pb.Source.keys(), "SOURCE_")
+CODES = words(model.FailureCode, pb.FailureCode.keys(), "FAILURE_CODE_")
+ORIGINS = words(model.FailureOrigin, pb.FailureOrigin.keys(), "FAILURE_ORIGIN_")
+ADVICE = words(model.RetryAdvice, pb.RetryAdvice.keys(), "RETRY_ADVICE_")
+KINDS = words(model.EdgeKind, pb.EdgeKind.keys(), "EDGE_KIND_")
+STRENGTHS = words(model.EdgeStrength, pb.EdgeStrength.keys(), "EDGE_STRENGTH_")
+EFFECTS = [effect_of(name.removeprefix("EFFECT_").lower()) for name in pb.Effect.keys()]  # noqa: SIM118 - it is no dict.
 
 
 def shape(value: model.Shape) -> pb.Shape:
@@ -53,15 +58,15 @@ def shape(value: model.Shape) -> pb.Shape:
 
 def code(number: int) -> model.FailureCode:
     """A failure's code."""
-    return word(model.FailureCode, CODES, "FAILURE_CODE_", number)
+    return word(CODES, number)
 
 
 def failure(message: pb.Failure) -> model.Failure:
     """A failure."""
     return model.Failure(
         code=code(message.code),
-        origin=word(model.FailureOrigin, ORIGINS, "FAILURE_ORIGIN_", message.origin),
-        retry=word(model.RetryAdvice, ADVICE, "RETRY_ADVICE_", message.retry),
+        origin=word(ORIGINS, message.origin),
+        retry=word(ADVICE, message.retry),
         message=message.message,
         retry_after=seconds(message.retry_after) if message.HasField("retry_after") else None,
         attempts=message.attempts,
@@ -126,9 +131,9 @@ def result(message: pb.ToolResult, blocks: list[model.Content]) -> model.CallRes
         call_id=message.call_id,
         tool=message.tool,
         index=message.index,
-        outcome=word(model.Outcome, OUTCOMES, "OUTCOME_", message.outcome),
+        outcome=word(OUTCOMES, message.outcome),
         is_error=message.is_error,
-        source=word(model.Source, SOURCES, "SOURCE_", message.source),
+        source=word(SOURCES, message.source),
         content=tuple(blocks),
         failure=failure(message.failure) if message.HasField("failure") else None,
         timings=timings(message.timings),
@@ -143,8 +148,7 @@ def result(message: pb.ToolResult, blocks: list[model.Content]) -> model.CallRes
 
 def effect(number: int) -> model.Effect:
     """An effect; one that is not stated is taken for the most careful."""
-    name = EFFECTS[number] if number < len(EFFECTS) else ""
-    return effect_of(name.removeprefix("EFFECT_").lower())
+    return EFFECTS[number] if number < len(EFFECTS) else model.Effect.AT_MOST_ONCE
 
 
 def planned(message: pb.PlannedCall) -> model.PlannedCall:
@@ -167,8 +171,8 @@ def edge(message: pb.Edge) -> model.Edge:
     return model.Edge(
         parent=parent,
         child=message.to,
-        kind=word(model.EdgeKind, KINDS, "EDGE_KIND_", message.kind),
-        strength=word(model.EdgeStrength, STRENGTHS, "EDGE_STRENGTH_", message.strength),
+        kind=word(KINDS, message.kind),
+        strength=word(STRENGTHS, message.strength),
         reason=message.reason,
         cost=seconds(message.cost),
         remedy=message.remedy,

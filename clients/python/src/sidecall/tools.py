@@ -43,7 +43,9 @@ class ToolList(list[dict[str, Any]]):
     @classmethod
     def of(cls, shape: Shape, pages: Sequence[pb.ListToolsResponse]) -> ToolList:
         """Joins the pages of an answer."""
-        tools = cls(tool for page in pages for tool in json.loads(page.tools_json or "[]"))
+        listed = [tool for page in pages for tool in json.loads(page.tools_json or "[]")]
+        is_gemini = shape is Shape.GEMINI and bool(listed)
+        tools = cls([{"functionDeclarations": listed}] if is_gemini else listed)
         tools.shape = shape
         tools.definitions = tuple(
             ToolDefinition(

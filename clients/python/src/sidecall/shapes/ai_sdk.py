@@ -29,11 +29,16 @@ class AISDK(Provider):
         return parts
 
     def calls(self, blocks: Sequence[dict[str, Any]]) -> list[Block]:
+        # The provider runs some itself, and some wait for somebody's approval.
+        waiting = {
+            part.get("toolCallId") for part in blocks if part.get("type") == "tool-approval-request"
+        }
         return [
             Block(str(part.get("toolCallId", "")), str(part.get("toolName", "")), part)
             for part in blocks
-            # The provider runs the others itself.
-            if part.get("type") == "tool-call" and not part.get("providerExecuted")
+            if part.get("type") == "tool-call"
+            and not part.get("providerExecuted")
+            and part.get("toolCallId") not in waiting
         ]
 
     def item(self, block: Block, result: CallResult) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Anthropic(Provider):
 
     def item(self, block: Block, result: CallResult) -> dict[str, Any]:
         item: dict[str, Any] = {"type": "tool_result", "tool_use_id": block.id or result.call_id}
+        if block.raw.get("toolset_name") is not None:
+            item["toolset_name"] = block.raw["toolset_name"]
         content = []
         if result.failure:
             content.append({"type": "text", "text": str(result.failure)})

@@ -126,9 +126,17 @@ def texts(result: CallResult) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
+NOTHING = "[The tool succeeded and returned nothing.]"
+
+
 def text(result: CallResult) -> str:
     """The same as one text, never empty."""
-    return "\n".join(texts(result)) or "(no output)"
+    return "\n".join(texts(result)) or NOTHING
+
+
+def flagged(result: CallResult) -> str:
+    """The same, where the provider has no flag for errors."""
+    return f"Error: {text(result)}" if result.is_error else text(result)
 
 
 def worded(block: Content) -> str:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidecall.model import CallResult, Json, Shape
-from sidecall.shapes.base import Begun, Block, Ended, Fragment, Provider, Reader, Step, worded
+from sidecall.shapes.base import (
+    NOTHING,
+    Begun,
+    Block,
+    Ended,
+    Fragment,
+    Provider,
+    Reader,
+    Step,
+    texts,
+    worded,
+)
 from sidecall.shapes.plain import get, loads, objects, plain
 
 if TYPE_CHECKING:
@@ -42,16 +53,19 @@ class Bedrock(Provider):
 
     def item(self, block: Block, result: CallResult) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
-        if result.failure:
-            content.append({"text": str(result.failure)})
-        for one in result.content:
-            if isinstance(one, Json):
-                content.append({"json": one.value})
-            elif worded(one).strip():
-                content.append({"text": worded(one)})
-        status = "error" if result.is_error else "success"
-        tool_use_id = block.id or result.call_id
-        return {"toolResult": {"toolUseId": tool_use_id, "content": content, "status": status}}
+        if result.is_error:
+            content = [{"text": words} for words in texts(result)]
+        else:
+            for one in result.content:
+                if isinstance(one, Json) and isinstance(one.value, dict):
+                    content.append({"json": one.value})
+                elif worded(one).strip():
+                    content.append({"text": worded(one)})
+        item: dict[str, Any] = {"toolUseId": block.id or result.call_id}
+        item["content"] = content or [{"text": NOTHING}]
+        if result.is_error:
+            item["status"] = "error"
+        return {"toolResult": item}
 
     def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
         try:

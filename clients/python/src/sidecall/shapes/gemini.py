@@ -76,8 +76,7 @@ def _response(result: CallResult) -> dict[str, Any]:
     if result.is_error:
         return {"error": text(result)}
     if len(result.content) == 1 and isinstance(result.content[0], Json):
-        value = result.content[0].value
-        return value if isinstance(value, dict) else {"output": value}
+        return {"output": result.content[0].value}
     return {"output": text(result)}
 
 

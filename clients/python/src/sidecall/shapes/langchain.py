@@ -39,13 +39,17 @@ class LangChain(Provider):
         ]
 
     def item(self, block: Block, result: CallResult) -> dict[str, Any]:
-        return {
+        item: dict[str, Any] = {
             "type": "tool",
             "content": text(result),
             "tool_call_id": block.id or result.call_id,
-            "name": block.name,
+            "name": result.tool,
             "status": "error" if result.is_error else "success",
         }
+        if result.failure is not None:
+            code, outcome = result.failure.code.value, result.outcome.value
+            item["artifact"] = {"outcome": outcome, "code": code}
+        return item
 
     def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
         try:

@@ -16,8 +16,8 @@ from sidecall.shapes.base import (
     Reader,
     Step,
     escaped,
+    flagged,
     free_text,
-    text,
 )
 from sidecall.shapes.plain import get, objects
 
@@ -67,7 +67,7 @@ class OpenAIChat(Provider):
 
     def item(self, block: Block, result: CallResult) -> dict[str, Any]:
         call_id = block.id or result.call_id
-        return {"role": "tool", "tool_call_id": call_id, "content": text(result)}
+        return {"role": "tool", "tool_call_id": call_id, "content": flagged(result)}
 
     def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
         kind = block.raw.get("type", "function")

@@ -15,8 +15,8 @@ from sidecall.shapes.base import (
     Reader,
     Step,
     escaped,
+    flagged,
     free_text,
-    text,
 )
 from sidecall.shapes.plain import get, objects, plain
 
@@ -53,9 +53,9 @@ class OpenAIResponses(Provider):
     def item(self, block: Block, result: CallResult) -> dict[str, Any]:
         kind = block.raw.get("type", "function_call")
         item = {"type": f"{kind}_output", "call_id": block.id or result.call_id}
-        if block.raw.get("caller") is not None:
-            item["caller"] = block.raw["caller"]
-        return {**item, "output": text(result)}
+        repeated = ("caller",) if kind == "custom_tool_call" else ("caller", "namespace")
+        item |= {key: block.raw[key] for key in repeated if block.raw.get(key) is not None}
+        return {**item, "output": flagged(result)}
 
     def rebuilt(self, block: Block, input_json: str) -> dict[str, Any]:
         kind = block.raw["type"]

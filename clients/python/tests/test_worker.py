@@ -1,0 +1,257 @@
+"""Functions of this process, called by a real sidecar."""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Annotated
+
+import pytest
+
+import sidecall
+from conftest import eventually, tool_use, until
+from sidecall import AsyncSidecall, Context, FailureCode, Outcome, Sidecall, ToolError, Worker
+
+
+@dataclasses.dataclass
+class Price:
+    sku: str
+    cents: int
+
+
+def shop(address, **options):
+    """A worker with a tool of each sort."""
+    worker = Worker(address, **({"session_id": "s"} | options))
+
+    @worker.tool(effect="read_only")
+    async def price(sku: Annotated[str, "The article."]) -> Price:
+        """What an article costs."""
+        return Price(sku, 4200)
+
+    @worker.tool
+    def stock(sku: str, depot: str = "main") -> str:
+        """How many there are."""
+        return f"{threading.current_thread().name.startswith('sidecall-worker')} {sku} {depot}"
+
+    @worker.tool
+    def refuse(sku: str) -> str:
+        """Says no."""
+        raise ToolError(f"{sku} is not for sale")
+
+    @worker.tool
+    def broken() -> str:
+        """Fails."""
+        raise KeyError("cause")
+
+    return worker
+
+
+async def test_a_turn_calls_functions_of_this_process_beside_remote_tools(sidecar):
+    async with shop(sidecar.address), AsyncSidecall(sidecar.address) as client:
+        tools = await client.list_tools(session_id="s")
+        assert {"price", "stock", "get_user"} <= set(tools.names)
+        (price,) = [tool for tool in tools if tool["name"] == "price"]
+        assert price["description"] == "What an article costs."
+        assert price["input_schema"]["properties"]["sku"]["description"] == "The article."
+        bundle = await client.execute(
+            [
+                tool_use(1, "price", sku="${get_user.name}"),
+                tool_use(2, "stock", sku="b"),
+                tool_use(3, "refuse", sku="c"),
+                tool_use(4, "broken"),
+                tool_use(5, "get_user", id="u"),
+            ],
+            session_id="s",
+        )
+    first, second, third, fourth, _ = bundle.results
+    assert first.json() == {"sku": "Mara", "cents": 4200}
+    assert second.text == "True b main"
+    assert third.failure.code is FailureCode.TOOL_ERROR
+    assert "c is not for sale" in third.text
+    assert "KeyError: 'cause'" in fourth.text
+    assert fourth.is_error
+
+
+async def test_nobody_else_sees_the_tools_of_a_session(sidecar):
+    async with shop(sidecar.address), AsyncSidecall(sidecar.address) as client:
+        assert "price" not in (await client.list_tools(session_id="other")).names
+        bundle = await client.execute([tool_use(1, "price", sku="a")], session_id="other")
+    assert bundle.results[0].failure.code is FailureCode.UNKNOWN_TOOL
+
+
+async def test_shared_tools_are_everyones(sidecar):
+    worker = shop(sidecar.address, session_id="", shared=True)
+    async with worker, AsyncSidecall(sidecar.address) as client:
+        bundle = await client.execute([tool_use(1, "price", sku="a")], session_id="anyone")
+        assert bundle.results[0].outcome is Outcome.SUCCEEDED
+    async with AsyncSidecall(sidecar.address) as client:
+        bundle = await client.execute([tool_use(1, "price", sku="a")])
+    assert bundle.results[0].is_error
+
+
+def test_a_worker_without_asyncio(sidecar):
+    with shop(sidecar.address), Sidecall(sidecar.address) as client:
+        bundle = client.execute([tool_use(1, "price", sku="a")], session_id="s")
+    assert bundle.results[0].json()["cents"] == 4200
+
+
+async def test_progress_arrives_and_a_cancelled_function_is_told(sidecar):
+    worker = Worker(sidecar.address, session_id="s")
+    ended = []
+
+    @worker.tool
+    def slow(context: Context) -> str:
+        """Takes its time."""
+        assert context.session_id == "s"
+        assert context.remaining > 0
+        context.progress(1, 2, "half")
+        try:
+            context.sleep(30)
+        finally:
+            ended.append(context.cancelled)
+
+    @worker.tool
+    async def slow_too(context: Context) -> str:
+        """Takes its time."""
+        context.progress(message="at it")
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.append(context.cancelled)
+
+    said = {}
+    async with worker, AsyncSidecall(sidecar.address) as client:
+        turn = [tool_use(1, "slow"), tool_use(2, "slow_too")]
+        events = client.events(turn, session_id="s", batch_id="b")
+        async for event in events:
+            if isinstance(event, sidecall.Progress):
+                said[event.call_id] = (event.done, event.total, event.message)
+                if len(said) == 2:
+                    await client.cancel("b")
+            if isinstance(event, sidecall.Done):
+                bundle = event.bundle
+        assert said == {"toolu_1": (1, 2, "half"), "toolu_2": (None, None, "at it")}
+        # Neither is read_only, and both had begun.
+        assert all(result.is_error for result in bundle.results)
+        await asyncio.to_thread(until, lambda: len(ended) == 2)
+    assert ended == [True, True]
+
+
+async def test_a_worker_that_ends_ends_its_calls_first(sidecar):
+    worker = Worker(sidecar.address, session_id="s")
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    @worker.tool
+    async def waits() -> str:
+        """Waits."""
+        begun.set()
+        await go.wait()
+        return "done"
+
+    async with AsyncSidecall(sidecar.address) as client:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(worker)
+            task = asyncio.create_task(client.execute([tool_use(1, "waits")], session_id="s"))
+            await begun.wait()
+            asyncio.get_running_loop().call_later(0.1, go.set)
+        bundle = await task
+    assert bundle.results[0].text == "done"
+
+
+async def test_a_worker_comes_back_when_the_sidecar_does(sidecar):
+    async with shop(sidecar.address) as worker, AsyncSidecall(sidecar.address) as client:
+        await asyncio.to_thread(sidecar.kill)
+        await eventually(lambda: not worker._welcomed.is_set())
+        await asyncio.to_thread(sidecar.start)
+        await asyncio.wait_for(worker._welcomed.wait(), 20)
+        bundle = await client.execute([tool_use(1, "price", sku="a")], session_id="s")
+        assert bundle.results[0].json()["cents"] == 4200
+
+
+async def test_a_worker_that_the_sidecar_does_not_take_is_refused(sidecar):
+    worker = Worker(sidecar.address, session_id="not valid")
+
+    @worker.tool
+    def tool() -> str:
+        """A tool."""
+
+    with pytest.raises(sidecall.Refused):
+        await worker.__aenter__()
+
+
+async def test_a_worker_without_tools_is_refused():
+    with pytest.raises(ValueError, match="nothing to offer"):
+        await Worker(session_id="s").serve()
+
+
+AGENT = """
+import sys, time
+from sidecall import Worker
+worker = Worker(sys.argv[1], shared=True)
+
+@worker.tool(effect=sys.argv[2])
+def sleeps() -> str:
+    '''Never ends in time.'''
+    print("begun", flush=True)
+    time.sleep(60)
+
+@worker.tool
+def quick() -> str:
+    '''Ends.'''
+    return "quick"
+
+worker.run()
+print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def agent(sidecar):
+    made = []
+
+    def make(effect):
+        process = subprocess.Popen(
+            [sys.executable, "-c", AGENT, sidecar.address, effect],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        made.append(process)
+        with Sidecall(sidecar.address) as client:
+            until(lambda: "sleeps" in client.list_tools().names)
+        return process
+
+    yield make
+    for process in made:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("effect", "code"),
+    [("at_most_once", FailureCode.OUTCOME_UNKNOWN), ("read_only", FailureCode.WORKER_LOST)],
+)
+def test_a_worker_that_dies_leaves_its_calls_with_a_result(sidecar, agent, effect, code):
+    process = agent(effect)
+    with Sidecall(sidecar.address) as client:
+        events = client.events([tool_use(1, "sleeps")], call_timeout=10)
+        for event in events:
+            if isinstance(event, sidecall.Started):
+                assert process.stdout.readline() == "begun\n"
+                process.kill()
+            if isinstance(event, sidecall.Done):
+                bundle = event.bundle
+    assert bundle.interrupted is None
+    assert bundle.results[0].failure.code is code
+
+
+def test_a_worker_that_is_told_to_ends_by_itself(sidecar, agent):
+    process = agent("read_only")
+    with Sidecall(sidecar.address) as client:
+        assert client.execute([tool_use(1, "quick")]).results[0].text == "quick"
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.communicate(timeout=20)[0] == "ended\n"
+    assert process.returncode == 0
