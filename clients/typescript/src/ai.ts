@@ -62,6 +62,13 @@ interface Call {
   readonly signal: AbortSignal | undefined;
 }
 
+/** A tool as the server writes it for the AI SDK. */
+interface Definition {
+  readonly name: string;
+  readonly description?: string;
+  readonly inputSchema: Parameters<typeof jsonSchema>[0];
+}
+
 /** Lists Sidecall's tools as tools of the AI SDK. */
 export async function sidecallTools(
   sidecall: Sidecall,
@@ -69,7 +76,12 @@ export async function sidecallTools(
 ): Promise<SidecallTools> {
   const { names, latencies, gatherMs = 1, onTurn, ...batch } = options;
   const { sessionId, references } = batch;
-  const list = await sidecall.listTools({ shape: "ai_sdk", sessionId, references, latencies });
+  const list = await sidecall.listTools<Definition>({
+    shape: "ai_sdk",
+    sessionId,
+    references,
+    latencies,
+  });
   const gatherer = new Gatherer<Call, CallResult>(async (calls) => {
     const turn = await sidecall.execute(
       calls.map(({ id, name, input }) => ({ type: "tool_use", id, name, input })),
@@ -79,11 +91,11 @@ export async function sidecallTools(
     return turn.results;
   }, gatherMs);
   const tools: ToolSet = {};
-  for (const { name, description, inputSchema } of list.tools) {
+  for (const { name, description = "", inputSchema } of list.definitions) {
     if (names && !names.includes(name)) continue;
     tools[name] = dynamicTool({
       description,
-      inputSchema: jsonSchema(inputSchema as Parameters<typeof jsonSchema>[0]),
+      inputSchema: jsonSchema(inputSchema),
       // The calls of one step have their messages in common, the very array.
       execute: async (input, { toolCallId, messages, abortSignal }) => {
         const call = { id: toolCallId, name, input, signal: abortSignal };

@@ -51,6 +51,11 @@ export class Sidecall {
     this.connection = new Connection(options);
   }
 
+  /** Where the server is. */
+  get address(): string {
+    return this.connection.address;
+  }
+
   /**
    * Runs the calls of a turn and returns what is to be appended to the
    * conversation: as many results as the turn has calls, whatever happened.

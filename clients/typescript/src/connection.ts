@@ -1,6 +1,7 @@
 /** The channel to the server. */
 
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import {
   type DescMessage,
@@ -19,10 +20,12 @@ import {
   credentials,
   Metadata,
   type ServiceError,
+  status,
 } from "@grpc/grpc-js";
 
 import { OptionsError, RefusedError, SidecallError, UnreachableError } from "./errors.js";
 import { isRefused, isServiceError, refusal } from "./refusal.js";
+import { delayMs } from "./resend.js";
 import * as trace from "./trace.js";
 
 /** PEM text, bytes of it, or the path of a file that holds it. */
@@ -53,6 +56,9 @@ export interface ConnectionOptions {
   /** How long to wait for a connection before anything is sent. 5 s. */
   readonly connectTimeoutMs?: number | undefined;
 }
+
+/** How often at most something is asked that can be asked twice. */
+const TRIES_MAX = 4;
 
 const DEFAULT_ADDRESS = "unix:///run/sidecall/sidecall.sock";
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
@@ -149,14 +155,42 @@ export class Connection {
     );
   }
 
-  /** Asks once. */
+  /**
+   * Asks, and asks again while no answer comes that is the server's own: what is asked
+   * this way can be asked twice.
+   */
   async unary<I extends DescMessage, O extends DescMessage>(
     method: Method<I, O>,
     request: MessageShape<I>,
-    { signal, ...options }: CallOptions & { signal?: AbortSignal | undefined } = {},
+    options: { deadline: number; signal?: AbortSignal | undefined },
   ): Promise<MessageShape<O>> {
-    const until = options.deadline === undefined ? undefined : Number(options.deadline);
-    await this.ready(until, signal);
+    const { deadline, signal } = options;
+    for (let count = 1; ; count += 1) {
+      await this.ready(deadline, signal);
+      try {
+        return await this.#once(method, request, options);
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        if (!isServiceError(error)) throw error;
+        const read = refusal(error);
+        const isLost = error.code === status.UNAVAILABLE && read.reason === "";
+        const wait = isLost ? delayMs(count, 0, deadline - Date.now(), Math.random()) : undefined;
+        if (wait !== undefined && count < TRIES_MAX) {
+          await sleep(wait, undefined, { signal });
+        } else if (isRefused(read)) {
+          throw new RefusedError(read);
+        } else {
+          throw new SidecallError(`no answer came: ${read.message}`, { cause: error });
+        }
+      }
+    }
+  }
+
+  async #once<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>,
+    request: MessageShape<I>,
+    { deadline, signal }: { deadline: number; signal?: AbortSignal | undefined },
+  ): Promise<MessageShape<O>> {
     const metadata = await this.#metadata();
     const { path, serialize, deserialize } = codec(method);
     return new Promise((resolve, reject) => {
@@ -164,8 +198,7 @@ export class Connection {
       const answered = (error: ServiceError | null, answer?: MessageShape<O>) => {
         signal?.removeEventListener("abort", cancel);
         if (error === null && answer !== undefined) resolve(answer);
-        else if (signal?.aborted) reject(signal.reason);
-        else reject(failed(error));
+        else reject(error);
       };
       const call = this.#client.makeUnaryRequest(
         path,
@@ -173,7 +206,7 @@ export class Connection {
         deserialize,
         request,
         metadata,
-        options,
+        { deadline },
         answered,
       );
       signal?.addEventListener("abort", cancel, { once: true });
@@ -212,14 +245,6 @@ function codec<I extends DescMessage, O extends DescMessage>(method: Method<I, O
 function watched<S extends NodeJS.EventEmitter>(stream: S): S {
   stream.on("error", () => undefined);
   return stream;
-}
-
-/** An error of a single request, in this package's own words. */
-export function failed(error: unknown): unknown {
-  if (!isServiceError(error)) return error;
-  const read = refusal(error);
-  if (isRefused(read)) return new RefusedError(read);
-  return new SidecallError(`no answer came: ${read.message}`, { cause: error });
 }
 
 function isLocal(target: string): boolean {

@@ -1,0 +1,158 @@
+/** Workers of this package and the real program. */
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+
+import { type BatchEvent, RefusedError, Sidecall } from "../src/index.js";
+import { Sidecar, Upstream } from "./support/sidecar.js";
+
+let upstream: Upstream;
+let sidecar: Sidecar;
+let sidecall: Sidecall;
+
+beforeAll(async () => {
+  upstream = await Upstream.start();
+  upstream.handle((asked) => asked.answer({ name: "mara" }));
+  sidecar = new Sidecar(upstream);
+  sidecar.start();
+  sidecall = new Sidecall({ address: sidecar.address });
+});
+
+afterAll(async () => {
+  sidecall.close();
+  await sidecar.stop();
+  upstream.close();
+});
+
+const use = (name: string, input: object, id = name) => ({ type: "tool_use", id, name, input });
+const GREET = {
+  description: "Greets.",
+  input: z.object({ name: z.string() }),
+  effect: "read_only",
+} as const;
+
+test("a function of this process and a remote tool are one turn", async () => {
+  const worker = sidecall.worker({ sessionId: "both" });
+  worker.tool("greet", GREET, ({ name }, { progress }) => {
+    progress({ done: 1, total: 1, message: "greeted" });
+    return { greeting: `Hello, ${name}!` };
+  });
+  await worker.start();
+  const calls = [use("greet", { name: "${get_user.name}" }), use("get_user", { id: 1 })];
+  const events: BatchEvent<"anthropic">[] = [];
+  for await (const event of sidecall.events(calls, {
+    shape: "anthropic",
+    sessionId: "both",
+    references: true,
+  })) {
+    events.push(event);
+  }
+  const last = events.at(-1);
+
+  expect(last?.type === "finished" && last.turn.content[0]).toEqual({
+    type: "tool_result",
+    tool_use_id: "greet",
+    content: [{ type: "text", text: '{"greeting":"Hello, mara!"}' }],
+  });
+  expect(events).toContainEqual(
+    expect.objectContaining({ type: "progress", callId: "greet", done: 1, message: "greeted" }),
+  );
+  await worker.drain();
+});
+
+test("the tools are its session's, until it is gone", async () => {
+  const names = async (sessionId: string) =>
+    (await sidecall.listTools({ sessionId })).tools.map(({ name }) => name);
+  const worker = sidecall.worker({ sessionId: "mine" }).tool("greet", GREET, () => "hi");
+  await worker.start();
+
+  expect(await names("mine")).toContain("greet");
+  expect(await names("another")).not.toContain("greet");
+  await worker.drain();
+  expect(await names("mine")).not.toContain("greet");
+});
+
+test("what is thrown is the tool's own error, and invalid input never arrives", async () => {
+  let ran = 0;
+  const worker = sidecall.worker({ sessionId: "errors" }).tool("greet", GREET, () => {
+    ran += 1;
+    throw new Error("nobody is at home");
+  });
+  await worker.start();
+  const turn = await sidecall.execute(
+    [use("greet", { name: "mara" }), use("greet", { name: 7 }, "wrong")],
+    { sessionId: "errors" },
+  );
+
+  expect(turn.results.map(({ failure }) => failure?.code)).toEqual(["tool_error", "invalid_input"]);
+  expect(turn.results[0]?.failure?.message).toContain("nobody is at home");
+  expect(ran).toBe(1);
+  worker.close();
+});
+
+test("a call that is cancelled raises the function's signal", async () => {
+  let begun: () => void = () => undefined;
+  const running = new Promise<void>((resolve) => (begun = resolve));
+  let raised: () => void = () => undefined;
+  const aborted = new Promise<void>((resolve) => (raised = resolve));
+  const worker = sidecall
+    .worker({ sessionId: "cancel" })
+    .tool("wait", { ...GREET }, (_, { signal }) => {
+      signal.addEventListener("abort", raised);
+      begun();
+      return aborted;
+    });
+  await worker.start();
+  const turn = sidecall.execute([use("wait", { name: "x" })], {
+    sessionId: "cancel",
+    batchId: "c1",
+  });
+  await running;
+  await sidecall.cancel("c1");
+  await aborted;
+
+  expect((await turn).results[0]?.outcome).toBe("cancelled");
+  worker.close();
+});
+
+test("a worker that is gone leaves its write unknown", async () => {
+  let begun: () => void = () => undefined;
+  const running = new Promise<void>((resolve) => (begun = resolve));
+  const worker = sidecall.worker({ sessionId: "gone" });
+  worker.tool("write", { description: "Writes.", input: z.object({}) }, () => {
+    begun();
+    return new Promise(() => undefined);
+  });
+  await worker.start();
+  const turn = sidecall.execute([use("write", {})], { sessionId: "gone" });
+  await running;
+  worker.close();
+
+  expect((await turn).results[0]?.failure?.code).toBe("outcome_unknown");
+});
+
+test("a worker comes back to the next process", async () => {
+  const other = new Sidecar(upstream);
+  other.start();
+  const client = new Sidecall({ address: other.address });
+  const worker = client.worker({ sessionId: "back" }).tool("greet", GREET, () => "hi");
+  await worker.start();
+  await other.kill();
+  other.start();
+  let names: string[] = [];
+  while (!names.includes("greet")) {
+    names = (await client.listTools({ sessionId: "back" })).tools.map(({ name }) => name);
+  }
+
+  const turn = await client.execute([use("greet", { name: "x" })], { sessionId: "back" });
+  expect(turn.summary.succeeded).toBe(1);
+  worker.close();
+  client.close();
+  await other.stop();
+});
+
+test("a name that the configuration has is refused", async () => {
+  const worker = sidecall.worker({ sessionId: "clash" }).tool("get_user", GREET, () => "");
+
+  await expect(worker.start()).rejects.toThrow(RefusedError);
+});
