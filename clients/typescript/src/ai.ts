@@ -8,6 +8,7 @@
 import { dynamicTool, jsonSchema, type ToolSet } from "ai";
 
 import { Gatherer } from "./ai/gather.js";
+import { wordsOf } from "./bundle.js";
 import type { Sidecall } from "./client.js";
 import { SidecallError } from "./errors.js";
 import type { BatchOptions } from "./options.js";
@@ -114,11 +115,11 @@ function outputOf(content: readonly Content[]): unknown {
   const [first] = content;
   if (content.length === 1 && first?.type === "json") return JSON.parse(first.text) as unknown;
   if (content.every(({ type }) => type !== "image" && type !== "document")) {
-    return content.map(textOf).join("\n");
+    return content.map(wordsOf).join("\n");
   }
   const value = content.map((block) => {
     if (block.type !== "image" && block.type !== "document") {
-      return { type: "text", text: textOf(block) };
+      return { type: "text", text: wordsOf(block) };
     }
     const data = Buffer.from(block.data).toString("base64");
     const type = block.type === "image" ? "image-data" : "file-data";
@@ -135,18 +136,6 @@ function modelOutput(output: unknown): unknown {
   return { type: "json", value: output ?? null };
 }
 
-function textOf(block: Content): string {
-  switch (block.type) {
-    case "text":
-    case "json":
-      return block.text;
-    case "link":
-      return block.name === "" ? block.uri : `${block.name}: ${block.uri}`;
-    default:
-      return `[A file (${block.mediaType}) of ${block.data.byteLength} bytes.]`;
-  }
-}
-
 function words(result: CallResult): string {
-  return result.content.map(textOf).join("\n");
+  return result.content.map(wordsOf).join("\n");
 }

@@ -139,7 +139,7 @@ export class Batch {
       const tool = planned?.tool ?? call?.tool ?? "";
       const result = this.#results[index] ?? lost({ index, id, tool, planned, loss });
       results.push(result);
-      items.push(item(this.#shape, result, call?.block));
+      items.push(item(this.#shape, result, call));
     }
     return turnResult({
       ...this.#known(),

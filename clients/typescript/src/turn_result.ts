@@ -63,6 +63,8 @@ function messages(shape: Shape, items: Items[Shape][]): Messages[Shape][] {
       return one({ role: "user", parts: items });
     case "ai_sdk":
       return one({ role: "tool", content: items });
+    case "langchain":
+      return (items as Items["langchain"][]).map(({ type, ...rest }) => ({ role: type, ...rest }));
     default:
       return [...items] as Messages[Shape][];
   }

@@ -124,7 +124,7 @@ describe.each(Object.entries(FORMS))("a turn of %s", (shape, forms) => {
     const [call] = calls;
     const id = call?.id ?? "";
     const result = lost({ index: 0, id, tool: "find", planned: undefined, loss: "disconnected" });
-    const text = JSON.stringify(item(shape as Shape, result, call?.block));
+    const text = JSON.stringify(item(shape as Shape, result, call));
 
     expect(text).toContain("outcome_unknown");
     if (shape !== "gemini") expect(text).toContain(`"${id}"`);

@@ -2,7 +2,7 @@
 
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Content, GenerateContentResponse } from "@google/genai";
-import type { AIMessage } from "@langchain/core/messages";
+import type { AIMessage, MessageFieldWithRole } from "@langchain/core/messages";
 import type { ModelMessage } from "ai";
 import type { ModelMessage as ModelMessage7 } from "ai7";
 import type OpenAI from "openai";
@@ -27,5 +27,6 @@ test("the messages can be appended to an SDK's own", () => {
   expectTypeOf<Messages["gemini"]>().toExtend<Content>();
   expectTypeOf<Messages["ai_sdk"]>().toExtend<ModelMessage>();
   expectTypeOf<Messages["ai_sdk"]>().toExtend<ModelMessage7>();
+  expectTypeOf<Messages["langchain"]>().toExtend<MessageFieldWithRole>();
   expectTypeOf<TurnResult<"anthropic">["content"]>().toExtend<Anthropic.ToolResultBlockParam[]>();
 });

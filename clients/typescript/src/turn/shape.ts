@@ -47,13 +47,26 @@ export interface OpenAIToolMessage {
 }
 
 /** OpenAI Responses: an item of the next request's `input`. */
-export type OpenAIOutputItem =
-  | { type: "function_call_output"; call_id: string; output: string }
-  | { type: "custom_tool_call_output"; call_id: string; output: string };
+export interface OpenAIOutputItem {
+  type: "function_call_output" | "custom_tool_call_output";
+  call_id: string;
+  output:
+    | string
+    | (
+        | { type: "input_text"; text: string }
+        | { type: "input_image"; detail: "auto"; image_url: string }
+        | { type: "input_file"; filename: string; file_data: string }
+      )[];
+}
 
 /** Gemini: a part of the next content. */
 export interface GeminiResponsePart {
-  functionResponse: { id?: string; name: string; response: { [key: string]: Json } };
+  functionResponse: {
+    id?: string;
+    name: string;
+    response: { [key: string]: Json };
+    parts?: { inlineData: { mimeType: string; data: string } }[];
+  };
 }
 
 /** Bedrock Converse: a block of the next user message. */
@@ -85,14 +98,22 @@ export interface AiSdkToolResult {
       };
 }
 
-/** LangChain: a message of its own, which `coerceMessageLikeToMessage` reads. */
+/** LangChain: a `ToolMessage` as plain JSON. */
 export interface LangChainToolMessage {
   type: "tool";
   tool_call_id: string;
   name: string;
   status: "success" | "error";
-  content: string;
+  content: LangChainContent;
+  artifact?: { outcome: string; code: string };
 }
+
+type LangChainContent =
+  | string
+  | (
+      | { type: "text"; text: string }
+      | { type: "image" | "file"; source_type: "base64"; mime_type: string; data: string }
+    )[];
 
 /** What the items of each shape are. */
 export interface Items {
@@ -113,7 +134,15 @@ export interface Messages {
   gemini: { role: "user"; parts: GeminiResponsePart[] };
   bedrock: { role: "user"; content: BedrockToolResult[] };
   ai_sdk: { role: "tool"; content: AiSdkToolResult[] };
-  langchain: LangChainToolMessage;
+  /** As `BaseMessageLike` has it: models and LangGraph's reducers take it as it is. */
+  langchain: {
+    role: "tool";
+    tool_call_id: string;
+    name: string;
+    status: "success" | "error";
+    content: LangChainContent;
+    artifact?: { outcome: string; code: string };
+  };
 }
 
 /**
