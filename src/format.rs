@@ -11,7 +11,11 @@ pub mod ai_sdk;
 pub mod anthropic;
 pub mod bedrock;
 pub mod gemini;
+#[cfg(test)]
+mod golden;
 pub mod langchain;
+#[cfg(test)]
+mod laws;
 pub mod openai_chat;
 pub mod openai_responses;
 mod reader;

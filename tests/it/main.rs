@@ -35,6 +35,7 @@ mod requests;
 mod results;
 mod retries;
 mod saturation;
+mod shapes;
 mod sharing;
 mod status;
 mod storms;

@@ -38,7 +38,11 @@ impl Turn {
 
     /// Anthropic's content blocks, or the message that holds them.
     pub(crate) fn anthropic(json: impl Into<String>) -> Self {
-        let turn = execute_batch_request::Turn::AnthropicJson(json.into());
+        Self::shaped(execute_batch_request::Turn::AnthropicJson(json.into()))
+    }
+
+    /// A turn as a provider writes it, in its field.
+    pub(crate) fn shaped(turn: execute_batch_request::Turn) -> Self {
         Self(ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() })
     }
 
