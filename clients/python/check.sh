@@ -35,6 +35,9 @@ site=$("$work/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("p
     --no-index --no-deps "$work"/dist/*.whl
 
 cp -r tests "$work/tests"
+# As a user's own code sees the types of what is installed.
+(cd "$work" && "$python" -m mypy --strict --warn-unused-ignores --cache-dir "$work/mypy" \
+    --python-executable "$work/venv/bin/python" tests/typed_use.py)
 SIDECALL_TEST_SOURCE=$PWD
 export SIDECALL_TEST_SOURCE
 cd "$work"

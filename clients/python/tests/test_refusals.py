@@ -6,11 +6,15 @@ import signal
 import time
 
 import pytest
+from anthropic.types import MessageParam
+from pydantic import TypeAdapter
 
 import sidecall
 from conftest import tool_use
 from sidecall import AsyncSidecall, FailureCode, Outcome, Sidecall
 
+# Kept, since what it validates lazily needs it.
+MESSAGE = TypeAdapter(MessageParam)
 TURN = [tool_use(1, "get_user", id="u")]
 
 
@@ -174,3 +178,30 @@ def test_the_address_comes_from_the_environment(monkeypatch):
     assert Sidecall().address == "unix:///tmp/x.sock"
     monkeypatch.delenv("SIDECALL_ADDRESS")
     assert Sidecall().address == "unix:///run/sidecall/sidecall.sock"
+
+
+@pytest.mark.parametrize("events", range(0, 14, 2))
+async def test_a_sidecar_killed_at_any_moment_leaves_a_whole_bundle(sidecar, world, events):
+    world.released.set()
+    turn = [tool_use(n, name, n=n) for n, name in enumerate(["hang", "hang_write", "hang_keyed"])]
+    turn += [tool_use(3, "get_user", id="u"), tool_use(4, "list_orders", user="${get_user.id}")]
+    async with AsyncSidecall(sidecar.address) as client:
+        stream = client.events(turn)
+        if events == 0:
+            asyncio.get_running_loop().call_later(0.01, sidecar.kill)
+        seen = 0
+        async for event in stream:
+            seen += 1
+            if seen == events:
+                sidecar.kill()
+            if isinstance(event, sidecall.Done):
+                bundle = event.bundle
+    assert [item["tool_use_id"] for item in bundle] == [f"toolu_{n}" for n in range(5)]
+    message = MESSAGE.validate_python(bundle.message)
+    assert len(list(message["content"])) == 5
+    for result, effect in zip(bundle.results, "rwkrr", strict=True):
+        if result.is_synthetic:
+            wanted = {FailureCode.OUTCOME_UNKNOWN}
+            if effect != "w" and bundle.plan is not None:
+                wanted = {FailureCode.UNAVAILABLE}
+            assert result.failure.code in wanted

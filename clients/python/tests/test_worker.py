@@ -255,3 +255,170 @@ def test_a_worker_that_is_told_to_ends_by_itself(sidecar, agent):
     os.kill(process.pid, signal.SIGTERM)
     assert process.communicate(timeout=20)[0] == "ended\n"
     assert process.returncode == 0
+
+
+async def test_a_worker_that_vanishes_in_the_middle_leaves_a_result_each_time(sidecar):
+    """Not read_only: it may have taken effect, and nobody knows."""
+    begun = asyncio.Event()
+
+    def made():
+        worker = Worker(sidecar.address, session_id="s", name="one")
+
+        @worker.tool
+        async def hangs() -> str:
+            """Never ends."""
+            begun.set()
+            await asyncio.Event().wait()
+
+        return worker
+
+    async with AsyncSidecall(sidecar.address) as client:
+        for _ in range(50):
+            begun.clear()
+            worker = await made().__aenter__()
+            task = asyncio.create_task(client.execute([tool_use(1, "hangs")], session_id="s"))
+            await asyncio.wait_for(begun.wait(), 20)
+            worker._task.cancel()
+            bundle = await asyncio.wait_for(task, 20)
+            assert bundle.results[0].failure.code is FailureCode.OUTCOME_UNKNOWN
+            assert len(bundle) == 1
+            await asyncio.gather(worker._task, return_exceptions=True)
+
+
+@pytest.fixture
+async def scripted(tmp_path):
+    """A server of the test's own, for what a real one does only after long."""
+    import grpc
+
+    from sidecall._proto import sidecall_pb2 as pb
+
+    servers = []
+
+    async def start(serve):
+        method = grpc.stream_stream_rpc_method_handler(
+            serve,
+            request_deserializer=pb.ServeToolsRequest.FromString,
+            response_serializer=pb.ServeToolsResponse.SerializeToString,
+        )
+        server = grpc.aio.server()
+        name = "sidecall.v1.SidecallService"
+        server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(name, {"ServeTools": method})]
+        )
+        address = f"unix://{tmp_path}/scripted.sock"
+        server.add_insecure_port(address)
+        await server.start()
+        servers.append(server)
+        return address
+
+    yield start
+    for server in servers:
+        await server.stop(None)
+
+
+async def test_a_worker_leaves_a_sidecar_that_says_nothing_any_more(scripted):
+    from sidecall._proto import sidecall_pb2 as pb
+
+    streams, ended = 0, asyncio.Event()
+
+    async def serve(requests, context):
+        nonlocal streams
+        streams += 1
+        async for request in requests:
+            if request.HasField("hello"):
+                welcome = pb.WorkerWelcome()
+                welcome.heartbeat.FromMilliseconds(100)
+                yield pb.ServeToolsResponse(welcome=welcome)
+                attempt = pb.WorkerAttempt(attempt_id=1, tool="hangs", input_json="{}")
+                yield pb.ServeToolsResponse(attempt=attempt)
+
+    worker = Worker(await scripted(serve), session_id="s", drain_timeout=0.1)
+
+    @worker.tool
+    async def hangs() -> str:
+        """Never ends."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with worker:
+        await asyncio.wait_for(ended.wait(), 20)
+        await eventually(lambda: streams > 1)
+
+
+async def test_a_worker_says_that_it_is_alive_and_sends_only_the_last_of_its_progress(scripted):
+    from sidecall._proto import sidecall_pb2 as pb
+
+    heard, done = [], asyncio.Event()
+
+    async def serve(requests, context):
+        async for request in requests:
+            kind = request.WhichOneof("message")
+            heard.append(request)
+            if kind == "hello":
+                yield pb.ServeToolsResponse(welcome=pb.WorkerWelcome())
+                yield pb.ServeToolsResponse(heartbeat=pb.WorkerHeartbeat())
+                # One that it does not offer, one that is cancelled, one that runs.
+                for number, tool in enumerate(("nothing", "counts", "counts")):
+                    attempt = pb.WorkerAttempt(attempt_id=number, tool=tool, input_json="{}")
+                    yield pb.ServeToolsResponse(attempt=attempt)
+                yield pb.ServeToolsResponse(cancel=pb.WorkerCancel(attempt_id=1))
+            if kind == "result" and request.result.attempt_id == 2:
+                done.set()
+            if kind == "drain":
+                return
+
+    worker = Worker(await scripted(serve), session_id="s", attempts_max=7)
+
+    @worker.tool
+    async def counts(context: Context) -> str:
+        """Counts."""
+        for n in range(1000):
+            context.progress(n, 1000)
+        await asyncio.sleep(0.05)
+        return "done"
+
+    async with worker:
+        await asyncio.wait_for(done.wait(), 20)
+    kinds = [one.WhichOneof("message") for one in heard]
+    assert kinds[0] == "hello"
+    assert heard[0].hello.attempts_max == 7
+    assert kinds[-1] == "drain"
+    assert "heartbeat" in kinds
+    results = {one.result.attempt_id: one.result for one in heard if one.HasField("result")}
+    assert set(results) == {0, 2}, "what was cancelled is not answered"
+    assert results[0].is_error
+    assert results[2].content[0].text == "done"
+    progress = [one.progress for one in heard if one.HasField("progress")]
+    assert [one.done for one in progress if one.attempt_id == 2] == [999]
+
+
+async def test_a_result_that_is_too_large_is_said_to_be(scripted):
+    from sidecall._proto import sidecall_pb2 as pb
+
+    heard, done = [], asyncio.Event()
+
+    async def serve(requests, context):
+        async for request in requests:
+            if request.HasField("hello"):
+                yield pb.ServeToolsResponse(welcome=pb.WorkerWelcome())
+                attempt = pb.WorkerAttempt(attempt_id=1, tool="much", input_json="{}")
+                yield pb.ServeToolsResponse(attempt=attempt)
+            if request.HasField("result"):
+                heard.append(request.result)
+                done.set()
+            if request.HasField("drain"):
+                return
+
+    worker = Worker(await scripted(serve), session_id="s")
+
+    @worker.tool
+    def much() -> str:
+        """Gives too much."""
+        return "x" * (9 << 20)
+
+    async with worker:
+        await asyncio.wait_for(done.wait(), 20)
+    assert heard[0].is_error
+    assert "ask for less" in heard[0].content[0].text

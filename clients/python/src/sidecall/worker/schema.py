@@ -93,7 +93,7 @@ class Schemas:
         origin, arguments = get_origin(hint), get_args(hint)
         if origin is Annotated:
             return self._annotated(arguments[0], arguments[1:])
-        if getattr(origin, "__name__", getattr(origin, "_name", "")) in ("Required", "NotRequired"):
+        if _mark(hint):
             return self.of(arguments[0])
         if origin is Literal:
             return _literal(list(arguments))
@@ -180,7 +180,11 @@ class Schemas:
         hints = get_type_hints(kind, include_extras=True)
         said = parsed(kind.__doc__)[1]
         properties = {name: self.described(hint, said.get(name)) for name, hint in hints.items()}
-        return _object(properties, [name for name in hints if name in kind.__required_keys__])
+        # Python 3.10's own TypedDict does not know what typing_extensions marks.
+        marks = {name: _mark(hint) for name, hint in hints.items()}
+        required = kind.__required_keys__
+        names = [n for n in hints if marks[n] == "Required" or (n in required and not marks[n])]
+        return _object(properties, names)
 
     def described(self, hint: Any, description: str | None) -> Schema:
         """A schema with what is said of the value; the hint's own words go first."""
@@ -188,6 +192,13 @@ class Schemas:
         if description:
             schema.setdefault("description", description)
         return schema
+
+
+def _mark(hint: Any) -> str:
+    """``Required`` or ``NotRequired``, where a key of a TypedDict is marked so."""
+    origin = get_origin(hint)
+    name = str(getattr(origin, "__name__", getattr(origin, "_name", "")))
+    return name if name in ("Required", "NotRequired") else ""
 
 
 def _object(properties: Schema, required: list[str]) -> Schema:
