@@ -205,3 +205,19 @@ async def test_a_sidecar_killed_at_any_moment_leaves_a_whole_bundle(sidecar, wor
             if effect != "w" and bundle.plan is not None:
                 wanted = {FailureCode.UNAVAILABLE}
             assert result.failure.code in wanted
+
+
+async def test_a_turn_that_never_ran_has_results_for_an_agent_that_goes_on(tmp_path, sidecar):
+    turn = [tool_use(1, "get_user", id="u"), tool_use(2, "hang_write")]
+    client = AsyncSidecall(f"unix://{tmp_path}/none.sock", connect_timeout=0.1)
+    with pytest.raises(sidecall.Unavailable) as caught:
+        await client.execute(turn)
+    bundle = caught.value.bundle
+    assert len(list(MESSAGE.validate_python(bundle.message)["content"])) == 2
+    assert {result.failure.code for result in bundle.results} == {FailureCode.UNAVAILABLE}
+    assert "none.sock" not in str(list(bundle)), "addresses are not for the model"
+    async with AsyncSidecall(sidecar.address) as client:
+        with pytest.raises(sidecall.InvalidRequest) as caught:
+            await client.execute(turn, session_id="not valid")
+    codes = {result.failure.code for result in caught.value.bundle.results}
+    assert codes == {FailureCode.INVALID_INPUT}

@@ -235,6 +235,19 @@ class AsyncSidecall:
 
     async def _run(self, turn: Turn, options: Options) -> AsyncGenerator[model.Event, None]:
         batch_id = options.batch_id or uuid7()
+        events = self._sent(turn, options, batch_id)
+        try:
+            async for event in events:
+                yield event
+        except errors.SidecallError as error:
+            error.bundle = _options.refused(Batch(batch_id, turn.provider, turn.calls), error)
+            raise
+        finally:
+            await events.aclose()
+
+    async def _sent(
+        self, turn: Turn, options: Options, batch_id: str
+    ) -> AsyncGenerator[model.Event, None]:
         if not turn.calls:
             nothing = Bundle.of([], batch_id=batch_id, shape=turn.provider.shape)
             yield model.Done(nothing)

@@ -137,6 +137,20 @@ class Batch:
         self.is_finished = True
         return [*events, model.Done(self.bundle())]
 
+    def refuse(self, failure: model.Failure) -> Bundle:
+        """The batch was never begun: every call has that failure."""
+        for index, block in enumerate(self.calls):
+            self.results[index] = model.CallResult(
+                call_id=block.id or f"call_{index + 1}",
+                tool=block.name,
+                index=index,
+                outcome=model.Outcome.FAILED,
+                is_error=True,
+                failure=failure,
+                is_synthetic=True,
+            )
+        return self._written()
+
     def _lost(self, index: int, block: Block, failure: model.Failure) -> model.CallResult:
         planned = self._planned.get(index)
         outcome = model.Outcome.FAILED
@@ -181,11 +195,17 @@ class Batch:
 
     def bundle(self) -> Bundle:
         """The bundle: the sidecar's own, or of what results there are."""
+        if self.interrupted is not None:
+            return self._written()
+        return self._of([json.loads(item) for item in self._items])
+
+    def _written(self) -> Bundle:
+        """Of what results there are, in the provider's shape."""
+        results = [self.results[index] for index in sorted(self.results)]
+        return self._of([self.provider.item(self._block(one), one) for one in results])
+
+    def _of(self, items: list[dict[str, Any]]) -> Bundle:
         results = tuple(self.results[index] for index in sorted(self.results))
-        if self.interrupted is None:
-            items: list[dict[str, Any]] = [json.loads(item) for item in self._items]
-        else:
-            items = [self.provider.item(self._block(result), result) for result in results]
         return Bundle.of(
             items,
             batch_id=self.batch_id,

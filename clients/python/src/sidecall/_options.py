@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from sidecall._batch import Batch
+    from sidecall.bundle import Bundle
 
 logger = logging.getLogger("sidecall")
 
@@ -82,3 +83,29 @@ def interrupt(batch: Batch, error: grpc.aio.AioRpcError | None) -> list[model.Ev
         len(batch.calls),
     )
     return batch.interrupt(cause, failure)
+
+
+CODES: dict[type[errors.SidecallError], model.FailureCode] = {
+    errors.InvalidRequest: model.FailureCode.INVALID_INPUT,
+    errors.Exhausted: model.FailureCode.OVERLOADED,
+    errors.Draining: model.FailureCode.UNAVAILABLE,
+    errors.Unavailable: model.FailureCode.UNAVAILABLE,
+    errors.TimeOver: model.FailureCode.DEADLINE_EXCEEDED,
+    errors.Unauthenticated: model.FailureCode.DENIED,
+    errors.PermissionDenied: model.FailureCode.DENIED,
+}
+
+
+def refused(batch: Batch, error: errors.SidecallError) -> Bundle:
+    """The results of a batch that was never begun."""
+    code = CODES.get(type(error), model.FailureCode.INTERNAL)
+    is_passing = code in (
+        model.FailureCode.OVERLOADED,
+        model.FailureCode.UNAVAILABLE,
+        model.FailureCode.DEADLINE_EXCEEDED,
+    )
+    retry = model.RetryAdvice.SAME_INPUT if is_passing else model.RetryAdvice.NEVER
+    what = "It may be called again." if is_passing else "Calling it again does not help."
+    # Addresses and the like are for people; the exception says them.
+    message = f"The turn was refused before anything ran, this call included. {what}"
+    return batch.refuse(model.Failure(code, model.FailureOrigin.SIDECALL, retry, message))

@@ -7,10 +7,21 @@ exceptions, all but :class:`Interrupted` mean that nothing has run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidecall.bundle import Bundle
 
 
 class SidecallError(Exception):
-    """What this package raises."""
+    """What this package raises.
+
+    ``bundle``: where a turn was handed over, an error result for each of its calls, none
+    of which has run: for an agent that goes on all the same, since no provider takes a
+    history with a call that has no result.
+    """
+
+    bundle: Bundle | None = None
 
 
 class SidecallWarning(UserWarning):
