@@ -5,9 +5,11 @@
  * @packageDocumentation
  */
 
-import { dynamicTool, jsonSchema, type ToolSet } from "ai";
+import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type ToolSet } from "ai";
 
+import type { Call } from "./ai/call.js";
 import { Gatherer } from "./ai/gather.js";
+import { Steps } from "./ai/steps.js";
 import { wordsOf } from "./bundle.js";
 import type { Sidecall } from "./client.js";
 import { SidecallError } from "./errors.js";
@@ -26,10 +28,10 @@ export interface SidecallToolsOptions
   /** Descriptions say how long a call usually takes. */
   readonly latencies?: boolean | undefined;
   /**
-   * How long to wait for the step's next call before those that came are sent.
-   * `generateText` makes all calls of a step at once, and the default of 1 ms is enough;
-   * `streamText` makes each when the model has written it, and what comes later than this
-   * is a turn of its own.
+   * How long to wait for the step's next call before those that came are sent, where no
+   * `middleware` tells. `generateText` makes all calls of a step at once, and the default
+   * of 1 ms is enough; `streamText` makes each when the model has written it, and what
+   * comes later than this is a turn of its own.
    */
   readonly gatherMs?: number | undefined;
   /** Told of each turn: timings, plan and summary. */
@@ -40,6 +42,12 @@ export interface SidecallToolsOptions
 export interface SidecallTools {
   /** For `generateText({tools})`. */
   readonly tools: ToolSet;
+  /**
+   * For `streamText`: `wrapLanguageModel({ model, middleware })` makes one turn of a step's
+   * calls though they come one by one, and starts those that only read while the model is
+   * still writing.
+   */
+  readonly middleware: LanguageModelMiddleware;
   /** For the system prompt; empty unless references were asked for. */
   readonly instructions: string;
 }
@@ -54,13 +62,6 @@ export class ToolCallError extends SidecallError {
     super(result.failure ? `${result.failure.code}: ${result.failure.message}` : words(result));
     this.result = result;
   }
-}
-
-interface Call {
-  readonly id: string;
-  readonly name: string;
-  readonly input: unknown;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** A tool as the server writes it for the AI SDK. */
@@ -91,23 +92,25 @@ export async function sidecallTools(
     onTurn?.(turn);
     return turn.results;
   }, gatherMs);
+  const offered = list.definitions.filter(({ name }) => names?.includes(name) ?? true);
+  const ours = new Set(offered.map(({ name }) => name));
+  const steps = new Steps({ sidecall, options: batch, onTurn }, ours);
   const tools: ToolSet = {};
-  for (const { name, description = "", inputSchema } of list.definitions) {
-    if (names && !names.includes(name)) continue;
+  for (const { name, description = "", inputSchema } of offered) {
     tools[name] = dynamicTool({
       description,
       inputSchema: jsonSchema(inputSchema),
       // The calls of one step have their messages in common, the very array.
       execute: async (input, { toolCallId, messages, abortSignal }) => {
         const call = { id: toolCallId, name, input, signal: abortSignal };
-        const result = await gatherer.add(messages, call);
+        const result = await (steps.add(call) ?? gatherer.add(messages, call));
         if (result.isError) throw new ToolCallError(result);
         return outputOf(result.content);
       },
       toModelOutput: ({ output }) => modelOutput(output) as never,
     });
   }
-  return { tools, instructions: list.instructions };
+  return { tools, middleware: steps.middleware, instructions: list.instructions };
 }
 
 /** What the AI SDK and its user see of a result: text, a JSON value, or content. */

@@ -69,7 +69,7 @@ export class Sidecall {
    * @throws {RefusedError} nothing has run
    * @throws {AbortedError} `options.signal` was raised
    */
-  async execute<T, S extends Shape = ShapeOf<T>>(
+  async execute<const T, S extends Shape = ShapeOf<T>>(
     turn: T,
     options: BatchOptions<S> = {},
   ): Promise<TurnResult<S>> {
@@ -85,7 +85,7 @@ export class Sidecall {
    * `finished`, with the turn as {@link execute} returns it. Leaving the loop
    * early cancels what is open.
    */
-  async *events<T, S extends Shape = ShapeOf<T>>(
+  async *events<const T, S extends Shape = ShapeOf<T>>(
     turn: T,
     options: BatchOptions<S> = {},
   ): AsyncGenerator<BatchEvent<S>, void, void> {

@@ -19,6 +19,7 @@ export {
 export type { BatchEvent } from "./event.js";
 export type { BatchOptions } from "./options.js";
 export type { Edge, Plan, PlanEstimate, PlannedCall } from "./plan.js";
+export { type ProgressOutput, showProgress } from "./progress.js";
 export type { Violation } from "./refusal.js";
 export type { Attempt, CallResult, Content, Failure, Timings } from "./result.js";
 export type { StreamOptions, TurnStream } from "./stream.js";

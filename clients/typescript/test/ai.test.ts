@@ -26,6 +26,7 @@ afterAll(async () => {
 });
 
 beforeEach(() => {
+  upstream.asked.length = 0;
   upstream.handle((asked) =>
     asked.path === "/save"
       ? asked.answer("there is no such thing", 404)
@@ -45,11 +46,11 @@ const CALLS = [
     toolName: "list_orders",
     input: '{"user":"${get_user.name}"}',
   },
-  { type: "tool-call", toolCallId: "c", toolName: "save", input: '{"value":1}' },
+  { type: "tool-call", toolCallId: "c", toolName: "save", input: '{"value":1.50}' },
 ] as const;
 
 /** A model that calls three tools, and then says what it was told. */
-function model() {
+function model(chunkDelayInMs: number | null = null) {
   const prompts: unknown[] = [];
   const isFirst = (options: { prompt: unknown }) => prompts.push(options.prompt) === 1;
   const calls = { unified: "tool-calls", raw: undefined } as const;
@@ -66,6 +67,8 @@ function model() {
       }),
       doStream: async (options) => ({
         stream: simulateReadableStream<LanguageModelV3StreamPart>({
+          initialDelayInMs: null,
+          chunkDelayInMs,
           chunks: isFirst(options)
             ? [...CALLS, { type: "finish", finishReason: calls, usage: USAGE }]
             : [

@@ -243,6 +243,46 @@ describe("a server that is lost mid-batch", () => {
   });
 });
 
+test("killed at whatever moment, N calls in are N results out, and no write is made twice", async () => {
+  const upstream = await Upstream.start();
+  const sidecar = new Sidecar(upstream);
+  opened.push(upstream, { close: () => void sidecar.stop() });
+  const names = ["get_user", "save", "pay", "list_orders", "save"];
+  const calls = names.map((name, index) => ({
+    type: "tool_use",
+    id: `t${index}`,
+    name,
+    input: { id: 1, value: index, user: "u" },
+  }));
+  upstream.handle((asked) => asked.answer({ path: asked.path }));
+  const ids = calls.map(({ id }) => id);
+  for (let moment = 0; moment <= 10; moment += 1) {
+    upstream.asked.length = 0;
+    sidecar.start();
+    const sidecall = new Sidecall({ address: sidecar.address });
+    await sidecall.status();
+    let seen = 0;
+    if (moment === 0) void sidecar.kill();
+    for await (const event of sidecall.events(calls, { shape: "anthropic" })) {
+      seen += 1;
+      if (seen === moment) void sidecar.kill();
+      if (event.type !== "finished") continue;
+      const { results, content, summary } = event.turn;
+      expect(results.map(({ callId }) => callId)).toEqual(ids);
+      expect(content.map((block) => block.tool_use_id)).toEqual(ids);
+      expect(summary.succeeded).toBe(results.filter(({ isError }) => !isError).length);
+      for (const { tool, failure } of results) {
+        // What changes something is never called safe to make again.
+        if (tool === "save" && failure) expect(failure.code).toBe("outcome_unknown");
+      }
+    }
+    const saved = upstream.asked.filter(({ path }) => path === "/save").map(({ body }) => body);
+    expect(new Set(saved).size).toBe(saved.length);
+    sidecall.close();
+    await sidecar.kill();
+  }
+});
+
 test("a caller that asks for too much of a time is told at once", async () => {
   const { sidecall, requests } = await scripted(end);
 

@@ -3,7 +3,7 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { Content, GenerateContentResponse } from "@google/genai";
 import type { AIMessage, MessageFieldWithRole } from "@langchain/core/messages";
-import type { ModelMessage } from "ai";
+import type { AssistantModelMessage, ModelMessage } from "ai";
 import type { ModelMessage as ModelMessage7 } from "ai7";
 import type OpenAI from "openai";
 import { expectTypeOf, test } from "vitest";
@@ -17,6 +17,16 @@ test("the shape of an SDK's answer is seen by its type", () => {
   expectTypeOf<ShapeOf<OpenAI.Responses.Response>>().toEqualTypeOf<"openai_responses">();
   expectTypeOf<ShapeOf<GenerateContentResponse>>().toEqualTypeOf<"gemini">();
   expectTypeOf<ShapeOf<AIMessage>>().toEqualTypeOf<"langchain">();
+  expectTypeOf<ShapeOf<Anthropic.ContentBlock[]>>().toEqualTypeOf<"anthropic">();
+  expectTypeOf<
+    ShapeOf<Anthropic.MessageParam & { role: "assistant" }>
+  >().toEqualTypeOf<"anthropic">();
+  expectTypeOf<
+    ShapeOf<OpenAI.Responses.ResponseOutputItem[]>
+  >().toEqualTypeOf<"openai_responses">();
+  expectTypeOf<ShapeOf<AssistantModelMessage>>().toEqualTypeOf<"ai_sdk">();
+  expectTypeOf<ShapeOf<{ type: string }[]>>().toEqualTypeOf<Shape>();
+  expectTypeOf<ShapeOf<unknown>>().toEqualTypeOf<Shape>();
   expectTypeOf<ShapeOf<string>>().toEqualTypeOf<Shape>();
 });
 

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 
-import { type BatchEvent, RefusedError, Sidecall } from "../src/index.js";
+import { type BatchEvent, RefusedError, Sidecall, type Worker } from "../src/index.js";
 import { Sidecar, Upstream } from "./support/sidecar.js";
 
 let upstream: Upstream;
@@ -149,6 +149,32 @@ test("a worker comes back to the next process", async () => {
   worker.close();
   client.close();
   await other.stop();
+});
+
+test("workers that are cut off mid-call, fifty times, lose no read", async () => {
+  let begun: (worker: Worker) => void = () => undefined;
+  const offer = async () => {
+    const worker = sidecall.worker({ shared: true });
+    worker.tool("look", GREET, ({ name }, { attempt, signal }) => {
+      if (attempt > 1) return name;
+      begun(worker);
+      return new Promise((resolve) => signal.addEventListener("abort", resolve));
+    });
+    await worker.start();
+    return worker;
+  };
+  const workers = [await offer(), await offer()];
+  for (let count = 0; count < 50; count += 1) {
+    const running = new Promise<Worker>((resolve) => (begun = resolve));
+    const turn = sidecall.execute([use("look", { name: `n${count}` })]);
+    const worker = await running;
+    worker.close();
+    workers[workers.indexOf(worker)] = await offer();
+
+    const [result] = (await turn).results;
+    expect(result?.content).toEqual([{ type: "text", text: `n${count}` }]);
+  }
+  for (const worker of workers) worker.close();
 });
 
 test("a name that the configuration has is refused", async () => {

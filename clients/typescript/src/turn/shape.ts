@@ -166,4 +166,24 @@ export type ShapeOf<T> = T extends { readonly choices: readonly unknown[] }
               ? "ai_sdk"
               : "candidates" extends keyof T
                 ? "gemini"
-                : Shape;
+                : T extends readonly unknown[]
+                  ? ShapeOfBlocks<T>
+                  : T extends { readonly role: "assistant"; readonly content: infer Content }
+                    ? ShapeOfBlocks<Extract<Content, readonly unknown[]>>
+                    : Shape;
+
+/** By the kind of block that is a call. */
+type ShapeOfBlocks<Blocks extends readonly unknown[]> =
+  HasBlock<Blocks, "tool_use"> extends true
+    ? "anthropic"
+    : HasBlock<Blocks, "function_call"> extends true
+      ? "openai_responses"
+      : HasBlock<Blocks, "tool-call"> extends true
+        ? "ai_sdk"
+        : Shape;
+
+type HasBlock<Blocks extends readonly unknown[], Type extends string> = [
+  Extract<Blocks[number], { readonly type: Type }>,
+] extends [never]
+  ? false
+  : true;
