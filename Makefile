@@ -51,6 +51,7 @@ fmt: ## Formats everything.
 
 stubs: ## Generates the clients' code from proto/.
 	$(WITH_TOOLS) clients/python/generate.sh
+	cd clients/typescript && ./packages.sh && npm run --silent generate
 	clients/typescript/packages.sh && npm --prefix clients/typescript run generate
 
 tools: ## Only installs what the tests need, and says where it is.
