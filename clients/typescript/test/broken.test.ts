@@ -248,16 +248,16 @@ test("killed at whatever moment, N calls in are N results out, and no write is m
   const sidecar = new Sidecar(upstream);
   opened.push(upstream, { close: () => void sidecar.stop() });
   const names = ["get_user", "save", "pay", "list_orders", "save"];
-  const calls = names.map((name, index) => ({
-    type: "tool_use",
-    id: `t${index}`,
-    name,
-    input: { id: 1, value: index, user: "u" },
-  }));
   upstream.handle((asked) => asked.answer({ path: asked.path }));
-  const ids = calls.map(({ id }) => id);
+  const ids = names.map((_, index) => `t${index}`);
   for (let moment = 0; moment <= 10; moment += 1) {
-    upstream.asked.length = 0;
+    const calls = names.map((name, index) => ({
+      type: "tool_use",
+      id: `t${index}`,
+      name,
+      // A request of the moment before may be read as late as now.
+      input: { id: 1, value: `${moment}/${index}`, user: "u" },
+    }));
     sidecar.start();
     const sidecall = new Sidecall({ address: sidecar.address });
     await sidecall.status();
@@ -276,11 +276,11 @@ test("killed at whatever moment, N calls in are N results out, and no write is m
         if (tool === "save" && failure) expect(failure.code).toBe("outcome_unknown");
       }
     }
-    const saved = upstream.asked.filter(({ path }) => path === "/save").map(({ body }) => body);
-    expect(new Set(saved).size).toBe(saved.length);
     sidecall.close();
     await sidecar.kill();
   }
+  const saved = upstream.asked.filter(({ path }) => path === "/save").map(({ body }) => body);
+  expect(new Set(saved).size).toBe(saved.length);
 });
 
 test("a caller that asks for too much of a time is told at once", async () => {

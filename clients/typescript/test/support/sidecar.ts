@@ -61,7 +61,12 @@ export class Upstream {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+    } catch {
+      // Whoever asked is gone before it had asked.
+      return;
+    }
     const url = new URL(request.url ?? "/", this.url);
     const asked: Asked = {
       method: request.method ?? "",
