@@ -10,6 +10,7 @@ use crate::model::{Call, CallResult};
 pub mod ai_sdk;
 pub mod anthropic;
 pub mod bedrock;
+mod digits;
 pub mod gemini;
 #[cfg(test)]
 mod golden;
@@ -18,6 +19,8 @@ pub mod langchain;
 mod laws;
 pub mod openai_chat;
 pub mod openai_responses;
+#[cfg(test)]
+mod properties;
 mod reader;
 #[cfg(test)]
 mod results;

@@ -226,6 +226,14 @@ fn made_of(written: &str) -> Option<CallId> {
     CallId::try_new(kept.collect::<String>()).ok()
 }
 
+/// The object that stands there, or what came in its place.
+pub(super) fn input(source: &str) -> Result<Json, Arc<str>> {
+    match Json::try_new(source) {
+        Ok(json) if json.value().is_object() => Ok(json),
+        _ => Err(source.into()),
+    }
+}
+
 /// The object that a string of JSON holds, where the provider sends inputs as
 /// text; else that text. A model that has nothing to say may leave it empty.
 pub(super) fn arguments(text: &str) -> Result<Json, Arc<str>> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
 use super::reader::{Members, string};
 use crate::model::{CallResult, Content, json::members};
 
@@ -119,6 +121,11 @@ pub(super) fn file(data: &[u8]) -> Option<File> {
         [b'%', b'P', b'D', b'F', b'-', ..] => Some(File::Pdf),
         _ => None,
     }
+}
+
+/// A file as every provider's JSON carries it.
+pub(super) fn base64(data: &[u8]) -> String {
+    BASE64_STANDARD.encode(data)
 }
 
 /// The schema as its source text, saying that it is an object's: providers refuse

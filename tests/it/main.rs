@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod agent_loops;
 mod breakers;
 mod broken_tools;
 mod budgets;
