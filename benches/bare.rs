@@ -17,9 +17,9 @@ use hyper_util::{
 use sidecall::proto::v1::{
     BatchEvent, CallFinished, CancelBatchRequest, CancelBatchResponse, Content,
     ExecuteBatchRequest, ExecuteBatchResponse, ExecuteStreamRequest, ExecuteStreamResponse,
-    ListToolsRequest, ListToolsResponse, Outcome, PlanBatchRequest, PlanBatchResponse,
-    ServeToolsRequest, ServeToolsResponse, StatusRequest, StatusResponse, ToolResult, ToolUse,
-    batch_event, content,
+    ListToolsRequest, ListToolsResponse, LogLevelsRequest, LogLevelsResponse, Outcome,
+    PlanBatchRequest, PlanBatchResponse, ServeToolsRequest, ServeToolsResponse, StatusRequest,
+    StatusResponse, ToolResult, ToolUse, batch_event, content,
     execute_batch_request::Turn,
     sidecall_service_server::{SidecallService, SidecallServiceServer},
 };
@@ -150,6 +150,13 @@ impl SidecallService for Forwarder {
         &self,
         _: Request<ListToolsRequest>,
     ) -> Result<Response<ListToolsResponse>, Status> {
+        Err(Status::unimplemented("only ExecuteBatch"))
+    }
+
+    async fn log_levels(
+        &self,
+        _: Request<LogLevelsRequest>,
+    ) -> Result<Response<LogLevelsResponse>, Status> {
         Err(Status::unimplemented("only ExecuteBatch"))
     }
 

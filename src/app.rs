@@ -28,6 +28,7 @@ use crate::{
     telemetry::{
         Telemetry,
         export::{self, Exporter},
+        log::Levels,
         spans,
     },
 };
@@ -108,10 +109,24 @@ pub enum Error {
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
+    assemble(config, None)
+}
+
+/// The same for a process that logs, whose levels callers may change.
+///
+/// # Errors
+///
+/// As [`bind`].
+pub fn bind_logging(config: Config, levels: Levels) -> Result<Bound, Error> {
+    assemble(config, Some(levels))
+}
+
+fn assemble(config: Config, levels: Option<Levels>) -> Result<Bound, Error> {
     let Config { listen, admin, rpc, apis, tools, retries, bounds, telemetry, .. } = config;
     let tools = Registry::new(self::tools(apis, retries, tools)?);
     let told: Vec<_> = tools.iter().map(|tool| told(tool)).collect();
     let (telemetry, exporter) = Telemetry::start(&telemetry, &told)?;
+    let telemetry = Telemetry { levels, ..telemetry };
     let metrics = telemetry.metrics.clone();
     let bound = Bound::try_new(tools, bounds, (&rpc, &listen), config.drain_timeout, telemetry)?;
     let admin = admin
@@ -176,7 +191,8 @@ impl Bound {
         if let Some(metrics) = &telemetry.metrics {
             metrics.watch_breakers(schedule::breakers(&scheduler));
         }
-        let service = Service::new(scheduler, rpc.message_bytes_max);
+        let levels = telemetry.levels.clone();
+        let service = Service::new(scheduler, rpc.message_bytes_max).logging(levels);
         let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, telemetry)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;

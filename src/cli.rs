@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod log;
 pub mod plan;
 pub mod run;
 pub mod schema;
@@ -53,6 +54,7 @@ enum Command {
     Check(check::Args),
     Tools(tools::Args),
     Status(status::Args),
+    Log(log::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -68,6 +70,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Tools(args) => tools::run(args),
             Command::Status(args) => status::run(args),
+            Command::Log(args) => log::run(args),
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => completions::run(args),
         }

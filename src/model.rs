@@ -10,6 +10,7 @@ pub mod failure;
 pub mod id;
 pub mod json;
 pub mod result;
+pub mod secrets;
 pub mod slot;
 
 pub use call::{ApiOrdering, Call, Ordering, Series};
@@ -19,3 +20,4 @@ pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
 pub use id::{ApiName, BatchId, CallId, Owner, SessionId, Tenant, ToolName};
 pub use json::{Digest, Json};
 pub use result::{AttemptTimings, CallResult, Content, Outcome, Source, Timings, Truncation};
+pub use secrets::{REDACTED, Secrets};

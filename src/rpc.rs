@@ -10,6 +10,7 @@ mod deadline;
 mod decode;
 mod encode;
 pub mod layers;
+mod levels;
 pub mod listen;
 pub mod service;
 mod status;

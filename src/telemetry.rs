@@ -2,11 +2,13 @@
 //!
 //! - `propagate`, `outgoing`: a caller's trace, in and out.
 //! - `tracer`, `record`: who is traced, and what is written down while it runs.
+//! - `capture`: what is shown of inputs and results, where anything is.
 //! - `spans`: the spans that are made of it, in the thread of
 //! - `export`: the way to the collector.
 //! - `names`: how everything is called.
 //! - `log`: logs on stderr.
 
+pub mod capture;
 pub mod export;
 pub mod log;
 pub mod metrics;
@@ -17,6 +19,8 @@ pub mod record;
 pub mod spans;
 pub mod tracer;
 
+use crate::model::Secrets;
+
 /// Those who watch the process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
@@ -24,6 +28,8 @@ pub struct Telemetry {
     pub tracer: Option<tracer::Tracer>,
     /// Who measures; nobody, where there is nobody to look.
     pub metrics: Option<metrics::Metrics>,
+    /// What changes how the process logs; nothing, where it does not log itself.
+    pub levels: Option<log::Levels>,
 }
 
 impl Telemetry {
@@ -36,20 +42,27 @@ impl Telemetry {
         settings: &Settings,
         tools: &[spans::Tool],
     ) -> Result<(Self, Option<export::Exporter>), export::Error> {
-        let Settings { otlp, sampling, is_scraped } = settings;
+        let Settings { otlp, sampling, is_scraped, capture, secrets } = settings;
         let is_sent = otlp.as_ref().is_some_and(|otlp| otlp.metrics_every.is_some());
         let measured = (*is_scraped || is_sent).then(|| {
             let resource = otlp.as_ref().map_or_else(export::own_resource, export::resource);
             metrics::Metrics::new(resource, tools)
         });
         let (metrics, reader) = measured.unzip();
-        let Some(otlp) = otlp else { return Ok((Self { tracer: None, metrics }, None)) };
-        let (tracer, exporter) = export::Exporter::start(otlp, *sampling, tools, reader)?;
+        let Some(otlp) = otlp else {
+            return Ok((Self { metrics, ..Self::default() }, None));
+        };
+        let (tracer, exporter) = export::Exporter::start(
+            otlp,
+            *sampling,
+            spans::Maker::new(tools, (capture.clone(), secrets.clone())),
+            reader,
+        )?;
         if let Some(metrics) = &metrics {
             let dropping = tracer.clone();
             metrics.watch_count(names::SPANS_DROPPED, move || dropping.dropped());
         }
-        Ok((Self { tracer: Some(tracer), metrics }, Some(exporter)))
+        Ok((Self { tracer: Some(tracer), metrics, levels: None }, Some(exporter)))
     }
 }
 
@@ -63,11 +76,16 @@ pub struct Settings {
     pub sampling: f64,
     /// Whether somebody comes for Prometheus' text.
     pub is_scraped: bool,
+    /// What spans hold of inputs and results.
+    pub capture: capture::Settings,
+    /// What no span holds.
+    pub secrets: Secrets,
 }
 
 impl Default for Settings {
     /// Nothing is told.
     fn default() -> Self {
-        Self { otlp: None, sampling: 1.0, is_scraped: false }
+        let (capture, secrets) = (capture::Settings::default(), Secrets::default());
+        Self { otlp: None, sampling: 1.0, is_scraped: false, capture, secrets }
     }
 }

@@ -81,15 +81,23 @@ impl Place {
 impl Program {
     /// Waits for a line of the log that holds `text`.
     async fn says(&mut self, text: &str) {
+        self.until(text).await;
+    }
+
+    /// The same; gives the lines before it.
+    async fn until(&mut self, text: &str) -> Vec<String> {
+        let mut before = Vec::new();
         let found = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
                 if line.contains(text) {
                     return;
                 }
+                before.push(line);
             }
             panic!("it ended without saying {text:?}");
         };
         timeout(LONG, found).await.unwrap_or_else(|_| panic!("it never said {text:?}"));
+        before
     }
 
     fn signal(&self, signal: &str) {
@@ -259,4 +267,53 @@ async fn how_a_server_is_can_be_asked_until_it_is_not_there() {
     assert_eq!(timeout(LONG, watch.wait()).await.unwrap().unwrap().code(), Some(3));
     let said = status(&address).output().await.unwrap();
     assert_eq!(said.status.code(), Some(3));
+}
+
+/// A turn of one call, whose API is not there.
+async fn failing_turn(program: &Program) {
+    let tool_use = ToolUse { name: "read".to_owned(), ..ToolUse::default() };
+    let turn = execute_batch_request::Turn::Typed(ToolUses { tool_uses: vec![tool_use] });
+    let request = ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() };
+    let mut client = SidecallServiceClient::new(program.channel().await);
+    let mut events = client.execute_batch(request).await.unwrap().into_inner();
+    while events.message().await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn what_is_logged_is_changed_while_the_server_runs_and_changed_back() {
+    let place = Place::new("http://127.0.0.1:1");
+    let mut program = place.serve(1024).await;
+    let address = format!("unix://{}", place.socket().display());
+    let log = async |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
+        let output = command.args(["log", "--address", &address]).args(arguments).output();
+        let output = output.await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout) + &text(output.stderr))
+    };
+    assert_eq!(log(&[]).await, (Some(0), "info\n".to_owned()));
+    failing_turn(&program).await;
+
+    let filter = "warn,sidecall::schedule=debug";
+    let changed = format!("{filter}\n  configured: info; `sidecall log --reset` goes back to it\n");
+    assert_eq!(log(&[filter]).await, (Some(0), changed.clone()));
+    assert_eq!(log(&[]).await, (Some(0), changed.clone()));
+    failing_turn(&program).await;
+    let before = program.until("An attempt failed").await;
+    assert!(!before.iter().any(|line| line.contains("DEBUG")), "{before:?}");
+
+    // What is no filter changes nothing.
+    let (code, said) = log(&["loud"]).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("filter: `loud` is no log filter; write a level"), "{said}");
+    assert_eq!(log(&[]).await, (Some(0), changed));
+
+    assert_eq!(log(&["--reset"]).await, (Some(0), "info\n".to_owned()));
+    failing_turn(&program).await;
+    program.signal("TERM");
+    let after = program.until("Draining").await;
+    let reset = after.iter().position(|line| line.contains("What is logged was changed"));
+    let later = &after[reset.unwrap()..];
+    assert!(!later.iter().any(|line| line.contains("An attempt failed")), "{later:?}");
+    assert_eq!(program.ends().await.code(), Some(0));
 }

@@ -7,7 +7,7 @@ use crate::{
     app::{self, Bound},
     config::{self, Config},
     rpc::listen,
-    telemetry::log,
+    telemetry::log::{self, Levels},
 };
 
 /// Serves until it is told to stop.
@@ -30,7 +30,7 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: Args) -> Exit {
     match configured(args) {
-        Ok(config) => serve(config),
+        Ok((config, levels)) => serve(config, levels),
         Err(error) => {
             // Where not even this can be said, the exit code says it.
             let _ = writeln!(anstream::stderr(), "error: {error:#}");
@@ -39,19 +39,20 @@ pub fn run(args: Args) -> Exit {
     }
 }
 
-/// The configuration, with what the command line says in its place.
-fn configured(args: Args) -> anyhow::Result<Config> {
+/// The configuration, with what the command line says in its place, and what
+/// changes how it is logged from here on.
+fn configured(args: Args) -> anyhow::Result<(Config, Levels)> {
     let Args { config: ConfigArgs { config: path }, unix, tcp } = args;
     let path = path.ok_or_else(|| {
         anyhow::anyhow!("no configuration: name its file with `-c FILE` or `SIDECALL_CONFIG`")
     })?;
     let mut config = config::load(&path)?;
     config.listen = overridden(config.listen, unix, tcp);
-    log::init(&config.log)?;
+    let levels = log::init(&config.log, &config.telemetry.secrets)?;
     for config::Fault { line, column, path, what, fix, .. } in &config.warnings.warnings {
         tracing::warn!(file = config.warnings.name, line, column, "{path}: {what}; {fix}");
     }
-    Ok(config)
+    Ok((config, levels))
 }
 
 /// Where the flags say, and nowhere else; where the configuration says, if they
@@ -68,7 +69,7 @@ fn overridden(
     listen::Settings { unix: unix.map(|path| listen::Unix { path, ..socket }), tcp }
 }
 
-fn serve(config: Config) -> Exit {
+fn serve(config: Config, levels: Levels) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -77,7 +78,7 @@ fn serve(config: Config) -> Exit {
         }
     };
     let exit = runtime.block_on(async {
-        match bind(config) {
+        match bind(config, levels) {
             Ok(bound) => {
                 bound.run().await;
                 tracing::info!("Ended.");
@@ -121,8 +122,8 @@ impl Error {
     }
 }
 
-fn bind(config: Config) -> Result<Bound, Error> {
-    let bound = app::bind(config)?;
+fn bind(config: Config, levels: Levels) -> Result<Bound, Error> {
+    let bound = app::bind_logging(config, levels)?;
     app::signal::watch(&bound.drain)?;
     let addresses = addresses(&bound).join(" and ");
     let tools = bound.tools.iter().count();

@@ -16,7 +16,7 @@ use super::{
     file::{Decoder, Map, Placed, decode::Entry, object::listed, scalar::OneOf},
 };
 use crate::{
-    backend::http::{HeaderName, RequestSettings},
+    backend::http::{ApiSettings, HeaderName, RequestSettings},
     model::{ApiName, ApiOrdering, ToolName},
     registry::{self, nearest::nearest},
     schedule,
@@ -51,6 +51,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         return None;
     }
     let (listen, defaults, telemetry) = (listen?, defaults?, telemetry?);
+    let log = telemetry.log.clone();
     let bounds = scheduling(bounds?, sessions?, &defaults, &apis, &tools);
     let shared = shared(&apis);
     let retries = apis
@@ -67,8 +68,12 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         }
         Some((settings, request))
     });
-    let settings =
-        |entry: &mut Entry<ApiName, Api>| entry.value.as_mut()?.settings(entry.name.clone()?);
+    let telemetry = otel::settings(telemetry, listen.admin.is_some(), decoder);
+    let secrets = telemetry.secrets.clone();
+    let settings = |entry: &mut Entry<ApiName, Api>| {
+        let settings = entry.value.as_mut()?.settings(entry.name.clone()?)?;
+        Some(ApiSettings { secrets: secrets.clone(), ..settings })
+    };
     Some(Config {
         listen: listen.listen,
         admin: listen.admin,
@@ -77,8 +82,8 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         tools: tools.collect::<Option<_>>()?,
         retries,
         bounds,
-        log: telemetry.log.clone(),
-        telemetry: otel::settings(telemetry, listen.admin.is_some(), decoder),
+        log,
+        telemetry,
         drain_timeout: drain?.timeout,
         warnings: super::Warnings::default(),
     })

@@ -7,6 +7,7 @@ pub(super) mod api;
 pub(super) mod bounds;
 pub(super) mod breaker;
 pub(super) mod cache;
+pub(super) mod capture;
 pub(super) mod claim;
 pub(super) mod listen;
 pub(super) mod otlp;

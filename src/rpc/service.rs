@@ -7,12 +7,13 @@ use tokio_stream::Stream;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{deadline, decode, encode, status, stream::Events, tools, traced, workers};
+use super::{deadline, decode, encode, levels, status, stream::Events, tools, traced, workers};
 use crate::{
     clock,
     model::{Owner, Tenant},
     proto::v1::{self, sidecall_service_server::SidecallService},
     schedule::{Refusal, Scheduler},
+    telemetry::log::Levels,
 };
 
 /// Answers RPCs. Cheap to clone.
@@ -21,12 +22,19 @@ pub struct Service {
     scheduler: Scheduler,
     message_bytes_max: NonZeroUsize,
     streams: TaskTracker,
+    levels: Option<Levels>,
 }
 
 impl Service {
     /// A service whose messages have at most `message_bytes_max` bytes.
     pub fn new(scheduler: Scheduler, message_bytes_max: NonZeroUsize) -> Self {
-        Self { scheduler, message_bytes_max, streams: TaskTracker::new() }
+        Self { scheduler, message_bytes_max, streams: TaskTracker::new(), levels: None }
+    }
+
+    /// The same of a process that logs, where it does.
+    #[must_use]
+    pub fn logging(self, levels: Option<Levels>) -> Self {
+        Self { levels, ..self }
     }
 
     /// Bytes that an answer may be filled with.
@@ -62,12 +70,13 @@ impl SidecallService for Service {
         // Before the turn is let in: a drain that begins meanwhile waits for it.
         let open = self.streams.token();
         let context = traced::context(&request);
+        let trace = context.trace_id();
         let (submission, frame) =
             decode::execute(request.into_inner(), allowed, clock::now(), context)
                 .map_err(status::refused)?;
         let running = self.scheduler.submit(submission).map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
-        let events = Events::new(running, frame, bytes_max, open);
+        let events = Events::new(running, frame, bytes_max, (open, trace));
         Ok(Response::new(events.begun().await))
     }
 
@@ -120,6 +129,13 @@ impl SidecallService for Service {
         let (wanted, session) = decode::list(&request).map_err(status::refused)?;
         let seen = self.scheduler.registry().view(&Tenant::local(), session.as_ref());
         Ok(Response::new(tools::page(&seen, &request.page_token, wanted, self.room())))
+    }
+
+    async fn log_levels(
+        &self,
+        request: Request<v1::LogLevelsRequest>,
+    ) -> Result<Response<v1::LogLevelsResponse>, Status> {
+        levels::answer(self.levels.as_ref(), request.into_inner()).map(Response::new)
     }
 
     async fn status(

@@ -13,6 +13,7 @@ use super::cut;
 use crate::{
     model::BatchId,
     schedule::{Refusal, Violation},
+    telemetry::propagate::TraceId,
 };
 
 /// `ErrorInfo.domain` of every reason.
@@ -80,11 +81,21 @@ pub(super) fn no_such_batch(id: &BatchId) -> Status {
     status(Code::NotFound, &message, with_batch(info("BATCH_NOT_FOUND"), id))
 }
 
+/// There is no log whose levels could be changed.
+pub(super) fn no_log(why: &str) -> Status {
+    status(Code::FailedPrecondition, why, info("NO_LOG"))
+}
+
 /// A fault of the server's. The caller learns a number under which the log has
 /// the cause, and nothing else.
-pub(super) fn internal(cause: &str) -> Status {
+pub(super) fn internal(cause: &str, trace: Option<TraceId>) -> Status {
     let correlation = BatchId::random();
-    tracing::error!(correlation_id = %correlation, cause, "A request failed by a fault of the server.");
+    tracing::error!(
+        correlation_id = %correlation,
+        trace.id = trace.as_ref().map(tracing::field::display),
+        cause,
+        "A request failed by a fault of the server."
+    );
     let mut details = ErrorDetails::new();
     details.set_error_info(
         "INTERNAL",
@@ -187,12 +198,13 @@ mod tests {
         ];
         let mut all: Vec<_> = refusals.into_iter().map(|refusal| read(&refused(refusal))).collect();
         all.push(read(&no_such_batch(&id())));
+        all.push(read(&no_log("this process does not log by itself")));
         insta::assert_snapshot!(all.join("\n\n"));
     }
 
     #[test]
     fn an_internal_fault_shows_a_number_and_nothing_of_its_cause() {
-        let status = internal("the password is swordfish");
+        let status = internal("the password is swordfish", None);
         let shown = format!("{} {:?}", read(&status), status.details());
         assert!(!shown.contains("swordfish"), "{shown}");
         let details = status.get_error_details();

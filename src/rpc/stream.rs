@@ -11,7 +11,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
 use super::status;
-use crate::{format::Frame, proto::v1, schedule::Running};
+use crate::{format::Frame, proto::v1, schedule::Running, telemetry::propagate::TraceId};
 
 mod parts;
 mod writer;
@@ -23,6 +23,8 @@ use writer::Writer;
 pub struct Events {
     running: Running,
     writer: Writer,
+    /// For the log.
+    trace: Option<TraceId>,
     /// Counts the open streams: the process outlives them all.
     _open: TaskTrackerToken,
 }
@@ -33,9 +35,9 @@ impl Events {
         running: Running,
         frame: Frame,
         bytes_max: usize,
-        open: TaskTrackerToken,
+        (open, trace): (TaskTrackerToken, Option<TraceId>),
     ) -> Self {
-        Self { running, writer: Writer::new(frame, bytes_max), _open: open }
+        Self { running, writer: Writer::new(frame, bytes_max), trace, _open: open }
     }
 
     /// Ready when the batch has begun. What it began with then leaves in one
@@ -73,7 +75,7 @@ impl Stream for Events {
                 None => {
                     self.writer.abandon();
                     let cause = "the batch ended without its last event";
-                    return Poll::Ready(Some(Err(status::internal(cause))));
+                    return Poll::Ready(Some(Err(status::internal(cause, self.trace))));
                 }
             }
         }

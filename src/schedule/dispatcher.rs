@@ -186,7 +186,7 @@ impl Dispatcher {
         mut commands: Option<mpsc::Receiver<Command>>,
         killed: CancellationToken,
     ) {
-        let caller = self.ledger.events.clone();
+        let caller = self.ledger.events().clone();
         let caller_gone = caller.closed();
         let killed = killed.cancelled();
         let reports = self.reports.clone();

@@ -56,6 +56,21 @@ pub enum Event {
     BatchFinished(Arc<BatchFinished>),
 }
 
+impl Event {
+    /// What happens, without anything that came from the turn or from an API: for the
+    /// log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Started { .. } => "started",
+            Self::Retrying { .. } => "retrying",
+            Self::Progress { .. } => "progress",
+            Self::Finished(_) => "finished",
+            Self::BatchFinished(_) => "batch_finished",
+        }
+    }
+}
+
 /// What will run.
 #[derive(Clone, Debug)]
 pub struct Accepted {

@@ -21,6 +21,7 @@ use crate::{
     limits::{Permit, Refused, Wait},
     locks,
     model::FailureCode,
+    telemetry::outgoing::Outgoing,
 };
 
 /// What a call is doing.
@@ -37,6 +38,8 @@ enum Stage {
     Attempting {
         pending: Option<backend::Pending>,
         permit: Option<Permit>,
+        /// For the log.
+        trace: Option<Arc<Outgoing>>,
         _held: Held,
     },
     /// It was over before it began.
@@ -88,9 +91,11 @@ impl Task {
         attempt: Attempt,
         (permit, held): (Permit, Held),
     ) -> Self {
+        let trace = attempt.trace.clone();
         let stage = match catch_unwind(AssertUnwindSafe(|| backend.attempt(attempt))) {
             Ok(pending) => {
-                Stage::Attempting { pending: Some(pending), permit: Some(permit), _held: held }
+                let (pending, permit) = (Some(pending), Some(permit));
+                Stage::Attempting { pending, permit, trace, _held: held }
             }
             Err(panic) => Stage::Broken(Some(panicked(&*panic))),
         };
@@ -131,11 +136,12 @@ impl Future for Task {
 impl Drop for Task {
     /// A backend that panics while it is dropped must not take the batch along.
     fn drop(&mut self) {
-        if let Stage::Attempting { pending, .. } = &mut self.stage {
+        if let Stage::Attempting { pending, trace, .. } = &mut self.stage {
             let pending = pending.take();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(pending))) {
                 let error = panicked(&*panic);
                 tracing::error!(
+                    trace.id = trace.as_ref().and_then(|trace| trace.trace_id()),
                     cause = error.cause.as_ref().map(tracing::field::display),
                     "An attempt broke while it was dropped"
                 );

@@ -67,6 +67,13 @@ impl Observer {
         }
     }
 
+    /// The call runs with this input, or would have. What was said first holds.
+    pub(super) fn takes(&mut self, call: usize, input: &str) {
+        if let Some(record) = &mut self.record {
+            record.takes(call, input);
+        }
+    }
+
     /// The call begins to wait.
     pub(super) fn waits(&mut self, call: usize, stage: Stage, now: Instant) {
         if let Some(record) = &mut self.record {
@@ -156,6 +163,6 @@ fn kind(kind: EdgeKind) -> &'static str {
         EdgeKind::Reference => "reference",
         EdgeKind::After => "after",
         EdgeKind::BlockOrder => "block_order",
-        EdgeKind::Resource => "resource",
+        EdgeKind::Resource => Edge::RESOURCE,
     }
 }

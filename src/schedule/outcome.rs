@@ -28,10 +28,11 @@ use crate::{
 
 mod awaited;
 mod telling;
+mod way;
 mod wholes;
 mod words;
 
-use telling::tell;
+use way::Way;
 use wholes::Wholes;
 use words::failure;
 
@@ -45,7 +46,7 @@ pub(super) struct Ledger {
     /// Events that were told, those of progress aside.
     told: usize,
     ended_at: Instant,
-    pub(super) events: mpsc::Sender<Event>,
+    way: Way,
     observer: Observer,
 }
 
@@ -87,7 +88,8 @@ impl Ledger {
         let slots: Vec<_> = intake.calls.iter().map(|_| Slot::default()).collect();
         let wholes = Wholes::new(intake);
         let open = slots.len();
-        Self { accepted_at: now, open, told: 0, slots, wholes, ended_at: now, events, observer }
+        let way = Way::new(events, intake.accepted.batch_id.clone(), intake.trace);
+        Self { accepted_at: now, open, told: 0, slots, wholes, ended_at: now, way, observer }
     }
 
     pub(super) fn accepted(&mut self, accepted: &Arc<Accepted>) {
@@ -198,6 +200,9 @@ impl Ledger {
             // Its fault ended it before this could be asked for.
             (Err(_), _) => Err(Failure::new(FailureCode::InvalidInput, "the input is not JSON")),
         };
+        if let Ok(input) = &input {
+            self.observer.takes(call, input.as_str());
+        }
         self.wholes.release_parents(intake, call);
         input
     }
@@ -312,6 +317,9 @@ impl Ledger {
             attempts: std::mem::take(&mut slot.attempts),
             truncation,
         });
+        // Of a call that never ran, as the model wrote it.
+        let input = &intake.calls[call].input;
+        self.observer.takes(call, input.as_ref().map_or_else(|text| &**text, Json::as_str));
         self.observer.ends(&result, slot.begun, now);
         slot.ended_at = Some(now);
         slot.result = Some(Arc::clone(&result));
@@ -338,7 +346,12 @@ impl Ledger {
             critical_path,
             results: self.slots.into_iter().filter_map(|slot| slot.result).collect(),
         };
-        tell(&self.events, Event::BatchFinished(Arc::new(finished)));
+        self.way.tell(Event::BatchFinished(Arc::new(finished)));
+    }
+
+    /// Those who are told.
+    pub(super) fn events(&self) -> &mpsc::Sender<Event> {
+        &self.way.events
     }
 }
 

@@ -29,7 +29,7 @@ mod budgets;
 mod caching;
 mod deadlines;
 mod locks;
-mod logging;
+pub(super) mod logging;
 mod order;
 mod random;
 mod random_writes;

@@ -26,13 +26,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     metrics::Reader,
-    spans::{Maker, Tool},
+    spans::{Maker, captured_bytes},
     tracer::{Item, Room, Tracer},
 };
 use crate::clock::{self, Instant};
 
 /// Spans that leave in one message: some hundred KiB.
 const MESSAGE_SPANS_MAX: usize = 512;
+/// Bytes of inputs and results that leave in one message: with its spans it stays
+/// well below the 4 MiB that a collector takes.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// How often the log is told of dropped spans at most.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
@@ -137,7 +140,7 @@ impl Exporter {
     pub(super) fn start(
         settings: &Settings,
         ratio: f64,
-        tools: &[Tool],
+        maker: Maker,
         measured: Option<Reader>,
     ) -> Result<(Tracer, Self), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -154,18 +157,20 @@ impl Exporter {
                 return Err(error.into());
             }
         };
-        let (tracer, items, room) = Tracer::new(ratio, settings.queue_spans_max.get());
+        let (tracer, items, room) =
+            Tracer::new(ratio, settings.queue_spans_max.get(), maker.capture());
         let (within, rest) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
         let ending = CancellationToken::new();
         let sending = Sending {
             exporter,
-            maker: Arc::new(Maker::new(tools)),
+            maker: Arc::new(maker),
             items,
             room,
             timeout: settings.timeout,
             delay: settings.delay,
             spans: Vec::new(),
+            captured_bytes: 0,
             under_way: 0,
             told: 0,
             told_at: None,
@@ -243,8 +248,10 @@ struct Sending<E> {
     room: Room,
     timeout: Duration,
     delay: Duration,
-    /// The next message, and how many spans the one under way has.
+    /// The next message, how much in it came from inputs and results, and how many
+    /// spans the one under way has.
     spans: Vec<SpanData>,
+    captured_bytes: usize,
     under_way: usize,
     /// Dropped spans that the log was told of, and when.
     told: u64,
@@ -306,13 +313,19 @@ impl<E: SpanExporter> Sending<E> {
     /// Makes the item's spans, and sends them whenever there is a message full.
     async fn unpack(&mut self, item: Item) {
         let maker = Arc::clone(&self.maker);
+        let captures = maker.capture().inputs || maker.capture().results;
         for span in maker.spans(&item) {
+            let bytes = if captures { captured_bytes(&span) } else { 0 };
+            if self.captured_bytes + bytes > MESSAGE_BYTES_MAX {
+                self.send().await;
+            }
+            self.captured_bytes += bytes;
             self.spans.push(span);
             if self.spans.len() >= MESSAGE_SPANS_MAX {
                 self.send().await;
             }
         }
-        self.room.give_back(item.spans_max());
+        self.room.give_back(item.weight());
     }
 
     async fn send(&mut self) {
@@ -321,6 +334,7 @@ impl<E: SpanExporter> Sending<E> {
         }
         self.under_way = self.spans.len();
         let message = std::mem::take(&mut self.spans);
+        self.captured_bytes = 0;
         let sent = timeout(self.timeout, self.exporter.export(message)).await;
         if !matches!(sent, Ok(Ok(()))) {
             self.room.lose(self.under_way);
@@ -346,7 +360,7 @@ impl<E: SpanExporter> Sending<E> {
         self.room.lose(self.under_way + self.spans.len());
         self.items.close();
         while let Ok(item) = self.items.try_recv() {
-            self.room.give_back(item.spans_max());
+            self.room.give_back(item.weight());
             self.room.lose(item.spans_max());
         }
     }

@@ -1,7 +1,8 @@
 //! Logs on stderr.
 //!
 //! A message is a sentence that reads alone; its values stand beside it as
-//! fields. Never in a log: inputs, results, secrets.
+//! fields. Never in a log: inputs, results, secrets. The last are taken out of every
+//! line once more, whoever wrote it: libraries log, too.
 
 use std::io::{self, IsTerminal};
 
@@ -11,8 +12,17 @@ use tracing_subscriber::{
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
     registry::LookupSpan,
+    reload,
     util::SubscriberInitExt,
 };
+
+use crate::model::Secrets;
+
+pub mod levels;
+mod redacting;
+
+pub use levels::Levels;
+use redacting::Redacting;
 
 /// How the process logs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -37,30 +47,27 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter is none.
-    #[error(
-        "the log filter {filter:?} is not valid: {cause}; write a level, or levels by part: \
-         `info`, `warn,sidecall=debug`"
-    )]
-    Filter {
-        /// What was written.
-        filter: String,
-        /// What is wrong with it.
-        cause: String,
-    },
+    #[error("the log filter is not valid: {0}")]
+    Filter(#[from] levels::Fault),
     /// Somebody else logs already.
     #[error("logging was set up before")]
     Taken,
 }
 
-/// Starts logging, once per process.
+/// Starts logging, once per process, without `secrets`. Gives what changes the
+/// levels while it runs.
 ///
 /// # Errors
 ///
 /// [`Error`] says what is wrong with the settings.
-pub fn init(settings: &Settings) -> Result<(), Error> {
-    let filter = filter(&settings.filter)?;
-    let lines = lines(settings.format, io::stderr, io::stderr().is_terminal());
-    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| Error::Taken)
+pub fn init(settings: &Settings, secrets: &Secrets) -> Result<Levels, Error> {
+    let (filter, handle) = reload::Layer::new(levels::filter(&settings.filter)?);
+    let writer = Redacting::new(io::stderr, secrets.clone());
+    let lines = lines(settings.format, writer, io::stderr().is_terminal());
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    subscriber.try_init().map_err(|_| Error::Taken)?;
+    let set = move |filter: EnvFilter| handle.reload(filter).is_ok();
+    Ok(Levels::new(&settings.filter, set))
 }
 
 /// Writes each event as a line of this form.
@@ -77,33 +84,5 @@ where
     match format {
         Format::Human => Box::new(lines.with_ansi(is_coloured).with_target(false)),
         Format::Json => Box::new(lines.json().flatten_event(true)),
-    }
-}
-
-fn filter(text: &str) -> Result<EnvFilter, Error> {
-    let text = if text.trim().is_empty() { "info" } else { text };
-    EnvFilter::builder()
-        .parse(text)
-        .map_err(|cause| Error::Filter { filter: text.to_owned(), cause: cause.to_string() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_that_is_none_is_refused_with_what_to_write() {
-        for text in ["info,sidecall=loud", "sidecall=debug=trace", "[{"] {
-            let error = filter(text).unwrap_err().to_string();
-            assert!(error.contains(text) && error.contains("`info`"), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_empty_filter_means_info() {
-        for text in ["", "  ", "info"] {
-            assert_eq!(filter(text).unwrap().to_string(), "info");
-        }
-        assert_eq!(filter("warn,sidecall=debug").unwrap().to_string(), "sidecall=debug,warn");
     }
 }

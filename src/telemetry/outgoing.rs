@@ -32,6 +32,11 @@ impl Outgoing {
         }
     }
 
+    /// The trace that it is a part of, where there is one: for the log.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.carried.as_ref()?.trace_id()
+    }
+
     /// Says where it goes.
     pub fn goes_to(&self, target: &Arc<Target>) {
         // An attempt has one target: what was said first holds.

@@ -82,6 +82,11 @@ pub struct Carried {
 }
 
 impl Carried {
+    /// The trace's id, in the middle of `00-{trace}-{span}-{flags}`.
+    pub(super) fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_ref()?.to_str().ok()?.split('-').nth(1)
+    }
+
     /// Puts them into a request's headers, in place of what stood there.
     pub fn inject(&self, headers: &mut HeaderMap) {
         for (name, value) in [
@@ -206,6 +211,8 @@ mod tests {
         let context = Context::of(&headers(&[("traceparent", PARENT), ("tracestate", "a=1")]));
         let out = carried(&context, Some(SpanId::from(7)));
         assert_eq!(out["traceparent"], PARENT.replace("b7ad6b7169203331", "0000000000000007"));
+        let trace = context.carried(None).unwrap().trace_id().unwrap().to_owned();
+        assert_eq!(trace, "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(out["tracestate"], "a=1");
     }
 

@@ -9,10 +9,12 @@ use std::{
 
 use opentelemetry::trace::{SpanContext, SpanId};
 
-use super::{outgoing::Outgoing, propagate::Context, tracer::Tracer};
+use super::{capture::Taken, outgoing::Outgoing, propagate::Context, tracer::Tracer};
 use crate::{
     clock::{self, Instant},
-    model::{BatchId, CallId, CallResult, FailureCode, Outcome, SessionId, Source, Timings},
+    model::{
+        BatchId, CallId, CallResult, Content, FailureCode, Outcome, SessionId, Source, Timings,
+    },
 };
 
 /// A moment on both clocks: what is told to others has the wall's time.
@@ -150,6 +152,12 @@ pub struct Edge {
     pub reason: Arc<str>,
 }
 
+impl Edge {
+    /// The kind of one between calls that touch the same resource. Its reason has the
+    /// resource's name, which is made of inputs.
+    pub const RESOURCE: &str = "resource";
+}
+
 /// A batch that is being recorded.
 #[derive(Debug)]
 pub struct Batch {
@@ -180,6 +188,7 @@ pub(super) struct EndedBatch {
     pub(super) pieces: Vec<Piece>,
     pub(super) edges: Vec<Edge>,
     pub(super) depth: usize,
+    captured_bytes: usize,
 }
 
 /// A call and what it came to.
@@ -187,12 +196,14 @@ pub(super) struct EndedBatch {
 pub(super) struct Call {
     pub(super) span: SpanId,
     pub(super) ready: Option<Instant>,
+    /// The beginning of its input, where inputs are captured.
+    pub(super) input: Option<Taken>,
     pub(super) result: Option<Ended>,
     pub(super) is_critical: bool,
 }
 
-/// What is kept of a call's result: nothing that came from its input or from its
-/// API.
+/// What is kept of a call's result: nothing that came from its API, unless results
+/// are captured.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) at: Instant,
@@ -203,6 +214,8 @@ pub(super) struct Ended {
     pub(super) code: Option<FailureCode>,
     pub(super) timings: Timings,
     pub(super) bytes: usize,
+    /// Its beginning, where results are captured.
+    pub(super) captured: Option<Taken>,
 }
 
 impl Batch {
@@ -215,8 +228,13 @@ impl Batch {
         calls: usize,
         now: Instant,
     ) -> Self {
-        let call =
-            |_| Call { span: tracer.new_span(), ready: None, result: None, is_critical: false };
+        let call = |_| Call {
+            span: tracer.new_span(),
+            ready: None,
+            input: None,
+            result: None,
+            is_critical: false,
+        };
         let ended = Box::new(EndedBatch {
             parent: Parent::of(context),
             began: Anchor::at(now),
@@ -228,6 +246,7 @@ impl Batch {
             pieces: Vec::with_capacity(calls * 2),
             edges: Vec::new(),
             depth: 0,
+            captured_bytes: 0,
             own: own.clone(),
         });
         let context = context.within(own);
@@ -237,6 +256,16 @@ impl Batch {
     /// The call's inputs are there.
     pub fn ready(&mut self, call: usize, now: Instant) {
         self.ended.calls[call].ready.get_or_insert(now);
+    }
+
+    /// The call runs with this input, or would have. What was said first holds.
+    pub fn takes(&mut self, call: usize, input: &str) {
+        let (inputs_bytes_max, _) = self.tracer.captures();
+        let Some(call) = self.ended.calls.get_mut(call).filter(|call| call.input.is_none()) else {
+            return;
+        };
+        call.input = inputs_bytes_max.map(|bytes_max| Taken::of(input, bytes_max));
+        self.ended.captured_bytes += call.input.as_ref().map_or(0, Taken::bytes);
     }
 
     /// The call begins to do something; what it did before is over.
@@ -291,7 +320,12 @@ impl Batch {
         let call = result.index;
         let code = result.failure.as_ref().map(|failure| failure.code);
         self.leaves(call, code, now);
-        let shown = || result.content.iter().map(crate::model::Content::size_bytes).sum();
+        let shown = || result.content.iter().map(Content::size_bytes).sum();
+        let (_, results_bytes_max) = self.tracer.captures();
+        // The convention's: a failure is told by its code.
+        let bytes_max = results_bytes_max.filter(|_| result.outcome == Outcome::Succeeded);
+        let captured = bytes_max.map(|bytes_max| Taken::of_blocks(&result.content, bytes_max));
+        self.ended.captured_bytes += captured.as_ref().map_or(0, Taken::bytes);
         self.ended.calls[call].result = Some(Ended {
             at: now,
             call_id: result.call_id.clone(),
@@ -301,6 +335,7 @@ impl Batch {
             code,
             timings: result.timings,
             bytes: result.truncation.map_or_else(shown, |truncation| truncation.whole_bytes),
+            captured,
         });
     }
 
@@ -327,5 +362,21 @@ impl EndedBatch {
     /// Spans that it becomes at most.
     pub(super) fn spans_max(&self) -> usize {
         1 + self.calls.len() + self.pieces.len()
+    }
+
+    /// What it counts for while it waits: a KiB of what was captured as a span.
+    pub(super) fn weight(&self) -> usize {
+        self.spans_max() + self.captured_bytes.div_ceil(1 << 10)
+    }
+
+    /// Lets go what was captured.
+    pub(super) fn forget_captured(&mut self) {
+        self.captured_bytes = 0;
+        for call in &mut self.calls {
+            call.input = None;
+            if let Some(result) = &mut call.result {
+                result.captured = None;
+            }
+        }
     }
 }

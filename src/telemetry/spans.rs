@@ -16,12 +16,13 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 
 use super::{
+    capture::{self, Redactor},
     names::{self, attribute},
     outgoing::{Http, Target},
     record::{Attempt, Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
     tracer::Item,
 };
-use crate::model::{Outcome, Source};
+use crate::model::{Outcome, Secrets, Source};
 
 /// Shorter waits are told as attributes only.
 const WAIT_MIN: Duration = Duration::from_millis(1);
@@ -46,16 +47,25 @@ pub struct Tool {
 pub(super) struct Maker {
     scope: InstrumentationScope,
     tools: HashMap<Arc<str>, Tool>,
+    capture: capture::Settings,
+    redactor: Redactor,
     ids: RandomIdGenerator,
 }
 
 impl Maker {
-    pub(super) fn new(tools: &[Tool]) -> Self {
+    /// Tells of these tools, and of their inputs and results so much.
+    pub(super) fn new(tools: &[Tool], (capture, secrets): (capture::Settings, Secrets)) -> Self {
         let scope = InstrumentationScope::builder("sidecall")
             .with_version(env!("CARGO_PKG_VERSION"))
             .build();
         let tools = tools.iter().map(|tool| (Arc::clone(&tool.name), tool.clone())).collect();
-        Self { scope, tools, ids: RandomIdGenerator::default() }
+        let redactor = Redactor::new(&capture, secrets);
+        Self { scope, tools, capture, redactor, ids: RandomIdGenerator::default() }
+    }
+
+    /// What is captured of inputs and results.
+    pub(super) fn capture(&self) -> &capture::Settings {
+        &self.capture
     }
 
     /// The spans of an item, parents first. Made one by one: a wide batch has
@@ -178,13 +188,20 @@ impl Maker {
         if let Some(source) = result.source {
             attributes.push(KeyValue::new(attribute::SOURCE, self::source(source)));
         }
+        for (name, taken) in
+            [(attribute::TOOL_ARGUMENTS, &call.input), (attribute::TOOL_RESULT, &result.captured)]
+        {
+            if let Some(taken) = taken {
+                attributes.push(KeyValue::new(name, self.redactor.show(taken)));
+            }
+        }
         // The failure's message is for the model, and may quote what it wrote.
         let status = result.code.map_or(Status::Unset, |code| {
             attributes.push(KeyValue::new(attribute::ERROR_TYPE, code.as_str()));
             Status::error(code.as_str())
         });
         let mut spans = SpanLinks::default();
-        spans.links.extend(links.iter().take(LINKS_MAX).map(|edge| link(batch, edge)));
+        spans.links.extend(links.iter().take(LINKS_MAX).map(|edge| self.link(batch, edge)));
         spans.dropped_count = dropped(links.len());
         SpanData {
             start_time: batch.began.wall_of(call.ready.unwrap_or(result.at)),
@@ -194,6 +211,19 @@ impl Maker {
             status,
             ..self.span(within(batch, call.span), batch.own.span_id(), name)
         }
+    }
+
+    fn link(&self, batch: &EndedBatch, edge: &Edge) -> Link {
+        let reason = match edge.kind {
+            // The names of resources are made of inputs.
+            Edge::RESOURCE if !self.capture.inputs => Value::from("the same resource"),
+            _ => Value::from(self.redactor.line(&edge.reason)),
+        };
+        let attributes = vec![
+            KeyValue::new(attribute::EDGE_KIND, edge.kind),
+            KeyValue::new(attribute::EDGE_REASON, reason),
+        ];
+        Link::new(within(batch, batch.calls[edge.from].span), attributes, 0)
     }
 
     fn piece(&self, batch: &EndedBatch, piece: &Piece) -> Option<SpanData> {
@@ -272,18 +302,19 @@ fn http(http: &Http, status: Option<u16>, number: u32) -> Vec<KeyValue> {
     attributes
 }
 
-fn link(batch: &EndedBatch, edge: &Edge) -> Link {
-    let attributes = vec![
-        KeyValue::new(attribute::EDGE_KIND, edge.kind),
-        KeyValue::new(attribute::EDGE_REASON, Arc::clone(&edge.reason)),
-    ];
-    Link::new(within(batch, batch.calls[edge.from].span), attributes, 0)
-}
-
 /// A span of the batch's trace.
 fn within(batch: &EndedBatch, span: SpanId) -> SpanContext {
     let state = batch.own.trace_state().clone();
     SpanContext::new(batch.own.trace_id(), span, TraceFlags::SAMPLED, false, state)
+}
+
+/// Bytes of a span that came from an input or a result.
+pub(super) fn captured_bytes(span: &SpanData) -> usize {
+    let is_captured = |pair: &&KeyValue| {
+        [attribute::TOOL_ARGUMENTS, attribute::TOOL_RESULT].contains(&pair.key.as_str())
+    };
+    let captured = span.attributes.iter().filter(is_captured);
+    captured.map(|pair| pair.value.as_str().len()).sum()
 }
 
 fn dropped(links: usize) -> u32 {

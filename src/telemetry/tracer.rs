@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use tokio::sync::mpsc;
 
 use super::{
+    capture,
     propagate::Context,
     record::{Batch, EndedBatch, EndedRpc, Parent, Rpc},
 };
@@ -34,6 +35,14 @@ impl Item {
             Self::Batch(batch) => batch.spans_max(),
         }
     }
+
+    /// What it counts for while it waits.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Rpc(_) => 1,
+            Self::Batch(batch) => batch.weight(),
+        }
+    }
 }
 
 /// Decides who is traced, and takes what was recorded. Cheap to clone.
@@ -48,6 +57,8 @@ struct Shared {
     room: Room,
     /// Of traces that begin here, those with a smaller number are taken.
     sampled_below: u64,
+    /// Most bytes that are captured of an input and of a result, where they are.
+    captures: (Option<usize>, Option<usize>),
     ids: RandomIdGenerator,
 }
 
@@ -68,17 +79,13 @@ impl Room {
         Self(Arc::new(Spans { most, waiting, dropped }))
     }
 
-    fn take(&self, spans: usize) -> bool {
-        let fits = |waiting: usize| Some(waiting + spans).filter(|sum| *sum <= self.0.most);
-        let taken = self.0.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
-        if !taken {
-            self.lose(spans);
-        }
-        taken
+    fn take(&self, weight: usize) -> bool {
+        let fits = |waiting: usize| Some(waiting + weight).filter(|sum| *sum <= self.0.most);
+        self.0.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
-    pub(super) fn give_back(&self, spans: usize) {
-        self.0.waiting.fetch_sub(spans, Ordering::Relaxed);
+    pub(super) fn give_back(&self, weight: usize) {
+        self.0.waiting.fetch_sub(weight, Ordering::Relaxed);
     }
 
     pub(super) fn lose(&self, spans: usize) {
@@ -90,7 +97,7 @@ impl Room {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
-    /// Spans that wait.
+    /// What waits: spans, and each KiB of what was captured as one more.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
@@ -99,8 +106,13 @@ impl Room {
 
 impl Tracer {
     /// A tracer that takes this part of the traces that begin here, and of the
-    /// others those that their callers take. Gives the other end of its queue.
-    pub(super) fn new(ratio: f64, queue_spans_max: usize) -> (Self, mpsc::Receiver<Item>, Room) {
+    /// others those that their callers take; and of inputs and results what these
+    /// settings say. Gives the other end of its queue.
+    pub(super) fn new(
+        ratio: f64,
+        queue_spans_max: usize,
+        capture: &capture::Settings,
+    ) -> (Self, mpsc::Receiver<Item>, Room) {
         // Every item is at least one span, so that the room is the tighter bound.
         let (queue, items) = mpsc::channel(queue_spans_max.max(1));
         let room = Room::new(queue_spans_max);
@@ -112,7 +124,9 @@ impl Tracer {
         )]
         let sampled_below = (ratio.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64;
         let ids = RandomIdGenerator::default();
-        let shared = Shared { queue, room: room.clone(), sampled_below, ids };
+        let captured = |is: bool| is.then_some(capture.bytes_max.get());
+        let captures = (captured(capture.inputs), captured(capture.results));
+        let shared = Shared { queue, room: room.clone(), sampled_below, captures, ids };
         (Self { shared: Arc::new(shared) }, items, room)
     }
 
@@ -124,7 +138,11 @@ impl Tracer {
         let within = context.within(own.clone());
         // Its place is kept from here on: a span that comes later must not lose
         // its parent for want of room.
-        if !own.is_sampled() || !self.shared.room.take(1) {
+        if !own.is_sampled() {
+            return (within, None);
+        }
+        if !self.shared.room.take(1) {
+            self.shared.room.lose(1);
             return (within, None);
         }
         let began = clock::wall();
@@ -187,6 +205,12 @@ impl Tracer {
         u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1 < self.shared.sampled_below
     }
 
+    /// Most bytes that are captured of an input and of a result; none where they are
+    /// not.
+    pub(super) fn captures(&self) -> (Option<usize>, Option<usize>) {
+        self.shared.captures
+    }
+
     pub(super) fn new_span(&self) -> opentelemetry::trace::SpanId {
         self.shared.ids.new_span_id()
     }
@@ -197,9 +221,17 @@ impl Tracer {
     }
 
     /// A batch is traced whole or not at all: half of it would be orphans.
-    pub(super) fn take_batch(&self, batch: Box<EndedBatch>) {
-        if self.shared.room.take(batch.spans_max()) {
-            self.send(Item::Batch(batch));
+    /// What was captured of it goes before the trace does.
+    pub(super) fn take_batch(&self, mut batch: Box<EndedBatch>) {
+        let room = &self.shared.room;
+        let is_in = room.take(batch.weight()) || {
+            let had_more = batch.weight() > batch.spans_max();
+            batch.forget_captured();
+            had_more && room.take(batch.weight())
+        };
+        match is_in {
+            true => self.send(Item::Batch(batch)),
+            false => room.lose(batch.spans_max()),
         }
     }
 
@@ -209,7 +241,7 @@ impl Tracer {
             mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item),
         ) = self.shared.queue.try_send(item)
         {
-            self.shared.room.give_back(item.spans_max());
+            self.shared.room.give_back(item.weight());
             self.shared.room.lose(item.spans_max());
         }
     }

@@ -36,6 +36,7 @@ mod requests;
 mod results;
 mod retries;
 mod saturation;
+mod secrets;
 mod shapes;
 mod sharing;
 mod status;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sidecall::proto::v1::{ExecuteBatchRequest, OnDisconnect, Outcome};
+use sidecall::proto::v1::{ExecuteBatchRequest, LogLevelsRequest, OnDisconnect, Outcome};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -211,5 +211,13 @@ async fn a_turn_without_calls_is_answered_and_not_hung() {
         Ok(running) => assert_eq!(running.finish().await.finished.len(), 0),
         Err(status) => assert_eq!(status.code(), Code::InvalidArgument, "{status:?}"),
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_levels_of_a_process_that_does_not_log_itself_cannot_be_asked_for() {
+    let world = World::start(BASE).await;
+    let status = world.client().log_levels(LogLevelsRequest::default()).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status)), (Code::FailedPrecondition, "NO_LOG".to_owned()));
     world.end().await;
 }

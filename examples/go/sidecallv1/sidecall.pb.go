@@ -578,7 +578,8 @@ const (
 	EdgeKind_EDGE_KIND_AFTER EdgeKind = 3
 	// The same resource key.
 	EdgeKind_EDGE_KIND_RESOURCE EdgeKind = 4
-	// Block order of calls with effects, or of an ordered batch.
+	// Block order of calls with effects, of a toolset's calls, or of an ordered
+	// batch.
 	EdgeKind_EDGE_KIND_BLOCK_ORDER EdgeKind = 5
 )
 
@@ -697,19 +698,20 @@ type Shape int32
 const (
 	// Typed definitions only.
 	Shape_SHAPE_UNSPECIFIED Shape = 0
-	// Anthropic Messages.
+	// Anthropic Messages: `tools`.
 	Shape_SHAPE_ANTHROPIC Shape = 1
-	// OpenAI Chat Completions.
+	// OpenAI Chat Completions: `tools`.
 	Shape_SHAPE_OPENAI_CHAT Shape = 2
-	// OpenAI Responses.
+	// OpenAI Responses: `tools`.
 	Shape_SHAPE_OPENAI_RESPONSES Shape = 3
-	// Gemini.
+	// Gemini: the `functionDeclarations` of one element of `tools`.
 	Shape_SHAPE_GEMINI Shape = 4
-	// Bedrock Converse.
+	// Bedrock Converse: the `tools` of `toolConfig`.
 	Shape_SHAPE_BEDROCK Shape = 5
-	// Vercel AI SDK.
+	// Vercel AI SDK: function tools as a language model takes them; `inputSchema`
+	// goes through `jsonSchema()` for `generateText`.
 	Shape_SHAPE_AI_SDK Shape = 6
-	// LangChain.
+	// LangChain: for `bind_tools`.
 	Shape_SHAPE_LANGCHAIN Shape = 7
 )
 
@@ -4368,13 +4370,14 @@ type ListToolsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whose request shape.
 	Shape Shape `protobuf:"varint,1,opt,name=shape,proto3,enum=sidecall.v1.Shape" json:"shape,omitempty"`
-	// On: `instructions` teaches the model how to write references.
+	// On: `instructions` teaches the model how to write references, and schemas let
+	// one stand wherever a value is due.
 	References References `protobuf:"varint,2,opt,name=references,proto3,enum=sidecall.v1.References" json:"references,omitempty"`
 	// From the answer before; empty for the first page.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Also the tools that workers offer to this session alone.
 	SessionId string `protobuf:"bytes,4,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// Descriptions say how long a call usually takes, where that was measured.
+	// Descriptions end with how long a call usually takes, where that was measured.
 	Latencies     bool `protobuf:"varint,5,opt,name=latencies,proto3" json:"latencies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6769,6 +6772,150 @@ func (x *SessionStatus) GetCost() *Usage {
 	return nil
 }
 
+// What is to be logged from now on.
+type LogLevelsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent: it is only read.
+	//
+	// Types that are valid to be assigned to Change:
+	//
+	//	*LogLevelsRequest_Filter
+	//	*LogLevelsRequest_Reset_
+	Change        isLogLevelsRequest_Change `protobuf_oneof:"change"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLevelsRequest) Reset() {
+	*x = LogLevelsRequest{}
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLevelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLevelsRequest) ProtoMessage() {}
+
+func (x *LogLevelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLevelsRequest.ProtoReflect.Descriptor instead.
+func (*LogLevelsRequest) Descriptor() ([]byte, []int) {
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *LogLevelsRequest) GetChange() isLogLevelsRequest_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *LogLevelsRequest) GetFilter() string {
+	if x != nil {
+		if x, ok := x.Change.(*LogLevelsRequest_Filter); ok {
+			return x.Filter
+		}
+	}
+	return ""
+}
+
+func (x *LogLevelsRequest) GetReset_() bool {
+	if x != nil {
+		if x, ok := x.Change.(*LogLevelsRequest_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return false
+}
+
+type isLogLevelsRequest_Change interface {
+	isLogLevelsRequest_Change()
+}
+
+type LogLevelsRequest_Filter struct {
+	// A level (`error`, `warn`, `info`, `debug`, `trace`), also by module, as in
+	// `info,sidecall::rpc=debug`; at most 1024 bytes. One that is not valid is refused
+	// and changes nothing.
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3,oneof"`
+}
+
+type LogLevelsRequest_Reset_ struct {
+	// Back to the filter of the configuration. Only `true` may be sent.
+	Reset_ bool `protobuf:"varint,2,opt,name=reset,proto3,oneof"`
+}
+
+func (*LogLevelsRequest_Filter) isLogLevelsRequest_Change() {}
+
+func (*LogLevelsRequest_Reset_) isLogLevelsRequest_Change() {}
+
+// What is logged.
+type LogLevelsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The filter that holds.
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// That of the configuration, which holds again after a restart.
+	Configured    string `protobuf:"bytes,2,opt,name=configured,proto3" json:"configured,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLevelsResponse) Reset() {
+	*x = LogLevelsResponse{}
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLevelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLevelsResponse) ProtoMessage() {}
+
+func (x *LogLevelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLevelsResponse.ProtoReflect.Descriptor instead.
+func (*LogLevelsResponse) Descriptor() ([]byte, []int) {
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *LogLevelsResponse) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *LogLevelsResponse) GetConfigured() string {
+	if x != nil {
+		return x.Configured
+	}
+	return ""
+}
+
 var File_sidecall_v1_sidecall_proto protoreflect.FileDescriptor
 
 const file_sidecall_v1_sidecall_proto_rawDesc = "" +
@@ -7241,7 +7388,16 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12(\n" +
 	"\x05calls\x18\x02 \x01(\v2\x12.sidecall.v1.UsageR\x05calls\x12&\n" +
-	"\x04cost\x18\x03 \x01(\v2\x12.sidecall.v1.UsageR\x04cost*O\n" +
+	"\x04cost\x18\x03 \x01(\v2\x12.sidecall.v1.UsageR\x04cost\"N\n" +
+	"\x10LogLevelsRequest\x12\x18\n" +
+	"\x06filter\x18\x01 \x01(\tH\x00R\x06filter\x12\x16\n" +
+	"\x05reset\x18\x02 \x01(\bH\x00R\x05resetB\b\n" +
+	"\x06change\"K\n" +
+	"\x11LogLevelsResponse\x12\x16\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x1e\n" +
+	"\n" +
+	"configured\x18\x02 \x01(\tR\n" +
+	"configured*O\n" +
 	"\n" +
 	"References\x12\x1a\n" +
 	"\x16REFERENCES_UNSPECIFIED\x10\x00\x12\x11\n" +
@@ -7345,7 +7501,7 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"LockAccess\x12\x1b\n" +
 	"\x17LOCK_ACCESS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10LOCK_ACCESS_READ\x10\x01\x12\x15\n" +
-	"\x11LOCK_ACCESS_WRITE\x10\x022\xc4\x04\n" +
+	"\x11LOCK_ACCESS_WRITE\x10\x022\x90\x05\n" +
 	"\x0fSidecallService\x12U\n" +
 	"\fExecuteBatch\x12 .sidecall.v1.ExecuteBatchRequest\x1a!.sidecall.v1.ExecuteBatchResponse0\x01\x12Z\n" +
 	"\rExecuteStream\x12!.sidecall.v1.ExecuteStreamRequest\x1a\".sidecall.v1.ExecuteStreamResponse(\x010\x01\x12J\n" +
@@ -7354,7 +7510,8 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\tListTools\x12\x1d.sidecall.v1.ListToolsRequest\x1a\x1e.sidecall.v1.ListToolsResponse\x12Q\n" +
 	"\n" +
 	"ServeTools\x12\x1e.sidecall.v1.ServeToolsRequest\x1a\x1f.sidecall.v1.ServeToolsResponse(\x010\x01\x12A\n" +
-	"\x06Status\x12\x1a.sidecall.v1.StatusRequest\x1a\x1b.sidecall.v1.StatusResponseb\x06proto3"
+	"\x06Status\x12\x1a.sidecall.v1.StatusRequest\x1a\x1b.sidecall.v1.StatusResponse\x12J\n" +
+	"\tLogLevels\x12\x1d.sidecall.v1.LogLevelsRequest\x1a\x1e.sidecall.v1.LogLevelsResponseb\x06proto3"
 
 var (
 	file_sidecall_v1_sidecall_proto_rawDescOnce sync.Once
@@ -7369,7 +7526,7 @@ func file_sidecall_v1_sidecall_proto_rawDescGZIP() []byte {
 }
 
 var file_sidecall_v1_sidecall_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_sidecall_v1_sidecall_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_sidecall_v1_sidecall_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_sidecall_v1_sidecall_proto_goTypes = []any{
 	(References)(0),               // 0: sidecall.v1.References
 	(Ordering)(0),                 // 1: sidecall.v1.Ordering
@@ -7454,17 +7611,19 @@ var file_sidecall_v1_sidecall_proto_goTypes = []any{
 	(*LockHolder)(nil),            // 80: sidecall.v1.LockHolder
 	(*BudgetsStatus)(nil),         // 81: sidecall.v1.BudgetsStatus
 	(*SessionStatus)(nil),         // 82: sidecall.v1.SessionStatus
-	nil,                           // 83: sidecall.v1.WorkerAttempt.ContextEntry
-	(*durationpb.Duration)(nil),   // 84: google.protobuf.Duration
+	(*LogLevelsRequest)(nil),      // 83: sidecall.v1.LogLevelsRequest
+	(*LogLevelsResponse)(nil),     // 84: sidecall.v1.LogLevelsResponse
+	nil,                           // 85: sidecall.v1.WorkerAttempt.ContextEntry
+	(*durationpb.Duration)(nil),   // 86: google.protobuf.Duration
 }
 var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
-	84,  // 0: sidecall.v1.ToolUse.timeout:type_name -> google.protobuf.Duration
+	86,  // 0: sidecall.v1.ToolUse.timeout:type_name -> google.protobuf.Duration
 	15,  // 1: sidecall.v1.ToolUses.tool_uses:type_name -> sidecall.v1.ToolUse
 	0,   // 2: sidecall.v1.ExecuteBatchRequest.references:type_name -> sidecall.v1.References
 	1,   // 3: sidecall.v1.ExecuteBatchRequest.ordering:type_name -> sidecall.v1.Ordering
 	2,   // 4: sidecall.v1.ExecuteBatchRequest.on_disconnect:type_name -> sidecall.v1.OnDisconnect
-	84,  // 5: sidecall.v1.ExecuteBatchRequest.timeout:type_name -> google.protobuf.Duration
-	84,  // 6: sidecall.v1.ExecuteBatchRequest.call_timeout:type_name -> google.protobuf.Duration
+	86,  // 5: sidecall.v1.ExecuteBatchRequest.timeout:type_name -> google.protobuf.Duration
+	86,  // 6: sidecall.v1.ExecuteBatchRequest.call_timeout:type_name -> google.protobuf.Duration
 	16,  // 7: sidecall.v1.ExecuteBatchRequest.typed:type_name -> sidecall.v1.ToolUses
 	26,  // 8: sidecall.v1.ExecuteBatchResponse.event:type_name -> sidecall.v1.BatchEvent
 	20,  // 9: sidecall.v1.ExecuteStreamRequest.open:type_name -> sidecall.v1.StreamOpen
@@ -7475,8 +7634,8 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	0,   // 14: sidecall.v1.StreamOpen.references:type_name -> sidecall.v1.References
 	1,   // 15: sidecall.v1.StreamOpen.ordering:type_name -> sidecall.v1.Ordering
 	2,   // 16: sidecall.v1.StreamOpen.on_disconnect:type_name -> sidecall.v1.OnDisconnect
-	84,  // 17: sidecall.v1.StreamOpen.timeout:type_name -> google.protobuf.Duration
-	84,  // 18: sidecall.v1.StreamOpen.call_timeout:type_name -> google.protobuf.Duration
+	86,  // 17: sidecall.v1.StreamOpen.timeout:type_name -> google.protobuf.Duration
+	86,  // 18: sidecall.v1.StreamOpen.call_timeout:type_name -> google.protobuf.Duration
 	10,  // 19: sidecall.v1.StreamOpen.shape:type_name -> sidecall.v1.Shape
 	15,  // 20: sidecall.v1.ToolUseBegun.tool_use:type_name -> sidecall.v1.ToolUse
 	26,  // 21: sidecall.v1.ExecuteStreamResponse.event:type_name -> sidecall.v1.BatchEvent
@@ -7492,14 +7651,14 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	45,  // 31: sidecall.v1.BatchAccepted.plan:type_name -> sidecall.v1.Plan
 	46,  // 32: sidecall.v1.CallPlanned.call:type_name -> sidecall.v1.PlannedCall
 	47,  // 33: sidecall.v1.CallPlanned.edges:type_name -> sidecall.v1.Edge
-	84,  // 34: sidecall.v1.CallStarted.at:type_name -> google.protobuf.Duration
+	86,  // 34: sidecall.v1.CallStarted.at:type_name -> google.protobuf.Duration
 	42,  // 35: sidecall.v1.CallStarted.timings:type_name -> sidecall.v1.Timings
-	84,  // 36: sidecall.v1.CallRetrying.delay:type_name -> google.protobuf.Duration
+	86,  // 36: sidecall.v1.CallRetrying.delay:type_name -> google.protobuf.Duration
 	44,  // 37: sidecall.v1.CallRetrying.failure:type_name -> sidecall.v1.Failure
 	37,  // 38: sidecall.v1.CallFinished.result:type_name -> sidecall.v1.ToolResult
 	36,  // 39: sidecall.v1.BatchFinished.summary:type_name -> sidecall.v1.BatchSummary
-	84,  // 40: sidecall.v1.BatchSummary.duration:type_name -> google.protobuf.Duration
-	84,  // 41: sidecall.v1.BatchSummary.sequential:type_name -> google.protobuf.Duration
+	86,  // 40: sidecall.v1.BatchSummary.duration:type_name -> google.protobuf.Duration
+	86,  // 41: sidecall.v1.BatchSummary.sequential:type_name -> google.protobuf.Duration
 	3,   // 42: sidecall.v1.ToolResult.outcome:type_name -> sidecall.v1.Outcome
 	4,   // 43: sidecall.v1.ToolResult.source:type_name -> sidecall.v1.Source
 	38,  // 44: sidecall.v1.ToolResult.content:type_name -> sidecall.v1.Content
@@ -7510,34 +7669,34 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	39,  // 49: sidecall.v1.Content.image:type_name -> sidecall.v1.Blob
 	39,  // 50: sidecall.v1.Content.document:type_name -> sidecall.v1.Blob
 	40,  // 51: sidecall.v1.Content.link:type_name -> sidecall.v1.Link
-	84,  // 52: sidecall.v1.Timings.blocked:type_name -> google.protobuf.Duration
-	84,  // 53: sidecall.v1.Timings.locked:type_name -> google.protobuf.Duration
-	84,  // 54: sidecall.v1.Timings.queued:type_name -> google.protobuf.Duration
-	84,  // 55: sidecall.v1.Timings.throttled:type_name -> google.protobuf.Duration
-	84,  // 56: sidecall.v1.Timings.backing_off:type_name -> google.protobuf.Duration
-	84,  // 57: sidecall.v1.Timings.running:type_name -> google.protobuf.Duration
-	84,  // 58: sidecall.v1.Attempt.at:type_name -> google.protobuf.Duration
-	84,  // 59: sidecall.v1.Attempt.backing_off:type_name -> google.protobuf.Duration
-	84,  // 60: sidecall.v1.Attempt.queued:type_name -> google.protobuf.Duration
-	84,  // 61: sidecall.v1.Attempt.throttled:type_name -> google.protobuf.Duration
-	84,  // 62: sidecall.v1.Attempt.running:type_name -> google.protobuf.Duration
+	86,  // 52: sidecall.v1.Timings.blocked:type_name -> google.protobuf.Duration
+	86,  // 53: sidecall.v1.Timings.locked:type_name -> google.protobuf.Duration
+	86,  // 54: sidecall.v1.Timings.queued:type_name -> google.protobuf.Duration
+	86,  // 55: sidecall.v1.Timings.throttled:type_name -> google.protobuf.Duration
+	86,  // 56: sidecall.v1.Timings.backing_off:type_name -> google.protobuf.Duration
+	86,  // 57: sidecall.v1.Timings.running:type_name -> google.protobuf.Duration
+	86,  // 58: sidecall.v1.Attempt.at:type_name -> google.protobuf.Duration
+	86,  // 59: sidecall.v1.Attempt.backing_off:type_name -> google.protobuf.Duration
+	86,  // 60: sidecall.v1.Attempt.queued:type_name -> google.protobuf.Duration
+	86,  // 61: sidecall.v1.Attempt.throttled:type_name -> google.protobuf.Duration
+	86,  // 62: sidecall.v1.Attempt.running:type_name -> google.protobuf.Duration
 	5,   // 63: sidecall.v1.Attempt.code:type_name -> sidecall.v1.FailureCode
 	5,   // 64: sidecall.v1.Failure.code:type_name -> sidecall.v1.FailureCode
 	6,   // 65: sidecall.v1.Failure.origin:type_name -> sidecall.v1.FailureOrigin
 	7,   // 66: sidecall.v1.Failure.retry:type_name -> sidecall.v1.RetryAdvice
-	84,  // 67: sidecall.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	86,  // 67: sidecall.v1.Failure.retry_after:type_name -> google.protobuf.Duration
 	46,  // 68: sidecall.v1.Plan.calls:type_name -> sidecall.v1.PlannedCall
 	47,  // 69: sidecall.v1.Plan.edges:type_name -> sidecall.v1.Edge
 	48,  // 70: sidecall.v1.Plan.estimate:type_name -> sidecall.v1.PlanEstimate
 	44,  // 71: sidecall.v1.PlannedCall.fault:type_name -> sidecall.v1.Failure
-	84,  // 72: sidecall.v1.PlannedCall.latency:type_name -> google.protobuf.Duration
+	86,  // 72: sidecall.v1.PlannedCall.latency:type_name -> google.protobuf.Duration
 	11,  // 73: sidecall.v1.PlannedCall.effect:type_name -> sidecall.v1.Effect
 	8,   // 74: sidecall.v1.Edge.kind:type_name -> sidecall.v1.EdgeKind
 	9,   // 75: sidecall.v1.Edge.strength:type_name -> sidecall.v1.EdgeStrength
-	84,  // 76: sidecall.v1.Edge.cost:type_name -> google.protobuf.Duration
-	84,  // 77: sidecall.v1.PlanEstimate.sequential:type_name -> google.protobuf.Duration
-	84,  // 78: sidecall.v1.PlanEstimate.critical_path:type_name -> google.protobuf.Duration
-	84,  // 79: sidecall.v1.PlanEstimate.order:type_name -> google.protobuf.Duration
+	86,  // 76: sidecall.v1.Edge.cost:type_name -> google.protobuf.Duration
+	86,  // 77: sidecall.v1.PlanEstimate.sequential:type_name -> google.protobuf.Duration
+	86,  // 78: sidecall.v1.PlanEstimate.critical_path:type_name -> google.protobuf.Duration
+	86,  // 79: sidecall.v1.PlanEstimate.order:type_name -> google.protobuf.Duration
 	0,   // 80: sidecall.v1.PlanBatchRequest.references:type_name -> sidecall.v1.References
 	1,   // 81: sidecall.v1.PlanBatchRequest.ordering:type_name -> sidecall.v1.Ordering
 	16,  // 82: sidecall.v1.PlanBatchRequest.typed:type_name -> sidecall.v1.ToolUses
@@ -7553,47 +7712,47 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	62,  // 92: sidecall.v1.ServeToolsRequest.drain:type_name -> sidecall.v1.WorkerDrain
 	58,  // 93: sidecall.v1.WorkerHello.tools:type_name -> sidecall.v1.WorkerTool
 	11,  // 94: sidecall.v1.WorkerTool.effect:type_name -> sidecall.v1.Effect
-	84,  // 95: sidecall.v1.WorkerTool.timeout:type_name -> google.protobuf.Duration
-	84,  // 96: sidecall.v1.WorkerTool.latency:type_name -> google.protobuf.Duration
+	86,  // 95: sidecall.v1.WorkerTool.timeout:type_name -> google.protobuf.Duration
+	86,  // 96: sidecall.v1.WorkerTool.latency:type_name -> google.protobuf.Duration
 	38,  // 97: sidecall.v1.WorkerResult.content:type_name -> sidecall.v1.Content
 	64,  // 98: sidecall.v1.ServeToolsResponse.welcome:type_name -> sidecall.v1.WorkerWelcome
 	65,  // 99: sidecall.v1.ServeToolsResponse.attempt:type_name -> sidecall.v1.WorkerAttempt
 	66,  // 100: sidecall.v1.ServeToolsResponse.cancel:type_name -> sidecall.v1.WorkerCancel
 	61,  // 101: sidecall.v1.ServeToolsResponse.heartbeat:type_name -> sidecall.v1.WorkerHeartbeat
 	62,  // 102: sidecall.v1.ServeToolsResponse.drain:type_name -> sidecall.v1.WorkerDrain
-	84,  // 103: sidecall.v1.WorkerWelcome.heartbeat:type_name -> google.protobuf.Duration
-	84,  // 104: sidecall.v1.WorkerAttempt.timeout:type_name -> google.protobuf.Duration
-	83,  // 105: sidecall.v1.WorkerAttempt.context:type_name -> sidecall.v1.WorkerAttempt.ContextEntry
+	86,  // 103: sidecall.v1.WorkerWelcome.heartbeat:type_name -> google.protobuf.Duration
+	86,  // 104: sidecall.v1.WorkerAttempt.timeout:type_name -> google.protobuf.Duration
+	85,  // 105: sidecall.v1.WorkerAttempt.context:type_name -> sidecall.v1.WorkerAttempt.ContextEntry
 	70,  // 106: sidecall.v1.StatusResponse.process:type_name -> sidecall.v1.ProcessStatus
 	71,  // 107: sidecall.v1.StatusResponse.apis:type_name -> sidecall.v1.ApiStatus
 	76,  // 108: sidecall.v1.StatusResponse.tools:type_name -> sidecall.v1.ToolStatus
 	78,  // 109: sidecall.v1.StatusResponse.locks:type_name -> sidecall.v1.LocksStatus
 	81,  // 110: sidecall.v1.StatusResponse.budgets:type_name -> sidecall.v1.BudgetsStatus
-	84,  // 111: sidecall.v1.ProcessStatus.uptime:type_name -> google.protobuf.Duration
+	86,  // 111: sidecall.v1.ProcessStatus.uptime:type_name -> google.protobuf.Duration
 	69,  // 112: sidecall.v1.ProcessStatus.batches:type_name -> sidecall.v1.Usage
 	69,  // 113: sidecall.v1.ProcessStatus.calls:type_name -> sidecall.v1.Usage
 	69,  // 114: sidecall.v1.ProcessStatus.attempts:type_name -> sidecall.v1.Usage
 	69,  // 115: sidecall.v1.ApiStatus.attempts:type_name -> sidecall.v1.Usage
 	69,  // 116: sidecall.v1.ApiStatus.queue:type_name -> sidecall.v1.Usage
-	84,  // 117: sidecall.v1.ApiStatus.longest_wait:type_name -> google.protobuf.Duration
-	84,  // 118: sidecall.v1.ApiStatus.next_grant:type_name -> google.protobuf.Duration
-	84,  // 119: sidecall.v1.ApiStatus.paused:type_name -> google.protobuf.Duration
+	86,  // 117: sidecall.v1.ApiStatus.longest_wait:type_name -> google.protobuf.Duration
+	86,  // 118: sidecall.v1.ApiStatus.next_grant:type_name -> google.protobuf.Duration
+	86,  // 119: sidecall.v1.ApiStatus.paused:type_name -> google.protobuf.Duration
 	72,  // 120: sidecall.v1.ApiStatus.buckets:type_name -> sidecall.v1.BucketStatus
 	74,  // 121: sidecall.v1.ApiStatus.breaker:type_name -> sidecall.v1.BreakerStatus
 	75,  // 122: sidecall.v1.ApiStatus.retries:type_name -> sidecall.v1.RetryStatus
 	12,  // 123: sidecall.v1.BucketStatus.scope:type_name -> sidecall.v1.BucketScope
 	73,  // 124: sidecall.v1.BucketStatus.lowest:type_name -> sidecall.v1.BucketLevel
-	84,  // 125: sidecall.v1.BucketLevel.next_token:type_name -> google.protobuf.Duration
+	86,  // 125: sidecall.v1.BucketLevel.next_token:type_name -> google.protobuf.Duration
 	13,  // 126: sidecall.v1.BreakerStatus.state:type_name -> sidecall.v1.BreakerState
-	84,  // 127: sidecall.v1.BreakerStatus.next_probe:type_name -> google.protobuf.Duration
+	86,  // 127: sidecall.v1.BreakerStatus.next_probe:type_name -> google.protobuf.Duration
 	69,  // 128: sidecall.v1.ToolStatus.attempts:type_name -> sidecall.v1.Usage
 	77,  // 129: sidecall.v1.ToolStatus.cache:type_name -> sidecall.v1.CacheStatus
 	69,  // 130: sidecall.v1.CacheStatus.entries:type_name -> sidecall.v1.Usage
 	79,  // 131: sidecall.v1.LocksStatus.busiest:type_name -> sidecall.v1.LockStatus
 	14,  // 132: sidecall.v1.LockStatus.access:type_name -> sidecall.v1.LockAccess
 	80,  // 133: sidecall.v1.LockStatus.holders:type_name -> sidecall.v1.LockHolder
-	84,  // 134: sidecall.v1.LockStatus.longest_wait:type_name -> google.protobuf.Duration
-	84,  // 135: sidecall.v1.LockHolder.held:type_name -> google.protobuf.Duration
+	86,  // 134: sidecall.v1.LockStatus.longest_wait:type_name -> google.protobuf.Duration
+	86,  // 135: sidecall.v1.LockHolder.held:type_name -> google.protobuf.Duration
 	82,  // 136: sidecall.v1.BudgetsStatus.lowest:type_name -> sidecall.v1.SessionStatus
 	69,  // 137: sidecall.v1.SessionStatus.calls:type_name -> sidecall.v1.Usage
 	69,  // 138: sidecall.v1.SessionStatus.cost:type_name -> sidecall.v1.Usage
@@ -7604,15 +7763,17 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	53,  // 143: sidecall.v1.SidecallService.ListTools:input_type -> sidecall.v1.ListToolsRequest
 	56,  // 144: sidecall.v1.SidecallService.ServeTools:input_type -> sidecall.v1.ServeToolsRequest
 	67,  // 145: sidecall.v1.SidecallService.Status:input_type -> sidecall.v1.StatusRequest
-	18,  // 146: sidecall.v1.SidecallService.ExecuteBatch:output_type -> sidecall.v1.ExecuteBatchResponse
-	25,  // 147: sidecall.v1.SidecallService.ExecuteStream:output_type -> sidecall.v1.ExecuteStreamResponse
-	50,  // 148: sidecall.v1.SidecallService.PlanBatch:output_type -> sidecall.v1.PlanBatchResponse
-	52,  // 149: sidecall.v1.SidecallService.CancelBatch:output_type -> sidecall.v1.CancelBatchResponse
-	54,  // 150: sidecall.v1.SidecallService.ListTools:output_type -> sidecall.v1.ListToolsResponse
-	63,  // 151: sidecall.v1.SidecallService.ServeTools:output_type -> sidecall.v1.ServeToolsResponse
-	68,  // 152: sidecall.v1.SidecallService.Status:output_type -> sidecall.v1.StatusResponse
-	146, // [146:153] is the sub-list for method output_type
-	139, // [139:146] is the sub-list for method input_type
+	83,  // 146: sidecall.v1.SidecallService.LogLevels:input_type -> sidecall.v1.LogLevelsRequest
+	18,  // 147: sidecall.v1.SidecallService.ExecuteBatch:output_type -> sidecall.v1.ExecuteBatchResponse
+	25,  // 148: sidecall.v1.SidecallService.ExecuteStream:output_type -> sidecall.v1.ExecuteStreamResponse
+	50,  // 149: sidecall.v1.SidecallService.PlanBatch:output_type -> sidecall.v1.PlanBatchResponse
+	52,  // 150: sidecall.v1.SidecallService.CancelBatch:output_type -> sidecall.v1.CancelBatchResponse
+	54,  // 151: sidecall.v1.SidecallService.ListTools:output_type -> sidecall.v1.ListToolsResponse
+	63,  // 152: sidecall.v1.SidecallService.ServeTools:output_type -> sidecall.v1.ServeToolsResponse
+	68,  // 153: sidecall.v1.SidecallService.Status:output_type -> sidecall.v1.StatusResponse
+	84,  // 154: sidecall.v1.SidecallService.LogLevels:output_type -> sidecall.v1.LogLevelsResponse
+	147, // [147:155] is the sub-list for method output_type
+	139, // [139:147] is the sub-list for method input_type
 	139, // [139:139] is the sub-list for extension type_name
 	139, // [139:139] is the sub-list for extension extendee
 	0,   // [0:139] is the sub-list for field type_name
@@ -7700,13 +7861,17 @@ func file_sidecall_v1_sidecall_proto_init() {
 	file_sidecall_v1_sidecall_proto_msgTypes[59].OneofWrappers = []any{}
 	file_sidecall_v1_sidecall_proto_msgTypes[64].OneofWrappers = []any{}
 	file_sidecall_v1_sidecall_proto_msgTypes[65].OneofWrappers = []any{}
+	file_sidecall_v1_sidecall_proto_msgTypes[68].OneofWrappers = []any{
+		(*LogLevelsRequest_Filter)(nil),
+		(*LogLevelsRequest_Reset_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sidecall_v1_sidecall_proto_rawDesc), len(file_sidecall_v1_sidecall_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   69,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

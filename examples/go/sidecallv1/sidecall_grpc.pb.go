@@ -32,6 +32,7 @@ const (
 	SidecallService_ListTools_FullMethodName     = "/sidecall.v1.SidecallService/ListTools"
 	SidecallService_ServeTools_FullMethodName    = "/sidecall.v1.SidecallService/ServeTools"
 	SidecallService_Status_FullMethodName        = "/sidecall.v1.SidecallService/Status"
+	SidecallService_LogLevels_FullMethodName     = "/sidecall.v1.SidecallService/LogLevels"
 )
 
 // SidecallServiceClient is the client API for SidecallService service.
@@ -64,6 +65,8 @@ type SidecallServiceClient interface {
 	// What the process holds, waits for and leaves alone at this moment. Looking
 	// holds nobody up.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
+	// What the process logs: reads it, and changes it while the process runs.
+	LogLevels(ctx context.Context, in *LogLevelsRequest, opts ...grpc.CallOption) (*LogLevelsResponse, error)
 }
 
 type sidecallServiceClient struct {
@@ -159,6 +162,16 @@ func (c *sidecallServiceClient) Status(ctx context.Context, in *StatusRequest, o
 	return out, nil
 }
 
+func (c *sidecallServiceClient) LogLevels(ctx context.Context, in *LogLevelsRequest, opts ...grpc.CallOption) (*LogLevelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LogLevelsResponse)
+	err := c.cc.Invoke(ctx, SidecallService_LogLevels_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SidecallServiceServer is the server API for SidecallService service.
 // All implementations must embed UnimplementedSidecallServiceServer
 // for forward compatibility.
@@ -189,6 +202,8 @@ type SidecallServiceServer interface {
 	// What the process holds, waits for and leaves alone at this moment. Looking
 	// holds nobody up.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
+	// What the process logs: reads it, and changes it while the process runs.
+	LogLevels(context.Context, *LogLevelsRequest) (*LogLevelsResponse, error)
 	mustEmbedUnimplementedSidecallServiceServer()
 }
 
@@ -219,6 +234,9 @@ func (UnimplementedSidecallServiceServer) ServeTools(grpc.BidiStreamingServer[Se
 }
 func (UnimplementedSidecallServiceServer) Status(context.Context, *StatusRequest) (*StatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
+}
+func (UnimplementedSidecallServiceServer) LogLevels(context.Context, *LogLevelsRequest) (*LogLevelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LogLevels not implemented")
 }
 func (UnimplementedSidecallServiceServer) mustEmbedUnimplementedSidecallServiceServer() {}
 func (UnimplementedSidecallServiceServer) testEmbeddedByValue()                         {}
@@ -338,6 +356,24 @@ func _SidecallService_Status_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SidecallService_LogLevels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LogLevelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SidecallServiceServer).LogLevels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SidecallService_LogLevels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SidecallServiceServer).LogLevels(ctx, req.(*LogLevelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SidecallService_ServiceDesc is the grpc.ServiceDesc for SidecallService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -360,6 +396,10 @@ var SidecallService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Status",
 			Handler:    _SidecallService_Status_Handler,
+		},
+		{
+			MethodName: "LogLevels",
+			Handler:    _SidecallService_LogLevels_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

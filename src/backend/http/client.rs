@@ -22,7 +22,7 @@ use tower::Service;
 use tower_http::decompression::{Decompression, DecompressionBody};
 
 use super::{
-    ApiSettings, Auth, HeaderName,
+    ApiSettings, HeaderName,
     connect::{Connector, TimedOut},
     quota, reply, status,
     version::Claimed,
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     backend::{Error as AttemptError, Reply, SentMark},
     clock::{self, Instant},
-    model::{FailureCode, RetryAdvice},
+    model::{FailureCode, RetryAdvice, Secrets},
     telemetry::outgoing::Outgoing,
 };
 
@@ -48,6 +48,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Api {
     settings: ApiSettings,
     client: Client<Connector, Full<Bytes>>,
+    /// Its credentials, and all that is secret elsewhere: an upstream may quote what
+    /// it was sent.
+    secrets: Secrets,
 }
 
 /// How a tool reads the answers to its requests.
@@ -87,7 +90,12 @@ impl Api {
             // idle connection had died before any byte of it was written.
             .retry_canceled_requests(true)
             .build(Connector::try_new(&settings)?);
-        Ok(Arc::new(Self { settings, client }))
+        let own = settings.auth.as_ref().and_then(|auth| auth.value.to_str().ok());
+        let secrets = match own {
+            Some(own) => settings.secrets.with(own),
+            None => settings.secrets.clone(),
+        };
+        Ok(Arc::new(Self { settings, client, secrets }))
     }
 
     /// What it was made of.
@@ -141,9 +149,8 @@ impl Api {
                 };
             }
             // The status is known, so that no deadline takes it back.
-            let said = pin!(reply::excerpt(&head.headers, &mut body));
+            let said = pin!(reply::excerpt(&head.headers, &mut body, &self.secrets));
             let said = until(deadline, said).await.flatten();
-            let said = said.map(|said| redacted(said, self.settings.auth.as_ref()));
             let refusal = terms.claimed.and_then(|claimed| claimed.refusal(code));
             Err(status::error(code, &head.headers, method.is_safe(), refusal, said.as_deref()))
         }
@@ -263,11 +270,4 @@ fn find<'a, E: std::error::Error + 'static>(
         };
     }
     None
-}
-
-/// An upstream may quote what it was sent; its credentials go no further.
-fn redacted(said: String, auth: Option<&Auth>) -> String {
-    let Some(value) = auth.and_then(|auth| auth.value.to_str().ok()) else { return said };
-    let token = value.rsplit(' ').next().unwrap_or(value);
-    if token.is_empty() { said } else { said.replace(token, "[credentials]") }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::HeaderName;
 use crate::{
     backend::{Error, Reply},
-    model::{Content, FailureCode, Json},
+    model::{Content, FailureCode, Json, Secrets},
 };
 
 mod headers;
@@ -94,8 +94,12 @@ where
     content(&head.headers, data)
 }
 
-/// The beginning of an error's text; `None` where it has none.
-pub(super) async fn excerpt<B>(headers: &HeaderMap, body: &mut B) -> Option<String>
+/// The beginning of an error's text, without `secrets`; `None` where it has none.
+pub(super) async fn excerpt<B>(
+    headers: &HeaderMap,
+    body: &mut B,
+    secrets: &Secrets,
+) -> Option<String>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
@@ -104,7 +108,16 @@ where
     }
     let mut data = Vec::new();
     let mut whole = 0;
-    while let Some(Ok(frame)) = body.frame().await {
+    let mut is_whole = false;
+    loop {
+        let frame = match body.frame().await {
+            Some(Ok(frame)) => frame,
+            Some(Err(_)) => break,
+            None => {
+                is_whole = true;
+                break;
+            }
+        };
         let Ok(chunk) = frame.into_data() else { continue };
         whole += chunk.len();
         // A byte more tells that there is more.
@@ -121,6 +134,9 @@ where
         .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
         .collect();
     let text = text.trim().trim_end_matches(char::REPLACEMENT_CHARACTER);
+    // What broke off may have done so within a secret.
+    let ends = is_whole && !is_cut;
+    let text = if ends { secrets.redact(text) } else { secrets.redact_cut(text) };
     (!text.is_empty()).then(|| format!("{text}{}", if is_cut { " [\u{2026}]" } else { "" }))
 }
 

@@ -14,7 +14,7 @@ use super::{
     template::{JsonTemplate, PathTemplate, TextTemplate, path},
     version::Version,
 };
-use crate::model::{ApiName, Effect};
+use crate::model::{ApiName, Effect, Secrets};
 
 /// One upstream, shared by its tools.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ pub struct ApiSettings {
     pub response_bytes_max: NonZeroUsize,
     /// Carries the key of a call whose tool is keyed.
     pub idempotency_header: HeaderName,
+    /// What is known to be secret, beside its own credentials: an upstream that quotes
+    /// it in an error is not passed on.
+    pub secrets: Secrets,
 }
 
 impl ApiSettings {
@@ -54,6 +57,7 @@ impl ApiSettings {
             connect_timeout: Self::CONNECT_TIMEOUT,
             response_bytes_max: Self::RESPONSE_BYTES_MAX,
             idempotency_header: HeaderName::idempotency_key(),
+            secrets: Secrets::default(),
         }
     }
 }

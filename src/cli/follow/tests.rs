@@ -94,6 +94,10 @@ impl SidecallService for Scripted {
         Err(Status::unimplemented("not asked for here"))
     }
 
+    async fn log_levels(&self, _: Request<v1::LogLevelsRequest>) -> Answer<v1::LogLevelsResponse> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
     async fn list_tools(&self, _: Request<v1::ListToolsRequest>) -> Answer<v1::ListToolsResponse> {
         Err(Status::unimplemented("not asked for here"))
     }

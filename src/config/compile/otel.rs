@@ -7,17 +7,19 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
 
 use crate::{
     config::{
         declared::{
+            capture::{Capture, Captured},
             otlp::{Otlp, Ratio},
             process::Telemetry,
         },
         env::Variable,
-        file::{Decoder, decode::Place},
+        file::{Decoder, decode::Place, scalar::OneOf},
     },
-    telemetry::{self, export},
+    telemetry::{self, capture, export},
 };
 
 /// The settings of telemetry.
@@ -26,11 +28,14 @@ pub(super) fn settings(
     is_scraped: bool,
     decoder: &mut Decoder<'_>,
 ) -> telemetry::Settings {
-    let Telemetry { otlp, sampling, .. } = declared;
+    let Telemetry { otlp, sampling, capture, .. } = declared;
     let mut environment = Environment(decoder);
     let sampling = sampling.map_or_else(|| environment.sampling(), |Ratio(ratio)| ratio);
     let otlp = environment.otlp(otlp);
-    telemetry::Settings { otlp, sampling, is_scraped }
+    let capture = environment.capture(capture);
+    environment.keep_headers();
+    let secrets = decoder.secrets();
+    telemetry::Settings { otlp, sampling, is_scraped, capture, secrets }
 }
 
 struct Environment<'d, 'a>(&'d mut Decoder<'a>);
@@ -118,6 +123,37 @@ impl Environment<'_, '_> {
         Some(endpoint)
     }
 
+    /// What the file says holds, of inputs and of results; what it leaves open the
+    /// environment decides.
+    fn capture(&mut self, declared: Capture) -> capture::Settings {
+        let Capture { inputs, results, bytes, keys } = declared;
+        let name = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+        // Events are not sent, so that those who want content there alone get none.
+        let fix = "write `SPAN_ONLY` or `true`, `NO_CONTENT` or `false`";
+        let is_asked_for = self.read(name, captured, fix).unwrap_or(false);
+        let is_on = |said: Option<OneOf<Captured>>| {
+            said.map_or(is_asked_for, |OneOf(said)| said == Captured::On)
+        };
+        capture::Settings {
+            inputs: is_on(inputs),
+            results: is_on(results),
+            bytes_max: bytes.get(),
+            keys: keys.into_iter().map(|key| key.0).collect(),
+        }
+    }
+
+    /// The exporter itself reads them, as `key=value,…`, percent-encoded.
+    fn keep_headers(&mut self) {
+        for signal in ["", "TRACES_", "METRICS_"] {
+            let headers = self.variable(&format!("OTEL_EXPORTER_OTLP_{signal}HEADERS"));
+            for pair in headers.iter().flat_map(|headers| headers.split(',')) {
+                let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim();
+                let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
+                self.0.keeps(SecretString::from(value));
+            }
+        }
+    }
+
     /// Whose parent is sampled is sampled, whatever the ratio: so `always_on` and
     /// the like differ from their `parentbased_` namesakes in nothing here.
     fn sampling(&mut self) -> f64 {
@@ -158,5 +194,15 @@ impl Environment<'_, '_> {
             resource.push(("service.name".to_owned(), name));
         }
         resource
+    }
+}
+
+/// Whether content is to be in spans, by the words that OpenTelemetry's own libraries
+/// take.
+fn captured(text: &str) -> Option<bool> {
+    match text.to_ascii_uppercase().as_str() {
+        "TRUE" | "SPAN_ONLY" | "SPAN_AND_EVENT" => Some(true),
+        "FALSE" | "NO_CONTENT" => Some(false),
+        _ => None,
     }
 }

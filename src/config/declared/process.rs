@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value as Schema, json};
 
-use super::otlp::{Otlp, Ratio};
+use super::{
+    capture::Capture,
+    otlp::{Otlp, Ratio},
+};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Setting, Shown,
@@ -19,6 +22,7 @@ pub(crate) struct Telemetry {
     pub(crate) log: log::Settings,
     pub(crate) otlp: Otlp,
     pub(crate) sampling: Option<Ratio>,
+    pub(crate) capture: Capture,
 }
 
 impl Object for Telemetry {
@@ -33,7 +37,8 @@ impl Object for Telemetry {
             "Which part of the traces that begin here is recorded, from 0 to 1; all where nothing \
              is said. A caller's own trace is recorded as its caller decided.",
         );
-        Some(Self { log: log?.0, otlp: otlp?, sampling: sampling? })
+        let capture = fields.section::<Capture>("capture");
+        Some(Self { log: log?.0, otlp: otlp?, sampling: sampling?, capture: capture? })
     }
 }
 
@@ -73,25 +78,18 @@ struct Filter(String);
 impl Setting for Filter {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let text = String::decode(node, decoder)?;
-        let levels = ["off", "error", "warn", "info", "debug", "trace"];
-        for directive in text.split(',') {
-            // The library takes any single word for a module of that name.
-            let word = directive.trim();
-            let is_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            let is_level = levels.iter().any(|level| word.eq_ignore_ascii_case(level));
-            let is_read = tracing_subscriber::EnvFilter::builder().parse(word).is_ok();
-            if word.is_empty() || !is_read || is_word && !is_level && word != "sidecall" {
-                let fix = "write a level (`error`, `warn`, `info`, `debug`, `trace`) or \
-                           `info,sidecall::rpc=debug`";
-                decoder.fault(node.span, format!("`{word}` is no log filter"), fix);
-                return None;
+        match log::levels::check(&text) {
+            Ok(()) => Some(Self(text)),
+            Err(log::levels::Fault { what, fix }) => {
+                decoder.fault(node.span, what, fix);
+                None
             }
         }
-        Some(Self(text))
     }
 
     fn schema() -> Schema {
-        json!({"type": "string", "minLength": 1, "examples": ["info", "warn,sidecall=debug"]})
+        let most = log::levels::FILTER_BYTES_MAX;
+        json!({"type": "string", "minLength": 1, "maxLength": most, "examples": ["info", "warn,sidecall=debug"]})
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Schema;
 
-use crate::config::{
-    env::Variable,
-    file::{Decoder, Fields, Node, Object, Setting, Span, node::Value},
+use crate::{
+    config::{
+        env::Variable,
+        file::{Decoder, Fields, Node, Object, Setting, Span, node::Value},
+    },
+    model::Secrets,
 };
 
 /// A secret that was fetched.
@@ -25,7 +28,15 @@ impl Setting for Secret {
             );
             return None;
         }
-        Origin::decode(node, decoder).map(|origin| Self(SecretString::from(origin.0)))
+        let secret = SecretString::from(Origin::decode(node, decoder)?.0);
+        let bytes = secret.expose_secret().len();
+        if bytes < Secrets::BYTES_MIN {
+            let place = decoder.place(node.span);
+            let what = format!("a secret of {bytes} bytes cannot be kept out of logs and traces");
+            decoder.warn(&place, what, "use a longer one: so short a text is in every other");
+        }
+        decoder.keeps(secret.clone());
+        Some(Self(secret))
     }
 
     fn schema() -> Schema {

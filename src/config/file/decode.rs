@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Schema, json};
 
 use super::{
     Node, Source, Span,
     node::{Scalar, Value},
 };
-use crate::config::{
-    env::Environment,
-    error::{Fault, Finding},
+use crate::{
+    config::{
+        env::Environment,
+        error::{Fault, Finding},
+    },
+    model::Secrets,
 };
 
 /// Something that a file can set.
@@ -173,6 +177,7 @@ pub(crate) struct Decoder<'a> {
     findings: Vec<Finding>,
     warnings: Vec<Finding>,
     masks: Vec<Span>,
+    secrets: Vec<SecretString>,
 }
 
 impl<'a> Decoder<'a> {
@@ -190,6 +195,7 @@ impl<'a> Decoder<'a> {
             findings: Vec::new(),
             warnings: Vec::new(),
             masks: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -317,6 +323,16 @@ impl<'a> Decoder<'a> {
     /// Keeps what stands at `span` out of every message.
     pub(crate) fn mask(&mut self, span: Span) {
         self.masks.push(span);
+    }
+
+    /// Remembers a secret that was fetched.
+    pub(crate) fn keeps(&mut self, secret: SecretString) {
+        self.secrets.push(secret);
+    }
+
+    /// Every secret that was fetched so far.
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets::new(self.secrets.iter().map(ExposeSecret::expose_secret))
     }
 
     /// Reports what is no fault, and most likely not meant.

@@ -56,6 +56,14 @@ fn process() -> Vec<Row> {
         otlp("telemetry.otlp.queue", ", queue: 7", "queue_spans_max: 7,"),
         otlp("telemetry.otlp.delay", ", delay: 7s", " delay: 7s"),
         otlp("telemetry.otlp.interval", ", interval: 7s", "metrics_every: Some(7s)"),
+        root("telemetry.capture.inputs", "telemetry: {capture: {inputs: on}}", "inputs: true"),
+        root("telemetry.capture.results", "telemetry: {capture: {results: on}}", "results: true"),
+        root("telemetry.capture.bytes", "telemetry: {capture: {bytes: 777}}", "bytes_max: 777"),
+        root(
+            "telemetry.capture.redact",
+            "telemetry: {capture: {redact: [ssn]}}",
+            "keys: [\"ssn\"]",
+        ),
         root("telemetry.sampling", "telemetry: {sampling: 0.5}", "sampling: 0.5"),
         root("drain.timeout", "drain: {timeout: 7s}", "drain_timeout: 7s"),
     ]

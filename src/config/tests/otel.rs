@@ -89,3 +89,63 @@ fn what_cannot_be_understood_is_told_of_and_passed_over() {
         assert!(config.telemetry.otlp.is_none(), "nothing is sent to where nobody understands it");
     }
 }
+
+const CAPTURE: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+
+#[test]
+fn content_is_captured_where_the_file_or_else_the_environment_says_so() {
+    let captured = |value: &'static str, text: &str| {
+        let capture = with(&[(CAPTURE, value)], text).telemetry.capture;
+        (capture.inputs, capture.results)
+    };
+    let (silent, mixed) = ("", "telemetry: {capture: {inputs: on, results: off}}");
+    for on in ["true", "True", "SPAN_ONLY", "span_and_event"] {
+        assert_eq!(captured(on, silent), (true, true), "{on}");
+        assert_eq!(captured(on, "telemetry: {capture: {inputs: off}}"), (false, true), "{on}");
+        assert_eq!(captured(on, mixed), (true, false), "{on}");
+    }
+    for off in ["", "false", "NO_CONTENT"] {
+        assert_eq!(captured(off, silent), (false, false), "{off}");
+        assert_eq!(captured(off, mixed), (true, false), "{off}");
+    }
+    // How much is captured does not say that it is.
+    assert_eq!(captured("", "telemetry: {capture: {bytes: 1 KiB}}"), (false, false));
+}
+
+#[test]
+fn content_that_is_wanted_where_none_is_sent_is_told_of_and_not_captured() {
+    for value in ["EVENT_ONLY", "yes", "1"] {
+        let config = with(&[(CAPTURE, value)], "");
+        let warnings = config.warnings.to_string();
+        assert!(warnings.contains(CAPTURE) && warnings.contains("SPAN_ONLY"), "{warnings}");
+        let capture = config.telemetry.capture;
+        assert!(!capture.inputs && !capture.results, "{value}");
+    }
+}
+
+#[test]
+fn every_secret_that_is_fetched_is_known_to_all_that_speak() {
+    let text = "apis:
+  a: {url: 'https://a', auth: {basic: {user: u, password: {file: token}}}}
+  b: {url: 'https://b', auth: {header: {name: X-Key, value: {file: /absolute}}}}
+telemetry: {otlp: {endpoint: 'http://a:1', headers: {Authorization: {env: CRM_TOKEN}}}}";
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20canary-of-otel,x=canary-x"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "y=canary-y"),
+    ];
+    let config = with(&variables, text);
+    let (of_a, of_spans) = (&config.apis[0].secrets, &config.telemetry.secrets);
+    for secret in
+        ["canary-token", "canary-file", "canary absolute", "canary-of-otel", "canary-x", "canary-y"]
+    {
+        assert!(of_spans.are_in(secret) && of_a.are_in(secret), "{secret}");
+    }
+    assert!(!format!("{config:?}").contains("canary"));
+}
+
+#[test]
+fn a_secret_that_is_too_short_to_be_told_from_other_text_is_warned_of() {
+    let text = "apis: {a: {url: 'https://a', auth: {bearer: {env: SHORT}}}}\ntools:";
+    let warnings = with(&[("SHORT", "abc")], text).warnings.to_string();
+    assert!(warnings.contains("apis.a.auth.bearer: a secret of 3 bytes"), "{warnings}");
+}

@@ -10,7 +10,26 @@ use crate::telemetry::log;
 
 /// Lines for a test to read.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+pub(in crate::schedule) struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    /// Takes down all that this thread logs, for people.
+    pub(in crate::schedule) fn logs(&self) -> tracing::subscriber::DefaultGuard {
+        self.logs_as(log::Format::Human)
+    }
+
+    fn logs_as(&self, format: log::Format) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let lines = log::lines(format, move || writer.clone(), false);
+        let subscriber = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(lines);
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// What was taken down.
+    pub(in crate::schedule) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -24,18 +43,28 @@ impl io::Write for Written {
 
 /// The lines of a batch whose call fails.
 async fn lines(format: log::Format, traceparent: &str) -> String {
+    logged(format, traceparent, Script::Fails(1)).await
+}
+
+/// The lines of a batch whose tool does this, and that is left after a while.
+async fn logged(format: log::Format, traceparent: &str, script: Script) -> String {
     let written = Written::default();
-    let writer = written.clone();
-    let lines = log::lines(format, move || writer.clone(), false);
-    let subscriber = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(lines);
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = written.logs_as(format);
     let mut headers = HeaderMap::new();
     headers.insert("traceparent", traceparent.parse().unwrap());
-    let world = world(&[("get", Script::Fails(1))]);
+    let world = world(&[("get", script)]);
     let context = propagate::Context::of(&headers);
-    world.run(Submission { context, ..turn(&["get"]) }).await;
-    let bytes = written.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    let deadline = Some(clock::now() + Duration::from_secs(5));
+    world.run(Submission { context, deadline, ..turn(&["get"]) }).await;
+    written.text()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_while_it_is_dropped_is_told_with_its_trace_s_id() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let told = logged(log::Format::Human, parent, Script::PanicsWhenDropped).await;
+    let line = told.lines().find(|line| line.contains("broke while it was dropped")).unwrap();
+    assert!(line.contains("trace.id=\"0af7651916cd43dd8448eb211c80319c\""), "{line}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,17 +43,19 @@ struct Stage {
 
 impl Stage {
     fn set(behaviour: Behaviour, queue: usize) -> Self {
-        let (tracer, items, room) = Tracer::new(1.0, queue);
+        let (tracer, items, room) =
+            Tracer::new(1.0, queue, &crate::telemetry::capture::Settings::default());
         let messages = Arc::default();
         let collector = Collector { behaviour, messages: Arc::clone(&messages) };
         let sending = Sending {
             exporter: collector,
-            maker: Arc::new(Maker::new(&[])),
+            maker: Arc::new(Maker::new(&[], Default::default())),
             items,
             room: room.clone(),
             timeout: Duration::from_secs(10),
             delay: Duration::from_secs(1),
             spans: Vec::new(),
+            captured_bytes: 0,
             under_way: 0,
             told: 0,
             told_at: None,
@@ -157,6 +159,7 @@ async fn an_owner_that_is_gone_leaves_no_thread_behind() {
 
 #[test]
 fn an_endpoint_that_is_none_is_refused() {
-    let error = Exporter::start(&Settings::new("no endpoint"), 1.0, &[], None).unwrap_err();
+    let maker = Maker::new(&[], Default::default());
+    let error = Exporter::start(&Settings::new("no endpoint"), 1.0, maker, None).unwrap_err();
     assert!(error.to_string().starts_with("telemetry.otlp: "), "{error}");
 }

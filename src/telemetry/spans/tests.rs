@@ -18,6 +18,8 @@ use crate::{
 };
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
+/// Nothing is captured.
+const NOTHING: fn() -> capture::Settings = capture::Settings::default;
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn caller(traceparent: &str) -> HeaderMap {
@@ -46,19 +48,25 @@ fn begin(tracer: &Tracer, calls: usize) -> Box<Batch> {
     tracer.batch(&Context::of(&caller(PARENT)), ids, calls, clock::now()).1.unwrap()
 }
 
-fn maker() -> Maker {
-    Maker::new(&[Tool {
+fn maker(capture: capture::Settings) -> Maker {
+    let tool = Tool {
         name: "get".into(),
         description: "Gets.".into(),
         api: "crm".into(),
         kind: "extension",
-    }])
+    };
+    Maker::new(&[tool], (capture, Secrets::new(["canary-known"])))
 }
 
 /// Every span that the tracer has handed over; what its attributes are called, and
 /// of which type they are, is as the conventions have it.
 fn spans(items: &mut mpsc::Receiver<Item>) -> Vec<SpanData> {
-    let maker = maker();
+    made(items, NOTHING())
+}
+
+/// The same with what these settings capture.
+fn made(items: &mut mpsc::Receiver<Item>, capture: capture::Settings) -> Vec<SpanData> {
+    let maker = maker(capture);
     let mut spans = Vec::new();
     while let Ok(item) = items.try_recv() {
         let made: Vec<_> = maker.spans(&item).collect();
@@ -86,7 +94,7 @@ fn length(span: &SpanData) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_s_time_is_told_piece_by_piece() {
-    let (tracer, mut items, _) = Tracer::new(1.0, 100);
+    let (tracer, mut items, _) = Tracer::new(1.0, 100, &NOTHING());
     let mut batch = begin(&tracer, 1);
     batch.ready(0, clock::now());
     batch.enters(0, Stage::Locking, clock::now());
@@ -145,7 +153,7 @@ async fn a_call_s_time_is_told_piece_by_piece() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trace_is_the_caller_s_and_has_no_orphan() {
-    let (tracer, mut items, room) = Tracer::new(0.0, 100);
+    let (tracer, mut items, room) = Tracer::new(0.0, 100, &NOTHING());
     let (context, rpc) = tracer.rpc(&caller(PARENT), "a.B/C");
     let ids = (BatchId::try_new("b-1").unwrap(), None);
     let mut batch = tracer.batch(&context, ids, 1, clock::now()).1.unwrap();
@@ -176,7 +184,7 @@ async fn a_trace_is_the_caller_s_and_has_no_orphan() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_told_by_its_code_and_nothing_that_came_from_outside_is() {
-    let (tracer, mut items, _) = Tracer::new(1.0, 100);
+    let (tracer, mut items, _) = Tracer::new(1.0, 100, &NOTHING());
     let mut batch = begin(&tracer, 2);
     batch.ends(&result(0, "get", Some(FailureCode::ToolError)), clock::now());
     batch.ends(&result(1, "made_up", Some(FailureCode::UnknownTool)), clock::now());
@@ -210,7 +218,7 @@ async fn a_failure_is_told_by_its_code_and_nothing_that_came_from_outside_is() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_of_less_than_a_millisecond_are_no_spans() {
-    let (tracer, mut items, _) = Tracer::new(1.0, 100);
+    let (tracer, mut items, _) = Tracer::new(1.0, 100, &NOTHING());
     let mut batch = begin(&tracer, 1);
     batch.enters(0, Stage::Queued, clock::now());
     advance(Duration::from_micros(900)).await;
@@ -226,7 +234,7 @@ async fn waits_of_less_than_a_millisecond_are_no_spans() {
 fn who_is_sampled_is_the_caller_s_choice_and_else_the_ratio_s() {
     let unsampled = PARENT.replace("-01", "-00");
     for ratio in [0.0, 1.0] {
-        let (tracer, _items, _) = Tracer::new(ratio, 10);
+        let (tracer, _items, _) = Tracer::new(ratio, 10, &NOTHING());
         assert!(tracer.rpc(&caller(PARENT), "m").1.is_some());
         let (context, rpc) = tracer.rpc(&caller(&unsampled), "m");
         assert!(rpc.is_none());
@@ -234,14 +242,14 @@ fn who_is_sampled_is_the_caller_s_choice_and_else_the_ratio_s() {
         assert!(!parent.is_sampled() && !parent.is_remote(), "what follows is not sampled either");
         assert_eq!(tracer.rpc(&HeaderMap::new(), "m").1.is_some(), ratio > 0.5);
     }
-    let (tracer, _items, _) = Tracer::new(0.25, 10_000);
+    let (tracer, _items, _) = Tracer::new(0.25, 10_000, &NOTHING());
     let taken = (0..10_000).filter(|_| tracer.rpc(&HeaderMap::new(), "m").1.is_some()).count();
     assert!((2_000..3_000).contains(&taken), "{taken} of 10,000");
 }
 
 #[test]
 fn what_finds_no_room_is_dropped_whole_and_counted() {
-    let (tracer, mut items, room) = Tracer::new(1.0, 3);
+    let (tracer, mut items, room) = Tracer::new(1.0, 3, &NOTHING());
     let wide = begin(&tracer, 4);
     wide.end(&[], Vec::new(), 1, clock::now());
     assert_eq!((room.dropped(), room.waiting()), (5, 0));
@@ -250,4 +258,72 @@ fn what_finds_no_room_is_dropped_whole_and_counted() {
     assert_eq!(room.dropped(), 6);
     drop(kept);
     assert_eq!(spans(&mut items).len(), 3);
+}
+
+/// What is captured, in so many bytes.
+fn captured(bytes_max: usize) -> capture::Settings {
+    let bytes_max = std::num::NonZeroUsize::new(bytes_max).unwrap();
+    capture::Settings { inputs: true, results: true, bytes_max, ..NOTHING() }
+}
+
+#[test]
+fn inputs_and_results_are_told_where_somebody_asked_for_them() {
+    let settings = captured(100);
+    let (tracer, mut items, _) = Tracer::new(1.0, 100, &settings);
+    let mut batch = begin(&tracer, 2);
+    batch.takes(0, r#"{"id": 7, "token": "canary"}"#);
+    batch.takes(0, "what is said later is passed over");
+    batch.ends(&result(0, "get", None), clock::now());
+    batch.ends(&result(1, "get", Some(FailureCode::ToolError)), clock::now());
+    let edges = ["resource", "reference"].map(|kind| {
+        let reason = "both write order/7 of canary-known".into();
+        Edge { from: 0, to: 1, kind, reason }
+    });
+    batch.end(&[], edges.to_vec(), 1, clock::now());
+    let spans = made(&mut items, settings);
+    let first = attributes(&spans[1]);
+    let (input, result) = ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result");
+    assert_eq!(first[input], r#"{"id": 7, "token": "[redacted]"}"#);
+    assert_eq!(first[result], "canary");
+    let second = attributes(&spans[2]);
+    assert!(!second.contains_key(input), "nothing was said of it");
+    assert!(!second.contains_key(result), "a failure is told by its code");
+    for link in &spans[2].links.links {
+        assert_eq!(link.attributes[1].value.as_str(), "both write order/7 of [redacted]");
+    }
+}
+
+#[test]
+fn a_resource_is_not_named_where_inputs_are_not_captured() {
+    let (tracer, mut items, _) = Tracer::new(1.0, 100, &NOTHING());
+    let mut batch = begin(&tracer, 2);
+    batch.takes(0, "canary");
+    (0..2).for_each(|call| batch.ends(&result(call, "get", None), clock::now()));
+    let edge = Edge { from: 0, to: 1, kind: Edge::RESOURCE, reason: "both write canary".into() };
+    batch.end(&[], vec![edge], 1, clock::now());
+    let spans = spans(&mut items);
+    assert_eq!(spans[2].links.links[0].attributes[1].value.as_str(), "the same resource");
+    assert!(!format!("{spans:?}").contains("canary"));
+}
+
+#[test]
+fn what_was_captured_takes_room_and_goes_before_the_trace_does() {
+    let settings = captured(8192);
+    let (tracer, mut items, room) = Tracer::new(1.0, 7, &settings);
+    let end = |input: &str| {
+        let mut batch = begin(&tracer, 1);
+        batch.takes(0, input);
+        batch.end(&[], Vec::new(), 1, clock::now());
+    };
+    end(&"x".repeat(10_000));
+    assert_eq!(room.waiting(), 2, "eight KiB more do not fit, the batch and its call do");
+    end(&"x".repeat(1500));
+    assert_eq!((room.waiting(), room.dropped()), (2 + 2 + 2, 0), "two begun KiB");
+    end("");
+    assert_eq!((room.waiting(), room.dropped()), (6, 2));
+    let mut weights = Vec::new();
+    while let Ok(item) = items.try_recv() {
+        weights.push(item.weight());
+    }
+    assert_eq!(weights, [2, 4]);
 }

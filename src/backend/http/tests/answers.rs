@@ -14,7 +14,7 @@ use crate::{
         Error, Reply,
         http::{ApiSettings, Auth, Method},
     },
-    model::{Content, FailureCode, RetryAdvice, Sent},
+    model::{Content, FailureCode, RetryAdvice, Secrets, Sent},
 };
 
 fn gzip(data: &[u8]) -> Vec<u8> {
@@ -243,4 +243,36 @@ async fn an_error_quotes_the_beginning_of_what_the_backend_said() {
         assert!(error.message.ends_with(end), "{}", error.message);
         assert!(error.message.len() < 2300, "{}", error.message.len());
     }
+}
+
+#[tokio::test]
+async fn an_error_quotes_no_secret_whoever_s_it_is_and_however_it_is_spelt() {
+    let peer = Peer::bind().await;
+    let auth = Auth::basic("user", &SecretString::from("canary/own")).unwrap();
+    let secrets = Secrets::new(["canary/own", "canary-other"]);
+    let settings = ApiSettings { auth: Some(auth), secrets, ..peer.settings() };
+    // Each on a connection of its own.
+    let endpoint = || endpoint(settings.clone(), Method::Get);
+    let before = "x".repeat(2040);
+    for (body, end) in [
+        ("you sent canary/own".to_owned(), "It said: you sent [redacted]"),
+        ("Basic dXNlcjpjYW5hcnkvb3du, no".to_owned(), "It said: [redacted], no"),
+        (r#"{"sent":"canary\/own"}"#.to_owned(), r#"{"sent":"[redacted]"}"#),
+        ("?key=canary%2fown&a=1".to_owned(), "?key=[redacted]&a=1"),
+        ("not canary-other's".to_owned(), "It said: not [redacted]'s"),
+        // It is cut after 2048 bytes, within the secret.
+        (format!("{before}canary-other and more"), "x[redacted] [\u{2026}]"),
+    ] {
+        let bytes = answer("401 Unauthorized\r\ncontent-type: text/plain", body.as_bytes());
+        let (result, _) = meet(&endpoint(), peer.answer(bytes)).await;
+        let error = result.unwrap_err();
+        assert!(error.message.ends_with(end), "{}", error.message);
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
+    // Nor of one that breaks off.
+    let head = "HTTP/1.1 500 Oh\r\ncontent-type: text/plain\r\ncontent-length: 99\r\n\r\n";
+    let bytes = format!("{head}it was canary-oth");
+    let (result, ()) = meet(&endpoint(), async { drop(peer.answer(bytes).await) }).await;
+    let error = result.unwrap_err();
+    assert!(error.message.ends_with("It said: it was [redacted]"), "{}", error.message);
 }

@@ -1106,3 +1106,19 @@ class SessionStatus(_message.Message):
     calls: Usage
     cost: Usage
     def __init__(self, session_id: _Optional[str] = ..., calls: _Optional[_Union[Usage, _Mapping]] = ..., cost: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class LogLevelsRequest(_message.Message):
+    __slots__ = ("filter", "reset")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
+    filter: str
+    reset: bool
+    def __init__(self, filter: _Optional[str] = ..., reset: _Optional[bool] = ...) -> None: ...
+
+class LogLevelsResponse(_message.Message):
+    __slots__ = ("filter", "configured")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURED_FIELD_NUMBER: _ClassVar[int]
+    filter: str
+    configured: str
+    def __init__(self, filter: _Optional[str] = ..., configured: _Optional[str] = ...) -> None: ...
