@@ -60,6 +60,9 @@ export interface ConnectionOptions {
 /** How often at most something is asked that can be asked twice. */
 const TRIES_MAX = 4;
 
+/** How long a connection is trusted that nothing was asked over. */
+const IDLE_MAX_MS = 30_000;
+
 const DEFAULT_ADDRESS = "unix:///run/sidecall/sidecall.sock";
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
 
@@ -67,7 +70,11 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
 export class Connection {
   /** As it was given. */
   readonly address: string;
-  readonly #client: Client;
+  readonly #connect: () => Client;
+  #client: Client;
+  /** Streams and requests that have not ended. */
+  #open = 0;
+  #usedAt = Date.now();
   readonly #bearer: ConnectionOptions["bearer"];
   readonly #connectTimeoutMs: number;
 
@@ -84,7 +91,7 @@ export class Connection {
     }
     const tls = typeof options.tls === "object" ? options.tls : {};
     const secured = isTls ? secure(tls) : credentials.createInsecure();
-    this.#client = new Client(target, secured, {
+    const settings = {
       // A sidecar is near: no proxy of the environment stands between.
       "grpc.enable_http_proxy": 0,
       // A server that starts a moment later is found at once.
@@ -97,7 +104,9 @@ export class Connection {
         "grpc.ssl_target_name_override": tls.serverName,
         "grpc.default_authority": tls.serverName,
       }),
-    });
+    };
+    this.#connect = () => new Client(target, secured, settings);
+    this.#client = this.#connect();
   }
 
   /**
@@ -107,6 +116,7 @@ export class Connection {
    */
   async ready(deadline: number | undefined, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
+    this.#renew();
     if (this.#client.getChannel().getConnectivityState(true) === connectivityState.READY) return;
     const until = Math.min(
       Date.now() + this.#connectTimeoutMs,
@@ -131,7 +141,7 @@ export class Connection {
   ): Promise<ClientReadableStream<MessageShape<O>>> {
     const metadata = await this.#metadata();
     const { path, serialize, deserialize } = codec(method);
-    return watched(
+    return this.#watched(
       this.#client.makeServerStreamRequest(
         path,
         serialize,
@@ -150,7 +160,7 @@ export class Connection {
   ): Promise<ClientDuplexStream<MessageShape<I>, MessageShape<O>>> {
     const metadata = await this.#metadata();
     const { path, serialize, deserialize } = codec(method);
-    return watched(
+    return this.#watched(
       this.#client.makeBidiStreamRequest(path, serialize, deserialize, metadata, options),
     );
   }
@@ -196,10 +206,12 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const cancel = () => call.cancel();
       const answered = (error: ServiceError | null, answer?: MessageShape<O>) => {
+        this.#ended();
         signal?.removeEventListener("abort", cancel);
         if (error === null && answer !== undefined) resolve(answer);
         else reject(error);
       };
+      this.#open += 1;
       const call = this.#client.makeUnaryRequest(
         path,
         serialize,
@@ -215,6 +227,31 @@ export class Connection {
 
   close(): void {
     this.#client.close();
+  }
+
+  /**
+   * Connects anew where nothing was asked for long. The process may have stood still
+   * meanwhile, as serverless ones do, and the connection have gone without a word: what
+   * is sent over such a one is lost, and nobody knows whether it ran.
+   */
+  #renew(): void {
+    if (this.#open > 0 || Date.now() - this.#usedAt < IDLE_MAX_MS) return;
+    this.#client.close();
+    this.#client = this.#connect();
+    this.#usedAt = Date.now();
+  }
+
+  #ended(): void {
+    this.#open -= 1;
+    this.#usedAt = Date.now();
+  }
+
+  /** A stream whose error is its reader's: one that nobody reads any more ends no process. */
+  #watched<S extends NodeJS.EventEmitter>(stream: S): S {
+    this.#open += 1;
+    stream.on("error", () => undefined);
+    stream.once("status", () => this.#ended());
+    return stream;
   }
 
   async #metadata(): Promise<Metadata> {
@@ -239,12 +276,6 @@ function codec<I extends DescMessage, O extends DescMessage>(method: Method<I, O
     serialize: (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
     deserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
   };
-}
-
-/** A stream whose error is its reader's: one that nobody reads any more ends no process. */
-function watched<S extends NodeJS.EventEmitter>(stream: S): S {
-  stream.on("error", () => undefined);
-  return stream;
 }
 
 function isLocal(target: string): boolean {

@@ -120,7 +120,14 @@ export async function* follow(
   const abort = new Abort(connection, stream, batch, batchId, signal);
   let end: unknown;
   try {
-    for await (const { event } of errorsOf(stream, (error) => (end = error))) {
+    const responses = stream[Symbol.asyncIterator]();
+    for (;;) {
+      // Its error says how it ended, and no error of whoever follows is taken for it.
+      const next = await responses.next().catch((error: unknown) => {
+        end = error;
+      });
+      if (!next || next.done) break;
+      const { event } = next.value;
       const told = event && batch.add(event);
       if (told) yield told;
     }
@@ -144,23 +151,6 @@ export async function* follow(
   if (signal?.aborted) throw new AbortedError(turn, signal.reason);
   yield { type: "finished", turn };
   return undefined;
-}
-
-/** The items of a stream; its error is told to `onError` and ends it. */
-async function* errorsOf<T>(
-  stream: AsyncIterable<T>,
-  onError: (error: unknown) => void,
-): AsyncGenerator<T, void, void> {
-  const items = stream[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await items.next();
-      if (next.done) return;
-      yield next.value;
-    }
-  } catch (error) {
-    onError(error);
-  }
 }
 
 function broken(end: unknown): BrokenError {

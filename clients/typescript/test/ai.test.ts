@@ -1,11 +1,11 @@
-import type { LanguageModelV3StreamPart } from "@ai-sdk/provider";
+import type { LanguageModelV3StreamPart, LanguageModelV3ToolCall } from "@ai-sdk/provider";
 import * as ai6 from "ai";
 import { MockLanguageModelV3, simulateReadableStream } from "ai/test";
 import * as ai7 from "ai7";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { sidecallTools } from "../src/ai.js";
-import { Sidecall, type TurnResult } from "../src/index.js";
+import { content, Sidecall, type TurnResult } from "../src/index.js";
 import { Sidecar, Upstream } from "./support/sidecar.js";
 
 let upstream: Upstream;
@@ -50,7 +50,10 @@ const CALLS = [
 ] as const;
 
 /** A model that calls three tools, and then says what it was told. */
-function model(chunkDelayInMs: number | null = null) {
+function model(
+  chunkDelayInMs: number | null = null,
+  first: readonly LanguageModelV3ToolCall[] = CALLS,
+) {
   const prompts: unknown[] = [];
   const isFirst = (options: { prompt: unknown }) => prompts.push(options.prompt) === 1;
   const calls = { unified: "tool-calls", raw: undefined } as const;
@@ -62,7 +65,7 @@ function model(chunkDelayInMs: number | null = null) {
         warnings: [],
         usage: USAGE,
         ...(isFirst(options)
-          ? { content: [...CALLS], finishReason: calls }
+          ? { content: [...first], finishReason: calls }
           : { content: [{ type: "text", text: "Done." }], finishReason: stop }),
       }),
       doStream: async (options) => ({
@@ -70,7 +73,7 @@ function model(chunkDelayInMs: number | null = null) {
           initialDelayInMs: null,
           chunkDelayInMs,
           chunks: isFirst(options)
-            ? [...CALLS, { type: "finish", finishReason: calls, usage: USAGE }]
+            ? [...first, { type: "finish", finishReason: calls, usage: USAGE }]
             : [
                 { type: "text-start", id: "1" },
                 { type: "text-delta", id: "1", delta: "Done." },
@@ -98,7 +101,7 @@ function told(prompts: unknown[]) {
 describe.each([
   ["ai 6", ai6],
   ["ai 7", ai7 as unknown as typeof ai6],
-])("with %s", (_, ai) => {
+])("with %s", (version, ai) => {
   test.each(["generateText", "streamText"] as const)(
     "%s makes one turn of a step's calls",
     async (name) => {
@@ -130,6 +133,33 @@ describe.each([
       ]);
     },
   );
+
+  test("an image is seen by the model", async () => {
+    const png = Buffer.from("89504e470d0a1a0a00000000", "hex");
+    const worker = sidecall.worker({ sessionId: `image-${version.replace(" ", "")}` });
+    const input = { type: "object" } as const;
+    worker.tool("draw", { description: "Draws.", input }, () =>
+      content(
+        { type: "text", text: "A dot." },
+        { type: "image", mediaType: "image/png", data: png },
+      ),
+    );
+    await worker.start();
+    const { tools } = await sidecallTools(sidecall, {
+      sessionId: `image-${version.replace(" ", "")}`,
+      names: ["draw"],
+    });
+    const { model: mock, prompts } = model(null, [
+      { type: "tool-call", toolCallId: "a", toolName: "draw", input: "{}" },
+    ]);
+    await ai.generateText({ model: mock, tools, prompt: "Go.", stopWhen: ai.stepCountIs(2) });
+    await worker.drain();
+    const [output] = told(prompts);
+
+    expect(output?.type).toBe("content");
+    expect(JSON.stringify(output?.value)).toContain(png.toString("base64"));
+    expect(JSON.stringify(output?.value)).toContain("image/png");
+  });
 
   test("an abort goes to the server", async () => {
     const held = upstream.next("/save");

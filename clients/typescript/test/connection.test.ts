@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -10,7 +12,7 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import { context, propagation, type TextMapPropagator, trace } from "@opentelemetry/api";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { type ConnectionOptions, OptionsError, Sidecall, UnreachableError } from "../src/index.js";
 import {
@@ -87,6 +89,57 @@ describe("options that stand against each other are refused", () => {
     ["a certificate without its key", { address: "example.com:443", tls: { cert: "x" } }],
   ])("%s", (_, options) => {
     expect(() => new Sidecall(options)).toThrow(OptionsError);
+  });
+});
+
+describe("a connection that was left alone", () => {
+  /** Stands before a server; connections that are held lose what is sent, without a word. */
+  async function between(port: number) {
+    const held: Socket[] = [];
+    const proxy = createServer((near) => {
+      held.push(near);
+      const far = connect(port, "127.0.0.1");
+      for (const each of [near, far]) each.on("error", () => undefined);
+      near.pipe(far).pipe(near);
+    });
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    opened.push({
+      close: () => {
+        proxy.close();
+        for (const socket of held) socket.destroy();
+      },
+    });
+    const hold = () => {
+      for (const socket of held) socket.unpipe();
+    };
+    return { address: `127.0.0.1:${(proxy.address() as AddressInfo).port}`, held, hold };
+  }
+
+  test("for long is not trusted: the process may have stood still", async () => {
+    const { client, port } = await listening();
+    const { address, held, hold } = await between(Number(port));
+    const sidecall = client({ address });
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      await sidecall.status();
+      hold();
+      vi.setSystemTime(Date.now() + 60_000);
+      await sidecall.status();
+    } finally {
+      vi.useRealTimers();
+    }
+
+    expect(held).toHaveLength(2);
+  });
+
+  test("for a moment is used again", async () => {
+    const { client, port } = await listening();
+    const { address, held } = await between(Number(port));
+    const sidecall = client({ address });
+    for (let count = 0; count < 3; count += 1) await sidecall.status();
+
+    expect(held).toHaveLength(1);
   });
 });
 
