@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod native;
 
 pub use decode::decode;
 pub use encode::{encode, tool_definitions};

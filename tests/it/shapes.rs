@@ -10,7 +10,7 @@ use sidecall::proto::v1::{
 };
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::support::{Ran, Reply, Turn, World, data::exported, tools::base_with};
+use crate::support::{Ran, Reply, Turn, World, data::exported, report, tools::base_with};
 
 const REMEDY: &str = "`make test` sets it";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n....";
@@ -321,6 +321,26 @@ async fn a_custom_calls_text_arrives_as_the_input_of_its_tool() {
     }
     for arrival in world.peer.log() {
         assert_eq!(arrival.text(), r#"{"question":"6 \"times\" 7?\n"}"#);
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_sends_each_shape_as_it_is_and_prints_its_bundle() {
+    let world = world().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (message, item) in [
+        (openai_chat(&[]), json!({"role": "tool", "tool_call_id": "call_custom", "content": "42"})),
+        (
+            openai_responses(&[]),
+            json!({"type": "custom_tool_call_output", "call_id": "call_custom", "output": "42"}),
+        ),
+    ] {
+        std::fs::write(file.path(), message.to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
+        command.arg("run").arg(file.path()).arg("--bundle");
+        command.arg("--address").arg(format!("unix://{}", world.socket.display()));
+        assert_eq!(report(&mut command).await, json!([item]));
     }
     world.end().await;
 }

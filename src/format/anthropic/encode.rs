@@ -2,7 +2,10 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::decode::{TOOLSET, not_executed};
+use super::{
+    decode::{TOOLSET, not_executed},
+    native,
+};
 use crate::{
     format::{
         Definition,
@@ -20,7 +23,8 @@ const IMAGE_BASE64_MAX: usize = 5 << 20;
 /// The API refuses texts without anything in them, and anything but text where
 /// `is_error` is set: such texts are left out, and so is `content` where nothing
 /// remains; files beside an error are named instead. The result of a toolset's
-/// member repeats the toolset's name.
+/// member repeats the toolset's name. A JSON result that is an array of the API's own
+/// blocks goes in as those.
 pub fn encode(result: &CallResult, source: Option<&str>) -> String {
     let is_error = result.is_error();
     let source = block(source);
@@ -36,12 +40,19 @@ pub fn encode(result: &CallResult, source: Option<&str>) -> String {
     let mut blocks = Blocks { out: &mut out, is_begun: false };
     if let Some(failure) = &result.failure {
         let is_halted = result.outcome == Outcome::Skipped
-            && toolset.is_some_and(|toolset| failure.message == not_executed(&toolset));
+            && toolset.as_ref().is_some_and(|toolset| failure.message == not_executed(toolset));
         // The API's own words stand alone.
         blocks.text(&if is_halted { failure.message.clone() } else { failure.to_string() });
     }
     for content in &result.content {
-        blocks.add(content, is_error);
+        let native = match content {
+            Content::Json(json) if !is_error => native::blocks(json.as_str(), toolset.as_deref()),
+            _ => None,
+        };
+        match native {
+            Some(native) => native.into_iter().for_each(|block| blocks.source(block)),
+            None => blocks.add(content, is_error),
+        }
     }
     blocks.end();
     out.push_str(if is_error { r#","is_error":true}"# } else { "}" });
@@ -100,6 +111,12 @@ impl Blocks<'_> {
         }
     }
 
+    /// A block as it stands.
+    fn source(&mut self, block: &str) {
+        self.begin();
+        self.out.push_str(block);
+    }
+
     fn text(&mut self, words: &str) {
         if !words.trim().is_empty() {
             self.begin();
@@ -122,7 +139,7 @@ impl Blocks<'_> {
 }
 
 /// Whether the API takes an image of this size.
-fn fits(image: &[u8]) -> bool {
+pub(super) fn fits(image: &[u8]) -> bool {
     image.len().div_ceil(3) * 4 <= IMAGE_BASE64_MAX
 }
 
@@ -238,6 +255,19 @@ mod tests {
             assert_eq!(block["content"], json!([{"type": "text", "text": says}]));
             assert_eq!(block["is_error"], json!(true));
         }
+    }
+
+    #[test]
+    fn a_tool_may_answer_in_blocks_of_the_api() {
+        let source = r#"[{"type": "tool_reference", "tool_name": "get_user"},{"type":"text","text":"1.10"}]"#;
+        let native = || vec![Content::Json(Json::try_new(source).unwrap())];
+        let text = encode(&succeeded(native()), None);
+        assert!(text.ends_with(&format!(r#""content":{source}}}"#)), "{text}");
+        // Beside an error nothing but text is taken.
+        assert_eq!(
+            encoded(&failed(native()))["content"][1],
+            json!({"type": "text", "text": source})
+        );
     }
 
     #[test]

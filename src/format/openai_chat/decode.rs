@@ -42,7 +42,7 @@ impl Reader {
             return self.fault("", format!("this is not JSON: {error}"));
         }
         if let Some(calls) = elements(text) {
-            return self.tool_calls(&calls, "");
+            return self.tool_calls(&calls, "", false);
         }
         let Some(message) = members(text).map(Members) else {
             let came = kind(text);
@@ -52,7 +52,7 @@ impl Reader {
             );
         };
         match message.some("choices") {
-            None => self.chat_message(&message, ""),
+            None => self.chat_message(&message, "", false),
             Some(choices) => self.choices(choices),
         }
     }
@@ -62,9 +62,10 @@ impl Reader {
         match elements(source).as_deref() {
             Some(&[choice]) => {
                 let choice = members(choice).map(Members);
-                let message = choice.and_then(|choice| members(choice.get("message")?));
-                match message.map(Members) {
-                    Some(message) => self.chat_message(&message, "choices[0].message."),
+                let of = |key| choice.as_ref().and_then(|choice: &Members<'_>| choice.some(key));
+                let is_cut = of("finish_reason").and_then(string).is_some_and(|r| r == "length");
+                match of("message").and_then(members).map(Members) {
+                    Some(message) => self.chat_message(&message, "choices[0].message.", is_cut),
                     None => self.fault("choices[0].message", "a choice has a message, an object"),
                 }
             }
@@ -78,7 +79,8 @@ impl Reader {
         }
     }
 
-    fn chat_message(&mut self, message: &Members<'_>, path: &str) {
+    /// `is_cut` where the model was stopped while it wrote the message.
+    fn chat_message(&mut self, message: &Members<'_>, path: &str, is_cut: bool) {
         match message.some("role").map(string) {
             None => {}
             Some(Some(role)) if role == "assistant" => {}
@@ -95,7 +97,7 @@ impl Reader {
         if let Some(source) = message.some("tool_calls") {
             let path = format!("{path}tool_calls");
             match elements(source) {
-                Some(calls) => self.tool_calls(&calls, &path),
+                Some(calls) => self.tool_calls(&calls, &path, is_cut),
                 None => {
                     self.fault(path, format!("expected an array of calls; {} came", kind(source)));
                 }
@@ -103,11 +105,11 @@ impl Reader {
         }
     }
 
-    fn tool_calls(&mut self, calls: &[&str], path: &str) {
+    fn tool_calls(&mut self, calls: &[&str], path: &str, is_cut: bool) {
         for (place, source) in calls.iter().enumerate() {
             let path = format!("{path}[{place}]");
             match members(source).map(Members) {
-                Some(call) => self.tool_call(&call, &path),
+                Some(call) => self.tool_call(&call, &path, is_cut && place + 1 == calls.len()),
                 None => {
                     self.fault(path, format!("a tool call is an object; {} came", kind(source)));
                 }
@@ -115,7 +117,7 @@ impl Reader {
         }
     }
 
-    fn tool_call(&mut self, call: &Members<'_>, path: &str) {
+    fn tool_call(&mut self, call: &Members<'_>, path: &str, is_cut: bool) {
         let faults = self.faults();
         let id = self.id(call, path);
         self.once(call, &["id", "type", "function", "custom"], path);
@@ -140,17 +142,22 @@ impl Reader {
             && self.faults() == faults
         {
             let source = body.some(input_key);
-            let input = if key == "custom" { free_text(source) } else { function_input(source) };
+            let input = match key {
+                "custom" => free_text(source),
+                _ => function_input(source, is_cut),
+            };
             self.push(Found { id, tool, input, series: None, block: None });
         }
     }
 }
 
 /// What a function is called with: a string of JSON, as the API has it, or the
-/// object itself, as others write it.
-fn function_input(source: Option<&str>) -> Result<Json, Arc<str>> {
+/// object itself, as others write it. Where the model was cut off before it wrote
+/// anything, that is not the empty input that it would be otherwise.
+fn function_input(source: Option<&str>, is_cut: bool) -> Result<Json, Arc<str>> {
     let source = source.unwrap_or(r#""""#);
     match string(source) {
+        Some(text) if is_cut && text.trim().is_empty() => Err(text.into()),
         Some(text) => arguments(&text),
         None if members(source).is_some() => arguments(source),
         None => Err(source.into()),
@@ -250,6 +257,11 @@ mod tests {
             let call = decode(&text).unwrap().calls.remove(0);
             assert_eq!(&*call.input.unwrap_err(), came, "{written}");
         }
+        let text = r#"{"choices": [{"finish_reason": "length", "message": {"tool_calls": [
+            {"id": "a", "function": {"name": "f", "arguments": ""}},
+            {"id": "b", "function": {"name": "f", "arguments": ""}}]}}]}"#;
+        let calls = decode(text).unwrap().calls;
+        assert!(calls[0].input.is_ok() && calls[1].input.is_err());
         let text = r#"[{"id": "a", "type": "custom", "custom": {"name": "f", "input": {"a": 1}}}]"#;
         let call = decode(text).unwrap().calls.remove(0);
         assert_eq!(&*call.input.unwrap_err(), r#"{"a": 1}"#);
