@@ -185,24 +185,30 @@ async def test_a_sidecar_killed_at_any_moment_leaves_a_whole_bundle(sidecar, wor
     world.released.set()
     turn = [tool_use(n, name, n=n) for n, name in enumerate(["hang", "hang_write", "hang_keyed"])]
     turn += [tool_use(3, "get_user", id="u"), tool_use(4, "list_orders", user="${get_user.id}")]
-    async with AsyncSidecall(sidecar.address) as client:
-        stream = client.events(turn)
+    async with AsyncSidecall(sidecar.address, connect_timeout=2) as client:
+        await client.status()
         if events == 0:
-            asyncio.get_running_loop().call_later(0.01, sidecar.kill)
+            asyncio.get_running_loop().call_soon(sidecar.kill)
         seen = 0
-        async for event in stream:
-            seen += 1
-            if seen == events:
-                sidecar.kill()
-            if isinstance(event, sidecall.Done):
-                bundle = event.bundle
+        try:
+            async for event in client.events(turn):
+                seen += 1
+                if seen == events:
+                    sidecar.kill()
+                if isinstance(event, sidecall.Done):
+                    bundle = event.bundle
+        except sidecall.Unavailable as error:
+            # It was gone before anything was sent, which is proven.
+            assert events == 0
+            assert world.requests == []
+            bundle = error.bundle
     assert [item["tool_use_id"] for item in bundle] == [f"toolu_{n}" for n in range(5)]
     message = MESSAGE.validate_python(bundle.message)
     assert len(list(message["content"])) == 5
     for result, effect in zip(bundle.results, "rwkrr", strict=True):
         if result.is_synthetic:
             wanted = {FailureCode.OUTCOME_UNKNOWN}
-            if effect != "w" and bundle.plan is not None:
+            if bundle.interrupted is None or (effect != "w" and bundle.plan is not None):
                 wanted = {FailureCode.UNAVAILABLE}
             assert result.failure.code in wanted
 
