@@ -86,8 +86,13 @@ export async function sidecallTools(
   });
   const gatherer = new Gatherer<Call, CallResult>(async (calls) => {
     const turn = await sidecall.execute(
-      calls.map(({ id, name, input }) => ({ type: "tool_use", id, name, input })),
-      { ...batch, shape: "anthropic", signal: calls[0]?.signal },
+      calls.map(({ id, name, input }) => ({
+        type: "tool-call",
+        toolCallId: id,
+        toolName: name,
+        input,
+      })),
+      { ...batch, shape: "ai_sdk", signal: calls[0]?.signal },
     );
     onTurn?.(turn);
     return turn.results;

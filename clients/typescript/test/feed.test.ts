@@ -256,3 +256,11 @@ test("free text is an object's `input`, however it is cut", () => {
     expect(calls.map(({ input }) => JSON.parse(input) as unknown)).toEqual([{ input: words }]);
   }
 });
+
+test("an id that the wire does not take is left to the block", () => {
+  const { calls } = told([
+    { type: "tool-call", toolCallId: "functions.save:0", toolName: "save", input: {} },
+  ]);
+
+  expect(calls[0]).toMatchObject({ id: "", block: { toolCallId: "functions.save:0" } });
+});

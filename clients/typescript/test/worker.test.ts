@@ -1,5 +1,8 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
 import { create } from "@bufbuild/protobuf";
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { type Context, context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 
@@ -265,6 +268,44 @@ describe("a tool", () => {
       content: [{ block: { value: "the attempt's time is over" } }],
     });
   });
+});
+
+test("a function runs within the trace of its call", async () => {
+  const key = Symbol.for("test.trace");
+  const store = new AsyncLocalStorage<Context>();
+  context.setGlobalContextManager({
+    active: () => store.getStore() ?? ROOT_CONTEXT,
+    with: (active, run, self, ...args) => store.run(active, () => run.call(self as never, ...args)),
+    bind: (_context, target) => target,
+    enable() {
+      return this;
+    },
+    disable() {
+      return this;
+    },
+  });
+  propagation.setGlobalPropagator({
+    inject: () => undefined,
+    extract: (active, carrier, getter) => active.setValue(key, getter.get(carrier, "traceparent")),
+    fields: () => ["traceparent"],
+  });
+  try {
+    const { heard } = await serving("trace", ANY, async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return String(context.active().getValue(key));
+    });
+    heard.attempt(1n, "trace", "{}", { context: { traceparent: "00-aa-bb-01" } });
+    heard.attempt(2n, "trace", "{}", { context: { traceparent: "00-cc-dd-01" } });
+    const traces = [await heard.result(), await heard.result()];
+
+    expect(traces.map(({ content: [block] }) => block?.block.value)).toEqual([
+      "00-aa-bb-01",
+      "00-cc-dd-01",
+    ]);
+  } finally {
+    context.disable();
+    propagation.disable();
+  }
 });
 
 describe("a worker", () => {

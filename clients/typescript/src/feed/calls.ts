@@ -10,6 +10,9 @@ import {
 } from "../wire/sidecall/v1/sidecall_pb.js";
 import { type Begun, FREE_TEXT, type Key, type Steps } from "./steps.js";
 
+/** An id as the wire takes it. */
+const WIRE_ID = /^[A-Za-z0-9_-]{1,128}$/;
+
 interface Open {
   readonly place: number;
   readonly isFreeText: boolean;
@@ -35,7 +38,8 @@ export class Calls implements Steps {
     const tool = typeof name === "string" ? name : "";
     const given = typeof id === "string" ? id : "";
     this.names.push({ id: given || `call_${place + 1}`, tool, block });
-    const toolUse = { id: given, name: tool, inputJson: input };
+    // One that the wire does not take is repeated from the block.
+    const toolUse = { id: WIRE_ID.test(given) ? given : "", name: tool, inputJson: input };
     this.#step({
       case: "toolUseBegun",
       value: { block: place, toolUse, blockJson: toText(block) },
