@@ -1,6 +1,7 @@
 /**
  * Items of a bundle, made here where the server no longer can: as it makes them, but
- * for files, which only Anthropic's items hold; the others name them.
+ * for files, which only Anthropic's items hold and the others name, and for JSON that
+ * is blocks of Anthropic's, which stays the text that it is.
  */
 
 import type { JsonObject } from "./json.js";

@@ -17,7 +17,10 @@ export type Shape =
 /** Any JSON value. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** Anthropic Messages: a block of the next user message. */
+/**
+ * Anthropic Messages: a block of the next user message. A tool that answers in the API's
+ * own blocks (`search_result`, `tool_reference`, …) has those in `content`, beside these.
+ */
 export interface AnthropicToolResult {
   type: "tool_result";
   tool_use_id: string;
