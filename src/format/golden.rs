@@ -124,3 +124,76 @@ fn openai_responses() {
          "arguments": "", "status": "incomplete"}]}"#;
     insta::assert_snapshot!(there_and_back(Shape::OpenAiResponses, text));
 }
+
+#[test]
+fn gemini() {
+    let text = r#"{
+      "candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [
+        {"text": "Two things at once.", "thought": true},
+        {"functionCall": {"id": "fc.1", "name": "get_price",
+         "args": {"sku": 12345678901234567890123, "discount": 1.10}}, "thoughtSignature": "c2ln"},
+        {"functionCall": {"name": "touch", "args": {}}},
+        {"executableCode": {"language": "PYTHON", "code": "1"}},
+        {"function_call": {"id": null, "name": "chart", "args": null}, "text": null},
+        {"functionCall": {"id": "fc.1", "name": "refund", "args": {"cents": 1}}},
+        {"functionCall": {"name": "list", "args": {}}},
+        {"functionCall": {"name": "list", "args": "{\"sku\": 1"}}
+      ]}}], "usageMetadata": {"totalTokenCount": 9}, "modelVersion": "gemini"}"#;
+    insta::assert_snapshot!(there_and_back(Shape::Gemini, text));
+}
+
+#[test]
+fn bedrock() {
+    let text = r#"{
+      "output": {"message": {"role": "assistant", "content": [
+        {"reasoningContent": {"reasoningText": {"text": "Two things at once.", "signature": "x"}}},
+        {"text": "Let me look."},
+        {"toolUse": {"toolUseId": "tooluse_1", "name": "get_price",
+         "input": {"sku": 12345678901234567890123, "discount": 1.10}}},
+        {"toolUse": {"toolUseId": "srv_1", "name": "nova_grounding", "input": {}, "type": "server_tool_use"}},
+        {"toolUse": {"toolUseId": "functions.touch:1", "name": "touch", "input": {}}},
+        {"toolUse": {"toolUseId": "tooluse_3", "name": "chart", "input": {}}},
+        {"toolUse": {"toolUseId": "tooluse_4", "name": "refund", "input": "{\"cents\": 1}"}},
+        {"toolUse": {"toolUseId": "tooluse_5", "name": "list", "input": {}}},
+        {"toolUse": {"toolUseId": "tooluse_6", "name": "list", "input": "{\"sku\": 1"}}
+      ]}}, "stopReason": "tool_use", "usage": {"totalTokens": 9}, "metrics": {"latencyMs": 1}}"#;
+    insta::assert_snapshot!(there_and_back(Shape::Bedrock, text));
+}
+
+#[test]
+fn ai_sdk() {
+    let text = r#"{"role": "assistant", "content": [
+        {"type": "reasoning", "text": "Two things at once."},
+        {"type": "tool-call", "toolCallId": "toolu_1", "toolName": "get_price",
+         "input": {"sku": 12345678901234567890123, "discount": 1.10}, "providerOptions": {}},
+        {"type": "tool-call", "toolCallId": "srv_1", "toolName": "web_search", "input": {},
+         "providerExecuted": true},
+        {"type": "tool-result", "toolCallId": "srv_1", "toolName": "web_search",
+         "output": {"type": "json", "value": []}},
+        {"type": "tool-call", "toolCallId": "functions.touch:1", "toolName": "touch"},
+        {"type": "tool-call", "toolCallId": "toolu_3", "toolName": "chart", "input": {}},
+        {"type": "tool-call", "toolCallId": "toolu_4", "toolName": "refund", "input": {"cents": 1}},
+        {"type": "tool-call", "toolCallId": "toolu_5", "toolName": "list", "input": {}},
+        {"type": "tool-call", "toolCallId": "toolu_6", "toolName": "list", "input": "{\"sku\": 1"},
+        {"type": "tool-call", "toolCallId": "toolu_7", "toolName": "pay", "input": {}},
+        {"type": "tool-approval-request", "approvalId": "a", "toolCallId": "toolu_7"}]}"#;
+    insta::assert_snapshot!(there_and_back(Shape::AiSdk, text));
+}
+
+#[test]
+fn langchain() {
+    let text = r#"{
+      "content": [{"type": "text", "text": "Let me look."}], "additional_kwargs": {},
+      "response_metadata": {"stop_reason": "tool_use"}, "type": "ai", "name": null, "id": "run-1",
+      "tool_calls": [
+        {"name": "get_price", "args": {"sku": 12345678901234567890123, "discount": 1.10},
+         "id": "call_1", "type": "tool_call"},
+        {"name": "touch", "args": {}, "id": "functions.touch:1", "type": "tool_call"},
+        {"name": "chart", "args": {}, "id": null, "type": "tool_call"},
+        {"name": "refund", "args": {"cents": 1}, "id": "call_1", "type": "tool_call"}],
+      "invalid_tool_calls": [
+        {"name": "list", "args": "{\"sku\": 1", "id": "call_5", "error": "x", "type": "invalid_tool_call"},
+        {"name": null, "args": null, "id": "call_6", "error": null, "type": "invalid_tool_call"}],
+      "usage_metadata": {"total_tokens": 9}}"#;
+    insta::assert_snapshot!(there_and_back(Shape::LangChain, text));
+}

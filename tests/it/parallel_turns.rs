@@ -2,7 +2,7 @@
 //! the real server: every gold argument arrives byte for byte.
 
 use serde_json::{Map, Value, json};
-use sidecall::proto::v1::Outcome;
+use sidecall::{format::widen::widened, proto::v1::Outcome};
 
 use crate::support::{
     Reply, Turn, World,
@@ -128,6 +128,52 @@ fn questions(folder: &std::path::Path) -> Vec<Question> {
     }
     assert_eq!(undeclared, UNDECLARED);
     questions
+}
+
+/// Every place below the root of a value, as JSON pointers.
+fn places(value: &Value, place: &str, found: &mut Vec<String>) {
+    let mut below = |token: &str, value: &Value| {
+        let place = format!("{place}/{}", token.replace('~', "~0").replace('/', "~1"));
+        found.push(place.clone());
+        places(value, &place, found);
+    };
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(elements) => {
+            elements.iter().enumerate().for_each(|(at, value)| below(&at.to_string(), value));
+        }
+        _ => {}
+    }
+}
+
+/// What models are told with references on, by schemas that people wrote.
+#[test]
+fn every_value_of_the_gold_calls_may_be_a_reference_by_the_widened_schemas() {
+    let Some(folder) = folder() else { return };
+    let (mut calls, mut values) = (0, 0);
+    for question in questions(&folder) {
+        for function in &question.functions {
+            let schema = open_schema(&question, function, &mut 0);
+            let widened: Value = serde_json::from_str(&widened(&schema.to_string())).unwrap();
+            let validator = jsonschema::validator_for(&widened).unwrap();
+            for (_, arguments) in
+                question.calls.iter().filter(|(name, _)| function["name"] == **name)
+            {
+                let input = Value::Object(arguments.clone());
+                assert!(validator.is_valid(&input), "{input} by {widened}");
+                let mut below = Vec::new();
+                places(&input, "", &mut below);
+                calls += 1;
+                for place in below {
+                    let mut input = input.clone();
+                    *input.pointer_mut(&place).unwrap() = json!("${find.items[0]}");
+                    assert!(validator.is_valid(&input), "{input} by {widened}");
+                    values += 1;
+                }
+            }
+        }
+    }
+    assert!(calls >= 600 && values >= 1_500, "{values} values of {calls} calls");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
