@@ -6,7 +6,7 @@ import pytest
 
 import sidecall
 from conftest import eventually
-from sidecall import AsyncSidecall, FailureCode, Sidecall
+from sidecall import AsyncSidecall, FailureCode, Outcome, Sidecall
 from test_shapes import STREAMS
 
 
@@ -84,3 +84,14 @@ async def test_a_refused_turn_is_raised_at_its_commit(sidecar):
             await turn.feed(event)
         with pytest.raises(sidecall.InvalidRequest):
             await turn.commit()
+
+
+async def test_an_id_that_only_its_provider_allows_comes_back(sidecar):
+    call = {"index": 0, "id": "functions.get_user:0", "type": "function"}
+    call["function"] = {"name": "get_user", "arguments": '{"id": "u-1"}'}
+    chunk = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    async with AsyncSidecall(sidecar.address) as client, client.stream() as turn:
+        await turn.feed(chunk)
+        bundle = await turn.commit()
+    assert bundle[0]["tool_call_id"] == "functions.get_user:0"
+    assert bundle.results[0].outcome is Outcome.SUCCEEDED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from sidecall._aio import AsyncSidecall
     from sidecall._options import Options
+
+
+# An id as the wire takes it.
+WIRE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class AsyncTurnStream:
@@ -140,7 +145,9 @@ class AsyncTurnStream:
             self._inputs[step.block] = [step.input_json] if step.input_json else []
             message.tool_use_begun.block = step.block
             use = message.tool_use_begun.tool_use
-            use.id, use.name, use.input_json = step.id, step.name, step.input_json
+            # Another id, as some models write, is repeated from the block.
+            use.id = step.id if WIRE_ID.fullmatch(step.id) else ""
+            use.name, use.input_json = step.name, step.input_json
             message.tool_use_begun.block_json = dumps(step.raw)
         elif isinstance(step, Fragment):
             if not step.json:
