@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Admin},
-    backend::http,
+    backend::{http, worker},
     clock,
     config::Config,
     drain::Drain,
@@ -123,7 +123,8 @@ pub fn bind_logging(config: Config, levels: Levels) -> Result<Bound, Error> {
 
 fn assemble(config: Config, levels: Option<Levels>) -> Result<Bound, Error> {
     let Config { listen, admin, rpc, apis, tools, retries, bounds, telemetry, .. } = config;
-    let tools = Registry::new(self::tools(apis, retries, tools)?);
+    let tools = self::tools(apis, retries, tools)?;
+    let tools = Registry::with_workers(tools, config.offers, worker::Pool::new(config.workers));
     let told: Vec<_> = tools.iter().map(|tool| told(tool)).collect();
     let (telemetry, exporter) = Telemetry::start(&telemetry, &told)?;
     let telemetry = Telemetry { levels, ..telemetry };

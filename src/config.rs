@@ -17,9 +17,13 @@ use std::{
 };
 
 use crate::{
-    backend::http::{ApiSettings, RequestSettings},
+    backend::{
+        http::{ApiSettings, RequestSettings},
+        worker,
+    },
     model::ApiName,
-    registry, retry, rpc, schedule, telemetry,
+    registry::{self, offers},
+    retry, rpc, schedule, telemetry,
 };
 
 mod compile;
@@ -48,6 +52,10 @@ pub struct Config {
     pub retries: Vec<(ApiName, retry::Settings)>,
     /// What is admitted and what runs at once.
     pub bounds: schedule::Settings,
+    /// How workers are run.
+    pub workers: worker::Settings,
+    /// What they may offer.
+    pub offers: offers::Settings,
     /// How the process logs.
     pub log: telemetry::log::Settings,
     /// What it tells others of itself.

@@ -16,9 +16,12 @@ use super::{
     file::{Decoder, Map, Placed, decode::Entry, object::listed, scalar::OneOf},
 };
 use crate::{
-    backend::http::{ApiSettings, HeaderName, RequestSettings},
+    backend::{
+        http::{ApiSettings, HeaderName, RequestSettings},
+        worker,
+    },
     model::{ApiName, ApiOrdering, ToolName},
-    registry::{self, nearest::nearest},
+    registry::{self, nearest::nearest, offers},
     schedule,
 };
 
@@ -29,6 +32,10 @@ mod cost;
 mod otel;
 mod slots;
 mod version;
+
+/// Bytes of a message to a worker around the input of its attempt: names, and the
+/// trace that it carries on.
+const AROUND_INPUT_BYTES: usize = 16 << 10;
 
 type Apis = Map<ApiName, Api>;
 type Tools = Map<ToolName, Tool>;
@@ -43,7 +50,7 @@ struct Shared {
 /// Compiles what was declared. `None` where something in it was faulty; every
 /// fault is reported.
 pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
-    let Root { listen, apis, tools, defaults, bounds, sessions, telemetry, drain } = root;
+    let Root { listen, apis, tools, defaults, bounds, sessions, workers, telemetry, drain } = root;
     let is_read = apis.is_some();
     let (mut apis, tools) = (apis.unwrap_or_default(), tools.unwrap_or_default());
     check(is_read.then_some(&apis), &tools, decoder);
@@ -52,7 +59,9 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     }
     let (listen, defaults, telemetry) = (listen?, defaults?, telemetry?);
     let log = telemetry.log.clone();
-    let bounds = scheduling(bounds?, sessions?, &defaults, &apis, &tools);
+    let workers = workers?;
+    let mut bounds = scheduling(bounds?, sessions?, &defaults, &apis, &tools);
+    bounds.apis.push(workers.api);
     let shared = shared(&apis);
     let retries = apis
         .0
@@ -77,11 +86,20 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     Some(Config {
         listen: listen.listen,
         admin: listen.admin,
-        rpc: listen.rpc,
+        rpc: listen.rpc.clone(),
         apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,
         tools: tools.collect::<Option<_>>()?,
         retries,
         bounds,
+        workers: worker::Settings {
+            input_bytes_max: listen.rpc.message_bytes_max.get().saturating_sub(AROUND_INPUT_BYTES),
+            ..workers.pool
+        },
+        offers: offers::Settings {
+            timeout: defaults.timeout,
+            shown_bytes_max: defaults.max_bytes.get().get(),
+            ..workers.offers
+        },
         log,
         telemetry,
         drain_timeout: drain?.timeout,
@@ -92,7 +110,11 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
 /// Looks across settings. Where `apis` could not be read, nothing is said of
 /// names in it.
 fn check(apis: Option<&Apis>, tools: &Tools, decoder: &mut Decoder<'_>) {
-    for Entry { value, .. } in apis.iter().flat_map(|apis| &apis.0) {
+    for Entry { text, value, place, .. } in apis.iter().flat_map(|apis| &apis.0) {
+        if *text == *ApiName::workers() {
+            let what = format!("`{text}` is the API of the tools that workers offer");
+            decoder.fault_at(place, what, "give this one another name");
+        }
         if let Some(headers) = value.as_ref().and_then(|api| api.headers.as_ref()) {
             let names = headers.0.iter().filter_map(|entry| {
                 Some(Placed { value: entry.name.clone()?, place: entry.place.clone() })

@@ -19,6 +19,7 @@ pub(super) mod secret;
 pub(super) mod sessions;
 pub(super) mod template;
 pub(super) mod tool;
+pub(super) mod workers;
 
 use super::file::{Fields, Map, Object};
 use crate::model::{ApiName, ToolName};
@@ -32,6 +33,7 @@ pub(super) struct Root {
     pub(super) defaults: Option<bounds::Defaults>,
     pub(super) bounds: Option<bounds::Bounds>,
     pub(super) sessions: Option<sessions::Sessions>,
+    pub(super) workers: Option<workers::Workers>,
     pub(super) telemetry: Option<process::Telemetry>,
     pub(super) drain: Option<process::Drain>,
 }
@@ -52,6 +54,7 @@ impl Object for Root {
             defaults: fields.section("defaults"),
             bounds: fields.section("bounds"),
             sessions: fields.section("sessions"),
+            workers: fields.section("workers"),
             telemetry: fields.section("telemetry"),
             drain: fields.section("drain"),
         })

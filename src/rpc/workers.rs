@@ -262,3 +262,30 @@ impl Silence {
         Some(now - self.since)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_of_two_heartbeats_is_the_end() {
+        let began = clock::now();
+        let mut silence = Silence::new(MS(5_000), began);
+        assert_eq!(silence.ends_at(), began + MS(10_000));
+        silence.broken(began + MS(9_000));
+        assert_eq!(silence.ends_at(), began + MS(19_000));
+        assert_eq!(silence.ended(began + MS(19_001)), Some(MS(10_001)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_this_process_stood_still_nobody_is_taken_for_lost() {
+        let began = clock::now();
+        let mut silence = Silence::new(MS(100), began);
+        // Two heartbeats, a quarter of that, and what a busy machine takes.
+        assert_eq!(silence.ended(began + MS(501)), None);
+        assert_eq!(silence.ends_at(), began + MS(701), "it has two heartbeats more");
+        assert_eq!(silence.ended(began + MS(901)), Some(MS(400)));
+    }
+}

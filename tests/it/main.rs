@@ -46,4 +46,5 @@ mod the_peer;
 mod tracing;
 mod versions;
 mod wire;
+mod worker_processes;
 mod workers;

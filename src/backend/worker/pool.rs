@@ -71,7 +71,8 @@ impl Pool {
         let Settings { heartbeat, attempts: usual, attempts_max, .. } = *self.settings;
         let attempts = attempts.unwrap_or(usual).min(attempts_max).get() as usize;
         let crews = crews.iter().map(|crew| crew.key()).collect();
-        let (key, number) = self.lock().join(name, attempts, crews, heartbeat);
+        let (key, number) =
+            self.change(|state, after| state.join(name, attempts, crews, heartbeat, after));
         (Seat::new(self.clone(), key), Orders::new(self.clone(), (key, number)))
     }
 

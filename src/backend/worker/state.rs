@@ -30,6 +30,8 @@ use crate::{
 };
 
 mod leaving;
+#[cfg(test)]
+mod tests;
 
 /// What comes of an attempt.
 pub type Answer = Result<Reply, Error>;
@@ -136,6 +138,7 @@ impl State {
         attempts_max: usize,
         crews: Vec<usize>,
         heartbeat: Duration,
+        after: &mut Aftermath,
     ) -> (usize, u64) {
         self.next_worker += 1;
         let number = self.next_worker;
@@ -156,6 +159,7 @@ impl State {
         for crew in crews {
             self.crews[crew].workers.push(worker);
         }
+        self.refill(worker, after);
         (worker, number)
     }
 
@@ -349,6 +353,14 @@ impl State {
             change(worker);
             after.wakers.extend(worker.waker.take());
         }
+    }
+}
+
+impl State {
+    /// Attempts that are not over.
+    #[cfg(test)]
+    pub(super) fn flights(&self) -> usize {
+        self.flights.len()
     }
 }
 

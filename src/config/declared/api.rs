@@ -154,6 +154,7 @@ impl Api {
             queue_max: self.queue?.0,
             pause_max: self.pause_max?,
             breaker: self.breaker.clone()?,
+            is_shown_idle: true,
         })
     }
 }

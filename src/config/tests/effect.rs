@@ -47,6 +47,18 @@ fn process() -> Vec<Row> {
         root("sessions.repeat.within", "sessions: {repeat: {within: 7s}}", "within: 7s"),
         root("sessions.remembered", "sessions: {remembered: 7}", "remembered: 7"),
         root("sessions.idle", "sessions: {idle: 7s}", "idle: 7s"),
+        root("workers.heartbeat", "workers: {heartbeat: 7s}", "heartbeat: 7s"),
+        root("workers.total", "workers: {total: 7}", "workers_max: 7, timeout"),
+        root("workers.per_session", "workers: {per_session: 7}", "session_workers_max: 7,"),
+        root("workers.tools", "workers: {tools: 7}", "tools_max: 7,"),
+        root("workers.attempts", "workers: {attempts: 7}", "attempts: 7, attempts_max: 7,"),
+        root(
+            "workers.concurrency",
+            "workers: {concurrency: 7}",
+            "\"workers\", concurrency: Some(7)",
+        ),
+        root("workers.queue", "workers: {queue: 777}", "queue_max: 777"),
+        root("workers.result_bytes", "workers: {result_bytes: 7 KiB}", "result_bytes_max: 7168 }"),
         root("telemetry.log.filter", "telemetry: {log: {filter: trace}}", "filter: \"trace\""),
         root("telemetry.log.format", "telemetry: {log: {format: json}}", "format: Json"),
         otlp("telemetry.otlp.endpoint", "", "\"http://a:1\""),
@@ -187,6 +199,20 @@ fn every_key_has_an_effect() {
         assert!(after.contains(says), "{key}: {says} is not in {after}");
         assert!(!after.contains("canary"), "{key}: a secret is shown: {after}");
     }
+}
+
+#[test]
+fn what_holds_for_all_tools_holds_for_those_of_workers() {
+    let config = good("defaults: {timeout: 7s, max_bytes: 777}\nlisten: {message_bytes: 64 KiB}");
+    assert_eq!(config.offers.timeout, Duration::from_secs(7));
+    assert_eq!(config.offers.shown_bytes_max, 777);
+    assert_eq!(config.workers.input_bytes_max, 48 << 10);
+}
+
+#[test]
+fn no_api_has_the_name_of_that_of_the_workers() {
+    let faults = bad("apis: {workers: {url: 'https://a'}}");
+    assert!(faults.contains("`workers` is the API of the tools that workers offer"), "{faults}");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct Api {
     /// How fast it is asked again after a pause.
     pub(super) ramp: Ramp,
     pub(super) breaker: Option<Breaker>,
+    /// Whether it is shown while nothing of it is in flight and nothing waits.
+    pub(super) is_shown_idle: bool,
     /// When the next grant by time can be made; `None` while none waits for it.
     pub(super) alarm: Option<Instant>,
     pub(super) throttled: Throttled,
@@ -101,13 +103,15 @@ impl Api {
             pause_max: super::Api::PAUSE_MAX,
             ramp: Ramp::default(),
             breaker: None,
+            is_shown_idle: true,
             alarm: None,
             throttled: Throttled::default(),
         }
     }
 
     pub(super) fn new(settings: super::Api) -> Self {
-        let super::Api { name, concurrency, rates, queue_max, pause_max, breaker } = settings;
+        let super::Api { name, concurrency, rates, queue_max, pause_max, breaker, is_shown_idle } =
+            settings;
         let of = |per: Per| rates.iter().filter(move |(_, of)| *of == per).map(|(rate, _)| *rate);
         Self {
             name: Some(name),
@@ -118,6 +122,7 @@ impl Api {
             by_tenant: Own::new(of(Per::Tenant).collect()),
             pause_max,
             breaker: breaker.map(Breaker::new),
+            is_shown_idle,
             ..Self::unlimited()
         }
     }
@@ -126,6 +131,12 @@ impl Api {
     pub(super) fn is_shut(&self, now: Instant) -> bool {
         self.cap.as_ref().is_some_and(Cap::is_full)
             || self.breaker.as_ref().is_some_and(|breaker| breaker.entry(now) != Entry::Free)
+    }
+
+    /// Whether it is among those that are shown.
+    pub(super) fn is_shown(&self) -> bool {
+        let in_flight = self.cap.as_ref().map_or(0, |cap| cap.used);
+        self.is_shown_idle || in_flight > 0 || self.waiters.len() > 0
     }
 
     /// Why asking it would be in vain, if it would.

@@ -37,6 +37,8 @@ pub struct Api {
     pub pause_max: Duration,
     /// When it is not asked at all; `None` where it always is.
     pub breaker: Option<breaker::Settings>,
+    /// Whether it is shown while nothing of it is in flight and nothing waits.
+    pub is_shown_idle: bool,
 }
 
 impl Api {
@@ -55,6 +57,7 @@ impl Api {
             queue_max: Self::QUEUE_MAX,
             pause_max: Self::PAUSE_MAX,
             breaker: None,
+            is_shown_idle: true,
         }
     }
 }

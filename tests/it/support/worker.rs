@@ -91,6 +91,26 @@ impl Worker {
         }
     }
 
+    /// The same, however long it takes.
+    pub(crate) async fn next_ever(&mut self) -> Option<Message> {
+        loop {
+            match self.orders.message().await.ok()??.message.unwrap() {
+                Message::Heartbeat(_) => self.beat().await,
+                other => return Some(other),
+            }
+        }
+    }
+
+    /// Ready once so many heartbeats came, each answered.
+    pub(crate) async fn heartbeats(&mut self, count: usize) {
+        for _ in 0..count {
+            let next = timeout(PATIENCE, self.orders.message()).await.expect("nothing came");
+            let message = next.unwrap().unwrap().message.unwrap();
+            assert!(matches!(message, Message::Heartbeat(_)), "{message:?}");
+            self.beat().await;
+        }
+    }
+
     /// The next attempt, which must be what comes next.
     pub(crate) async fn attempt(&mut self) -> WorkerAttempt {
         match self.next().await {

@@ -124,6 +124,7 @@ impl State {
     pub(in crate::limits::gate) fn status(&self, most: usize, now: Instant) -> Status {
         let mut order: Vec<(&ApiName, usize)> =
             self.api_keys.iter().map(|(name, key)| (name, *key)).collect();
+        order.retain(|(_, key)| self.apis[*key].is_shown());
         order.sort_unstable_by_key(|(name, key)| {
             let of = &self.apis[*key];
             let in_flight = of.cap.as_ref().map_or(0, |cap| cap.used);
