@@ -17,6 +17,7 @@ mod golden;
 pub mod langchain;
 #[cfg(test)]
 mod laws;
+mod names;
 pub mod openai_chat;
 pub mod openai_responses;
 #[cfg(test)]

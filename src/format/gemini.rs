@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use super::{
     Definition, Fault, Shape, Turn,
     digits::are_doubles,
+    names,
     reader::{Found, Grammar, Ids, Members, Reader, input, kind, string},
     writer::{self, File, base64, file, object_schema, quoted, text, texts},
 };
@@ -117,6 +118,7 @@ fn call(reader: &mut Reader, source: &str, path: &str) {
         let input = input(call.some("args").unwrap_or("{}"));
         // There even without an id, so that none is answered.
         let block = Some(call.only(&["id"]));
+        let tool = names::own(&tool).into();
         reader.push(Found { id, tool, input, series: None, block });
     }
 }
@@ -134,7 +136,7 @@ pub fn encode(result: &CallResult, block: Option<&str>) -> String {
     if let Some(id) = id {
         out.extend([r#""id":"#, &quoted(&id), ","]);
     }
-    out.extend([r#""name":"#, &quoted(&result.tool), r#","response":{"#]);
+    out.extend([r#""name":"#, &quoted(&names::told(&result.tool)), r#","response":{"#]);
     if result.is_error() {
         let words: Vec<_> = texts(result).collect();
         out.extend([r#""error":"#, &quoted(&words.join("\n")), "}}}"]);
@@ -195,7 +197,7 @@ pub fn tool_definitions<'a>(tools: impl IntoIterator<Item = Definition<'a>>) -> 
             "" => String::new(),
             words => format!(r#""description":{},"#, quoted(words)),
         };
-        let (name, schema) = (quoted(name), object_schema(input_schema));
+        let (name, schema) = (quoted(&names::told(name)), object_schema(input_schema));
         format!(r#"{{"name":{name},{description}"parametersJsonSchema":{schema}}}"#)
     });
     format!("[{}]", declarations.collect::<Vec<_>>().join(","))
