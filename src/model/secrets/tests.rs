@@ -102,6 +102,9 @@ fn one_more_is_known_beside_the_others_and_none_is_shown() {
 }
 
 proptest! {
+    // Each cuts its text at every place.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn no_secret_survives_wherever_it_stands(
         secrets in proptest::collection::vec(".{4,24}", 1..4),
