@@ -18,6 +18,6 @@ pub use claim::{Access, Claim, ClaimKey};
 pub use effect::{Effect, Sent};
 pub use failure::{Failure, FailureCode, FailureOrigin, RetryAdvice};
 pub use id::{ApiName, BatchId, CallId, Owner, SessionId, Tenant, ToolName};
-pub use json::{Digest, Json};
+pub use json::{AsItIs, Digest, Json};
 pub use result::{AttemptTimings, CallResult, Content, Outcome, Source, Timings, Truncation};
 pub use secrets::{REDACTED, Secrets};

@@ -16,7 +16,7 @@ use std::{
 use super::{Refused, Repeat};
 use crate::{
     clock::Instant,
-    model::{Digest, ToolName},
+    model::{AsItIs, Digest, ToolName},
     sync::Mutex,
 };
 
@@ -44,9 +44,9 @@ pub(super) struct Guard {
 /// another of the same, and among so few none meets by chance.
 #[derive(Debug, Default)]
 struct Counts {
-    recent: HashMap<u64, Seen>,
+    recent: HashMap<u64, Seen, AsItIs>,
     /// Those that were not called since `recent` began.
-    previous: HashMap<u64, Seen>,
+    previous: HashMap<u64, Seen, AsItIs>,
     /// The slot in which `recent` began.
     turned: u64,
 }
@@ -122,9 +122,16 @@ impl Guard {
 impl Counts {
     /// The counts of an input, brought to this slot.
     fn seen(&mut self, key: u64, slot: u64) -> &mut Seen {
-        // Whatever is in `previous` after a whole window counts no longer.
-        if slot >= self.turned + SLOTS || self.recent.len() >= INPUTS_MAX {
-            self.previous = std::mem::take(&mut self.recent);
+        let (is_old, is_full) = (slot >= self.turned + SLOTS, self.recent.len() >= INPUTS_MAX);
+        if is_old || is_full {
+            std::mem::swap(&mut self.recent, &mut self.previous);
+            // Whatever was in `previous` after a whole window counts no longer. Where as
+            // many come as there is room for, the room is needed again.
+            if is_full {
+                self.recent.clear();
+            } else {
+                self.recent = HashMap::default();
+            }
             self.turned = slot;
         }
         let previous = &mut self.previous;

@@ -20,7 +20,7 @@ use serde_json::{
 
 mod digest;
 
-pub use digest::Digest;
+pub use digest::{AsItIs, Digest};
 
 /// One JSON value: its text, shared, and its parsed form when somebody asked.
 #[derive(Clone)]

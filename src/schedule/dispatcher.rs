@@ -36,7 +36,7 @@ use crate::{
     cache::Write,
     clock::{self, Instant},
     limits::{Asked, Mark, Permit, Request, Scope, Waiting},
-    model::{Content, Digest, Json, Sent},
+    model::{AsItIs, Content, Digest, Json, Sent},
 };
 
 mod attempts;
@@ -58,7 +58,7 @@ pub(super) struct Dispatcher {
     state: BatchState,
     flights: Vec<Flight>,
     /// Who runs for all that ask for the same, by their group.
-    leaders: HashMap<(usize, Digest), usize>,
+    leaders: HashMap<(usize, Digest), usize, AsItIs>,
     /// How often a call that may change something began or ended.
     writes: u64,
     /// Events of the machine that are to be applied.
@@ -142,7 +142,7 @@ impl Dispatcher {
             intake,
             state,
             flights,
-            leaders: HashMap::new(),
+            leaders: HashMap::default(),
             writes: 0,
             inbox: VecDeque::new(),
             actions: Vec::new(),
