@@ -3,8 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry::{
+    KeyValue, Value,
+    trace::{SpanKind, Status},
+};
+use opentelemetry_sdk::{
+    metrics::data::{AggregatedMetrics, MetricData},
+    trace::SpanData,
+};
 
 use super::*;
 
@@ -23,6 +29,11 @@ const GEN_AI: &str = "open-telemetry/semantic-conventions-genai \
 const GEN_AI_METRICS: &str = "open-telemetry/semantic-conventions-genai \
                               004902b8cb70aa5ae6ca4ae07132b7daabcd3e10 \
                               model/gen-ai/{metrics,spans}.yaml docs/gen-ai/gen-ai-metrics.md";
+const GEN_AI_SPANS: &str = "open-telemetry/semantic-conventions-genai \
+                            002c8a6ea1c8a42b14a4527db83b3cabcded610a model/gen-ai/spans.yaml";
+const HTTP_SPANS: &str = "open-telemetry/semantic-conventions \
+                          02c448a70659340c7921e0f00955764ea72a3ad0 model/http/spans.yaml, \
+                          1ebf1557c025c28b21b760ed26dc26c89fbd68a1 model/http/common.yaml";
 const GRPC: &str = "open-telemetry/semantic-conventions \
                     556f7bdb62fd1e6f89cee07b88e52ddb35f0c495 model/rpc/grpc.yaml";
 const RPC_METRICS: &str = "open-telemetry/semantic-conventions \
@@ -66,6 +77,55 @@ const VALUES: &[(&str, &[&str])] = &[
     ("gen_ai.tool.type", &["function", "extension", "datastore"]),
     ("rpc.system.name", &["grpc"]),
 ];
+
+/// A span of the conventions.
+struct Span {
+    kind: SpanKind,
+    /// What it is called: attributes in braces.
+    names: &'static [&'static str],
+    /// Attributes that each has.
+    required: &'static [&'static str],
+    /// Others that it may have.
+    optional: &'static [&'static str],
+    read_at: &'static str,
+}
+
+const EXECUTE_TOOL: Span = Span {
+    kind: SpanKind::Internal,
+    // A name that no tool has is the model's own words: no name for a span.
+    names: &["execute_tool {gen_ai.tool.name}", "execute_tool"],
+    required: &["gen_ai.operation.name", "gen_ai.tool.name"],
+    optional: &[
+        "error.type",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.tool.call.id",
+        "gen_ai.tool.call.result",
+        "gen_ai.tool.description",
+        "gen_ai.tool.type",
+    ],
+    read_at: GEN_AI_SPANS,
+};
+
+const RPC_SERVER: Span = Span {
+    kind: SpanKind::Server,
+    names: &["{rpc.method}"],
+    required: &["rpc.system.name", "rpc.status_code"],
+    optional: &["error.type", "rpc.method", "server.address", "server.port"],
+    read_at: GRPC,
+};
+
+const HTTP_CLIENT: Span = Span {
+    kind: SpanKind::Client,
+    names: &["{http.request.method} {url.template}"],
+    required: &["http.request.method", "server.address", "server.port", "url.full"],
+    optional: &[
+        "error.type",
+        "http.request.resend_count",
+        "http.response.status_code",
+        "url.template",
+    ],
+    read_at: HTTP_SPANS,
+};
 
 /// A histogram of the conventions.
 struct Histogram {
@@ -117,6 +177,63 @@ pub(in crate::telemetry) fn assert_attribute(attribute: &KeyValue) {
     assert!(is_right, "{name}={value:?} is {kind:?} in {read_at}");
     if let Some((_, values)) = VALUES.iter().find(|row| row.0 == name) {
         assert!(values.contains(&&*value.as_str()), "{name}={value:?} is none of {values:?}");
+    }
+}
+
+/// A span that was made is as the conventions have it, and so is each of its
+/// attributes. One that is ours has no name of theirs.
+#[track_caller]
+pub(in crate::telemetry) fn assert_span(span: &SpanData) {
+    span.attributes.iter().for_each(assert_attribute);
+    let text = |name: &str| {
+        let mut of = span.attributes.iter().filter(|pair| pair.key.as_str() == name);
+        of.next().map(|pair| pair.value.as_str().into_owned())
+    };
+    let row = match span.span_kind {
+        SpanKind::Server => &RPC_SERVER,
+        SpanKind::Client => &HTTP_CLIENT,
+        _ if text("gen_ai.operation.name").is_some() => &EXECUTE_TOOL,
+        _ => return,
+    };
+    assert_eq!(span.span_kind, row.kind, "{span:?}");
+    let has: BTreeSet<_> = span.attributes.iter().map(|pair| pair.key.as_str()).collect();
+    let theirs: BTreeSet<_> =
+        has.iter().copied().filter(|name| !name.starts_with("sidecall.")).collect();
+    let required: BTreeSet<_> = row.required.iter().copied().collect();
+    let allowed = required.iter().chain(row.optional).copied().collect();
+    assert!(has.is_superset(&required), "{has:?} in {}", row.read_at);
+    assert!(theirs.is_subset(&allowed), "{theirs:?} in {}", row.read_at);
+    assert_eq!(has.len(), span.attributes.len(), "an attribute twice: {span:?}");
+    let is_error = matches!(span.status, Status::Error { .. });
+    assert_eq!(has.contains("error.type"), is_error, "{span:?} in {}", row.read_at);
+    let is_called_so = row.names.iter().any(|name| {
+        let parts = theirs.iter().fold((*name).to_owned(), |name, attribute| {
+            name.replace(&format!("{{{attribute}}}"), &text(attribute).unwrap_or_default())
+        });
+        parts == span.name
+    });
+    assert!(is_called_so, "{} is none of {:?} in {}", span.name, row.names, row.read_at);
+}
+
+#[test]
+fn every_attribute_that_is_not_ours_is_in_the_table_and_the_other_way_round() {
+    let source = include_str!("../names.rs");
+    let (_, attributes) = source.split_once("pub mod attribute {").unwrap();
+    let mut ours: BTreeSet<_> = attributes
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub const ")?.split('"').nth(1))
+        .filter(|name| !name.starts_with("sidecall."))
+        .collect();
+    let table: BTreeSet<_> = ATTRIBUTES.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(ours, table);
+    // What spans and metrics may have is of known types too; of an agent's name and of
+    // its own address no span here says anything.
+    let spans = [EXECUTE_TOOL, RPC_SERVER, HTTP_CLIENT];
+    let of_spans = spans.iter().flat_map(|span| span.required.iter().chain(span.optional));
+    let of_metrics = HISTOGRAMS.iter().flat_map(|row| row.required.iter().chain(row.optional));
+    ours.insert("gen_ai.agent.name");
+    for name in of_spans.chain(of_metrics) {
+        assert!(ours.contains(name), "{name} is not in the table");
     }
 }
 
