@@ -30,6 +30,7 @@ use crate::{
         export::{self, Exporter},
         log::Levels,
         spans,
+        tracer::Tracer,
     },
 };
 
@@ -61,6 +62,7 @@ pub struct Bound {
     /// does not.
     pub drain: Drain,
     drain_timeout: Duration,
+    tracer: Option<Tracer>,
     exporter: Option<Exporter>,
     admin: Option<Admin>,
     listeners: listen::Bound,
@@ -194,6 +196,7 @@ impl Bound {
         }
         let levels = telemetry.levels.clone();
         let service = Service::new(scheduler, rpc.message_bytes_max).logging(levels);
+        let tracer = telemetry.tracer.clone();
         let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, telemetry)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;
@@ -203,6 +206,7 @@ impl Bound {
             tools,
             drain,
             drain_timeout,
+            tracer,
             exporter: None,
             admin: None,
             listeners,
@@ -214,6 +218,11 @@ impl Bound {
     /// Its admin port's address, with the port that was taken.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Who takes down what is traced, where there is somebody to tell it to.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
     }
 
     /// Serves until drained: until [`drain`](Self::drain) is started and every

@@ -20,7 +20,7 @@ use crate::{
         Tenant, ToolName,
     },
     registry::{Schema, Tool, tool},
-    telemetry::propagate,
+    telemetry::{Telemetry, propagate, tracer::Tracer},
 };
 
 mod bounds;
@@ -197,6 +197,7 @@ struct World {
     scheduler: Scheduler,
     drain: Drain,
     seen: Arc<Seen>,
+    tracer: Tracer,
 }
 
 fn nz(n: usize) -> NonZeroUsize {
@@ -256,9 +257,10 @@ fn world_of(
         declare(&mut settings);
         Tool::new(settings, effect, Arc::new(backend))
     }));
-    let drain = Drain::new();
-    let scheduler = Scheduler::new(Arc::new(registry), settings, drain.clone());
-    World { scheduler, drain, seen }
+    let (drain, tracer) = (Drain::new(), Tracer::for_nobody());
+    let told = Telemetry { tracer: Some(tracer.clone()), ..Telemetry::default() };
+    let scheduler = Scheduler::observed(Arc::new(registry), settings, drain.clone(), told);
+    World { scheduler, drain, seen, tracer }
 }
 
 fn tool_settings(name: &str) -> tool::Settings {
@@ -380,6 +382,7 @@ impl World {
         assert_eq!(self.scheduler.shared.locks.waiting(), 0);
         assert_eq!(self.scheduler.shared.budgets.status(0).open, 0);
         assert_eq!(self.seen.in_flight.load(Atomic::SeqCst), 0);
+        assert_eq!(self.tracer.spans_open(), 0, "spans are left open");
         assert!(self.scheduler.registry().iter().all(|tool| tool.writes.mark().is_quiet()));
         Told { events, results, finished }
     }

@@ -91,6 +91,7 @@ impl Drop for Rpc {
     fn drop(&mut self) {
         if let Some(mut rpc) = self.ended.take() {
             rpc.ended = clock::wall();
+            self.tracer.closes(1);
             self.tracer.take_rpc(rpc);
         }
     }
@@ -228,6 +229,7 @@ impl Batch {
         calls: usize,
         now: Instant,
     ) -> Self {
+        tracer.opens(1);
         let call = |_| Call {
             span: tracer.new_span(),
             ready: None,
@@ -339,7 +341,8 @@ impl Batch {
         });
     }
 
-    /// The batch has ended: hands it to the exporter.
+    /// The batch has ended: hands it to the exporter. What has not ended by now
+    /// never will.
     pub fn end(mut self, critical: &[usize], edges: Vec<Edge>, depth: usize, now: Instant) {
         for call in critical {
             self.ended.calls[*call].is_critical = true;
@@ -347,6 +350,10 @@ impl Batch {
         self.ended.edges = edges;
         self.ended.depth = depth;
         self.ended.ended = now;
+        // A call without a result has no span, and what it began has none either.
+        let without = self.ended.calls.iter().filter(|call| call.result.is_none()).count();
+        self.tracer.opens(without + self.open.iter().flatten().count());
+        self.tracer.closes(1);
         self.tracer.take_batch(self.ended);
     }
 

@@ -55,6 +55,8 @@ pub struct Tracer {
 struct Shared {
     queue: mpsc::Sender<Item>,
     room: Room,
+    /// Spans that were begun and have not ended.
+    open: AtomicUsize,
     /// Of traces that begin here, those with a smaller number are taken.
     sampled_below: u64,
     /// Most bytes that are captured of an input and of a result, where they are.
@@ -126,7 +128,8 @@ impl Tracer {
         let ids = RandomIdGenerator::default();
         let captured = |is: bool| is.then_some(capture.bytes_max.get());
         let captures = (captured(capture.inputs), captured(capture.results));
-        let shared = Shared { queue, room: room.clone(), sampled_below, captures, ids };
+        let open = AtomicUsize::new(0);
+        let shared = Shared { queue, room: room.clone(), open, sampled_below, captures, ids };
         (Self { shared: Arc::new(shared) }, items, room)
     }
 
@@ -145,6 +148,7 @@ impl Tracer {
             self.shared.room.lose(1);
             return (within, None);
         }
+        self.opens(1);
         let began = clock::wall();
         let ended = Box::new(EndedRpc {
             own,
@@ -195,8 +199,29 @@ impl Tracer {
     }
 
     /// Spans that were dropped so far.
-    pub(super) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.shared.room.dropped()
+    }
+
+    /// Spans that were begun and have not ended: those of RPCs and batches under way,
+    /// and of batches that have ended those of calls, attempts and waits that did not.
+    /// One whose record was lost stays open for ever, and will be in no trace.
+    pub fn spans_open(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn opens(&self, spans: usize) {
+        self.shared.open.fetch_add(spans, Ordering::Relaxed);
+    }
+
+    pub(super) fn closes(&self, spans: usize) {
+        self.shared.open.fetch_sub(spans, Ordering::Relaxed);
+    }
+
+    /// A tracer of everything, with nobody behind it.
+    #[cfg(test)]
+    pub(crate) fn for_nobody() -> Self {
+        Self::new(1.0, usize::MAX >> 4, &capture::Settings::default()).0
     }
 
     /// By the trace's id alone, so that everyone with this ratio decides alike.

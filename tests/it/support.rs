@@ -11,6 +11,7 @@ pub(crate) mod reply;
 pub(crate) mod tools;
 pub(crate) mod turn;
 pub(crate) mod upstream;
+pub(crate) mod whole;
 pub(crate) mod worker;
 pub(crate) mod world;
 

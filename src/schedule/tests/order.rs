@@ -202,7 +202,7 @@ async fn what_came_from_a_result_is_checked_against_the_schema_again() {
     }
     let drain = Drain::new();
     let scheduler = Scheduler::new(Arc::new(Registry::new(tools)), settings(), drain.clone());
-    let world = World { scheduler, drain, seen };
+    let world = World { scheduler, drain, seen, tracer: Tracer::for_nobody() };
     let told = world
         .run(submission(vec![call("text", "{}"), call("count", r#"{"n":"${text.v}"}"#)]))
         .await;

@@ -7,11 +7,18 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{AnyValue, KeyValue, any_value::Value},
+    metrics::v1::ResourceMetrics,
     resource::v1::Resource,
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
@@ -37,6 +44,8 @@ struct Kept {
 #[derive(Default)]
 struct State {
     spans: Vec<Span>,
+    /// By message.
+    metrics: Vec<Vec<ResourceMetrics>>,
     resources: Vec<Resource>,
     metadata: Vec<MetadataMap>,
 }
@@ -50,11 +59,13 @@ impl Collector {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let kept = Arc::new(Kept::default());
-        let service = TraceServiceServer::new(Keeper(Arc::clone(&kept)));
+        let traces = TraceServiceServer::new(Keeper(Arc::clone(&kept)));
+        let metrics = MetricsServiceServer::new(Keeper(Arc::clone(&kept)));
         let mut server = JoinSet::new();
         server.spawn(async move {
             tonic::transport::Server::builder()
-                .add_service(service)
+                .add_service(traces)
+                .add_service(metrics)
                 .serve_with_incoming(TcpListenerStream::new(listener))
                 .await
                 .unwrap();
@@ -79,6 +90,27 @@ impl Collector {
             panic!("of {count} spans came {:#?}", self.all());
         }
         self.all()
+    }
+
+    /// A message of what was measured, once one is as it is wanted.
+    pub(crate) async fn measures(
+        &self,
+        is_wanted: impl Fn(&[ResourceMetrics]) -> bool,
+    ) -> Vec<ResourceMetrics> {
+        let mut changed = self.kept.changed.subscribe();
+        let found = async {
+            loop {
+                let messages = self.kept.state.lock().unwrap().metrics.clone();
+                if let Some(message) = messages.into_iter().find(|message| is_wanted(message)) {
+                    return message;
+                }
+                changed.changed().await.unwrap();
+            }
+        };
+        match timeout(PATIENCE, found).await {
+            Ok(message) => message,
+            Err(_) => panic!("none of {:#?}", self.kept.state.lock().unwrap().metrics),
+        }
     }
 
     /// Every span that came.
@@ -137,10 +169,15 @@ impl Seen {
     }
 }
 
+/// The spans of this name.
+pub(crate) fn named_as<'a>(spans: &'a [Seen], name: &str) -> Vec<&'a Seen> {
+    spans.iter().filter(|span| span.name() == name).collect()
+}
+
 /// The one span of this name.
 #[track_caller]
 pub(crate) fn named<'a>(spans: &'a [Seen], name: &str) -> &'a Seen {
-    let found: Vec<_> = spans.iter().filter(|span| span.name() == name).collect();
+    let found = named_as(spans, name);
     let names: Vec<_> = spans.iter().map(Seen::name).collect();
     assert_eq!(found.len(), 1, "{name} in {names:?}");
     found[0]
@@ -181,7 +218,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+/// Attributes, numbers and all as text.
+pub(crate) fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &AnyValue| match &value.value {
         Some(Value::StringValue(text)) => text.clone(),
         Some(Value::IntValue(number)) => number.to_string(),
@@ -212,5 +250,17 @@ impl TraceService for Keeper {
         }
         self.0.changed.send_replace(());
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Keeper {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.0.state.lock().unwrap().metrics.push(request.into_inner().resource_metrics);
+        self.0.changed.send_replace(());
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use hyper_util::rt::TokioIo;
 use sidecall::{
     app, config, drain::Drain, proto::v1::sidecall_service_client::SidecallServiceClient,
+    telemetry::tracer::Tracer,
 };
 use tempfile::TempDir;
 use tokio::{net::UnixStream, task::JoinSet, time::timeout};
@@ -20,6 +21,7 @@ use tonic::{
 use super::{
     PATIENCE, Peer, Turn,
     events::{Ran, Running},
+    whole::Watch,
 };
 
 /// A server and its peer. Must be brought to its [`end`](Self::end), which
@@ -35,9 +37,12 @@ pub(crate) struct World {
     pub(crate) admin: Option<std::net::SocketAddr>,
     /// Ends the server.
     pub(crate) drain: Drain,
+    /// Who takes its spans down.
+    pub(crate) tracer: Option<Tracer>,
+    watch: Watch,
     server: JoinSet<()>,
     channel: Channel,
-    is_ended: bool,
+    unended: Unended,
     _folder: TempDir,
 }
 
@@ -45,6 +50,9 @@ impl World {
     /// A server with this configuration, listening on a socket of its own and
     /// on a free port. `{peer}` in it is the peer's address, `{folder}` a
     /// folder of the test's own.
+    ///
+    /// Where it says nothing of `telemetry:`, everything is traced, so that the
+    /// [`end`](Self::end) can say that no span is missing.
     pub(crate) async fn start(yaml: &str) -> Self {
         Self::start_in_folder(Peer::start().await, yaml, |_| {}).await
     }
@@ -63,15 +71,30 @@ impl World {
         let listen =
             format!("listen:\n  unix: {{path: {path}/sidecall.sock}}\n  tcp: 127.0.0.1:0\n");
         let yaml = if yaml.contains("\nlisten:") { yaml } else { listen + &yaml };
+        let (collector, yaml) = Watch::begin(&yaml).await;
         let bound = Self::bind(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
         let socket = bound.unix.clone().unwrap();
         let tcp = bound.tcp.unwrap();
         let admin = bound.admin();
         let drain = bound.drain.clone();
+        let tracer = bound.tracer().cloned();
+        let watch = Watch::new(tracer.clone(), collector);
         let mut server = JoinSet::new();
         server.spawn(bound.run());
         let channel = connect(socket.clone()).await;
-        Self { peer, socket, tcp, admin, drain, server, channel, is_ended: false, _folder: folder }
+        Self {
+            peer,
+            socket,
+            tcp,
+            admin,
+            drain,
+            tracer,
+            watch,
+            server,
+            channel,
+            unended: Unended(true),
+            _folder: folder,
+        }
     }
 
     /// What a server with this configuration says where it cannot start.
@@ -150,20 +173,24 @@ impl World {
 
     /// Ends the server and says that nothing is left of it.
     pub(crate) async fn end(mut self) {
-        self.is_ended = true;
+        self.unended.0 = false;
         self.channel = Endpoint::from_static("http://unused").connect_lazy();
         self.drain.start();
         let ended = timeout(PATIENCE, self.server.join_next()).await;
         ended.expect("the server did not end").unwrap().unwrap();
         assert_eq!(self.drain.tasks_open(), 0, "tasks are left");
         assert!(!self.socket.exists(), "the socket is left");
+        self.watch.end();
     }
 }
 
-impl Drop for World {
+/// A world that is not brought to its end fails its test.
+struct Unended(bool);
+
+impl Drop for Unended {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert!(self.is_ended, "bring the world to its end()");
+            assert!(!self.0, "bring the world to its end()");
         }
     }
 }
