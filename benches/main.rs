@@ -7,6 +7,7 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod bare;
 mod clients;
+mod collector;
 mod critical;
 mod growth;
 mod idle;
@@ -26,6 +28,7 @@ mod report;
 mod rig;
 mod side_by_side;
 mod stats;
+mod tracing;
 mod upstream;
 
 #[derive(Debug, Parser)]
@@ -81,6 +84,10 @@ enum Part {
     Storm,
     /// `client.python.*`, `client.typescript.*`.
     Clients,
+    /// `trace.overhead`.
+    Tracing,
+    /// `trace.independence`.
+    Independence,
 }
 
 /// What this program is as a child of itself.
@@ -99,6 +106,12 @@ enum Role {
         /// Most connections to it.
         connections: usize,
     },
+    /// Where traces go.
+    #[command(hide = true)]
+    Collector {
+        /// Milliseconds that it takes to answer.
+        delay: u64,
+    },
     /// A process in which many wait at the gate.
     #[command(hide = true)]
     Waiters {
@@ -115,6 +128,9 @@ fn main() -> anyhow::Result<()> {
         Some(Role::Upstream) => one_thread()?.block_on(upstream::serve()),
         Some(Role::Bare { socket, upstream, connections }) => {
             many_threads()?.block_on(bare::serve(socket, upstream.clone(), *connections))
+        }
+        Some(Role::Collector { delay }) => {
+            one_thread()?.block_on(collector::serve(Duration::from_millis(*delay)))
         }
         Some(Role::Waiters { crowd }) => one_thread()?.block_on(async { queue::wait(*crowd) }),
         None => one_thread()?.block_on(measure(&args)),
@@ -177,6 +193,12 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
                 writeln!(io::stdout(), "left out: the clients, without their languages' packages")?
             }
         }
+    }
+    if wanted(Part::Tracing) {
+        rows.extend(tracing::overhead(&rig).await?);
+    }
+    if wanted(Part::Independence) {
+        rows.extend(tracing::independence(&rig).await?);
     }
     report::print(&rows, &mut io::stdout().lock())?;
     report::save(&rows, &args.out)

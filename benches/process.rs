@@ -13,6 +13,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 use sidecall::clock::{self, Instant};
 
 /// Time after which a process that does not serve counts as broken.
@@ -78,6 +82,12 @@ impl Process {
             }
             thread::sleep(LOOK);
         }
+    }
+
+    /// Stops it where it is: it keeps its sockets, and answers nothing any more.
+    pub(crate) fn stop(&self) -> anyhow::Result<()> {
+        let id = Pid::from_raw(i32::try_from(self.child.id())?);
+        Ok(signal::kill(id, Signal::SIGSTOP)?)
     }
 
     /// Processor time of all its threads that live: nanoseconds, where `stat`

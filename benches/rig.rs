@@ -89,14 +89,17 @@ impl Rig {
         &self.folder
     }
 
+    /// This program again, as something else.
+    pub(crate) fn role<'a>(
+        &self,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> anyhow::Result<Process> {
+        Process::start(&self.bench, args)
+    }
+
     /// What the upstream answers to a request beside what is measured.
     pub(crate) fn ask(&self, path: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(&self.authority)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: upstream\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (_, body) = answer.split_once("\r\n\r\n").context("the upstream said nothing")?;
-        Ok(body.to_owned())
+        ask(&self.authority, path)
     }
 
     /// What came at the upstream since it was last asked.
@@ -145,11 +148,28 @@ impl Rig {
     }
 }
 
-fn merged(mut one: Value, other: &Value) -> Value {
-    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
-        one.extend(other.clone());
+/// Both, and within what both have both again.
+fn merged(one: Value, other: &Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            for (key, other) in other {
+                let both = one.remove(key).map_or_else(|| other.clone(), |one| merged(one, other));
+                one.insert(key.clone(), both);
+            }
+            Value::Object(one)
+        }
+        (_, other) => other.clone(),
     }
-    one
+}
+
+/// What is answered to a request over HTTP/1.
+pub(crate) fn ask(authority: &str, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(authority)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("nothing was answered")?;
+    Ok(body.to_owned())
 }
 
 /// A request that came at the upstream.
