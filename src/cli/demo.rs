@@ -27,6 +27,9 @@ use crate::{
 };
 
 mod apis;
+mod jaeger;
+
+use jaeger::{Ports, Traces};
 
 /// Shows what it does, on a small set of APIs of its own.
 #[derive(Debug, clap::Args)]
@@ -36,6 +39,11 @@ pub struct Args {
     /// configuration, the turns and the socket in this directory.
     #[arg(long, value_name = "DIRECTORY")]
     keep: Option<PathBuf>,
+    /// Where a Jaeger takes OTLP over gRPC and where its page is: every turn is traced
+    /// to it, where it listens.
+    #[arg(long, value_name = "ADDRESS,ADDRESS", hide_default_value = true)]
+    #[arg(default_value = "127.0.0.1:4317,127.0.0.1:16686")]
+    jaeger: Ports,
     #[command(flatten)]
     draw: DrawArgs,
 }
@@ -71,14 +79,19 @@ pub fn run(args: Args) -> Exit {
 async fn demo(args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::stdout(&args.draw);
     let apis = Drain::new();
-    let shown = stage(&mut screen, &apis, args.keep).await;
+    let shown = stage(&mut screen, &apis, args.keep, args.jaeger).await;
     apis.start();
     apis.finished().await;
     shown
 }
 
 /// Sets everything up, shows it, and takes it down.
-async fn stage(screen: &mut Screen, apis: &Drain, keep: Option<PathBuf>) -> Result<Exit, Error> {
+async fn stage(
+    screen: &mut Screen,
+    apis: &Drain,
+    keep: Option<PathBuf>,
+    jaeger: Ports,
+) -> Result<Exit, Error> {
     let origin = apis::start(apis)
         .await
         .map_err(|error| Error::Usage(format!("no port of loopback is free: {error}")))?;
@@ -91,12 +104,14 @@ async fn stage(screen: &mut Screen, apis: &Drain, keep: Option<PathBuf>) -> Resu
     let config = write_files(&directory, origin).map_err(|error| {
         Error::Usage(format!("{}: {error}\n  Name an empty directory.", directory.display()))
     })?;
-    let config = config::load(&config).map_err(|error| Error::Usage(error.to_string()))?;
+    let mut config = config::load(&config).map_err(|error| Error::Usage(error.to_string()))?;
+    let traces = Traces::begin(&config, jaeger).await;
+    traces.watch(&mut config);
     let directory = fs::canonicalize(directory)?;
     let socket = directory.join("sidecall.sock");
     let mut client = Client::local(config, socket.clone(), temporary).await?;
 
-    let mut demo = Demo { screen, client: &mut client, exit: Exit::Well };
+    let mut demo = Demo { screen, client: &mut client, traces, exit: Exit::Well };
     let shown = demo.show(origin, &socket).await;
     let ended = match (shown, keep) {
         (Ok(()), None) => demo.next(),
@@ -157,6 +172,7 @@ async fn stay(screen: &mut Screen, directory: &Path) -> Result<(), Error> {
 struct Demo<'d> {
     screen: &'d mut Screen,
     client: &'d mut Client,
+    traces: Traces,
     /// How it ends: well unless a turn does not come out as it should.
     exit: Exit,
 }
@@ -184,7 +200,11 @@ impl Demo<'_> {
             draw::text(loops),
             draw::text(at_once),
             faster.as_deref().unwrap_or("not faster"),
-        ))
+        ))?;
+        for line in self.traces.lines().await {
+            self.line(&format!("  {line}"))?;
+        }
+        Ok(())
     }
 
     fn next(&mut self) -> Result<(), Error> {
@@ -260,13 +280,15 @@ impl Demo<'_> {
              calls at once, from a configuration that neither limits nor retries:",
         )?;
         let yaml = config_of(origin).replace(RATE, NO_RETRIES);
-        let config = config::read("sidecall.yaml", &yaml, &Process)
+        let mut config = config::read("sidecall.yaml", &yaml, &Process)
             .map_err(|faults| Error::Usage(faults.to_string()))?;
+        self.traces.watch(&mut config);
         let directory = temporary()?;
         let socket = directory.path().join("sidecall.sock");
         let mut client = Client::local(config, socket, Some(directory)).await?;
+        let request = self.traces.marked(turn(QUOTES.1));
         let mut show = Show::new(self.screen, Mode::Waterfall);
-        let ran = follow(&mut client, turn(QUOTES.1), &mut show).await;
+        let ran = follow(&mut client, request, &mut show).await;
         client.close().await;
         let summary = ran?.summary;
         self.expect(summary.succeeded >= 4 && summary.failed >= 2);
@@ -294,7 +316,7 @@ impl Demo<'_> {
              not at all, and the last one never well. Reads are safe to make again, so they are; \
              where that does not help, a tool can say what to take instead:",
         )?;
-        let request = turn(STOCK.1);
+        let request = self.traces.marked(turn(STOCK.1));
         let mut show = Show::new(self.screen, Mode::Waterfall).with_figures(true);
         let ran = follow(self.client, request, &mut show).await?;
         self.expect(ran.is_well());
@@ -331,6 +353,7 @@ impl Demo<'_> {
     }
 
     async fn turn(&mut self, request: v1::ExecuteBatchRequest) -> Result<Ran, Error> {
+        let request = self.traces.marked(request);
         let mut show = Show::new(self.screen, Mode::Waterfall);
         follow(self.client, request, &mut show).await
     }
@@ -342,6 +365,7 @@ impl Demo<'_> {
     }
 
     fn head(&mut self, title: &str, text: &str) -> Result<(), Error> {
+        self.traces.shows(title);
         let title = self.screen.look.paint(Ink::Bold, title);
         self.line(&format!("\n{title}"))?;
         if text.is_empty() { Ok(()) } else { self.prose(text).and_then(|()| self.line("")) }

@@ -26,6 +26,8 @@ const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo");
 struct Jaeger {
     query: String,
     collector: String,
+    /// As `sidecall demo --jaeger` is told.
+    ports: String,
     _process: Child,
 }
 
@@ -64,6 +66,7 @@ impl Jaeger {
         let jaeger = Self {
             query: format!("http://{}", ports[0]),
             collector: ports[2].to_string(),
+            ports: format!("{},{}", ports[2], ports[0]),
             _process: process,
         };
         jaeger.until("v3/services", Value::is_object).await;
@@ -283,4 +286,27 @@ async fn a_person_sees_the_calls_and_the_error_on_jaegers_page() {
     assert_eq!(row("execute_tool write_brief")["hasError"], false);
     assert_eq!(row("execute_tool get_credit_score")["hasError"], true);
     assert!(std::fs::metadata(&screenshot).unwrap().len() > 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_ends_with_the_address_of_each_turn_s_trace() {
+    let Some(jaeger) = Jaeger::start().await else { return };
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_sidecall"));
+    demo.args(["demo", "--ascii", "--jaeger", &jaeger.ports]).env_remove("OTEL_SDK_DISABLED");
+    let output = demo.kill_on_drop(true).output().await.unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+
+    let page = format!("{}/trace/", jaeger.query);
+    let traces: Vec<_> = shown.lines().filter_map(|line| line.split_once(&page)).collect();
+    let titles: Vec<_> = traces.iter().map(|(title, _)| title.trim()).collect();
+    assert_eq!(titles.len(), 9, "a turn each, and two of the last: {shown}");
+    assert!(titles[2].starts_with("3. Fan out, then gather"), "{titles:?}");
+    for ((title, trace), calls) in traces.iter().zip([5, 5, 7, 4, 8, 8, 5, 8, 8]) {
+        let answer = jaeger.until(&format!("v3/traces/{trace}"), Value::is_object).await;
+        let spans = spans(&answer);
+        let of = |name: &str| spans.iter().filter(|s| s.text("name").starts_with(name)).count();
+        let rpcs = of("sidecall.v1.SidecallService/ExecuteBatch");
+        assert_eq!((rpcs, of("batch"), of("execute_tool")), (1, 1, calls), "{title}");
+    }
 }

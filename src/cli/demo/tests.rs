@@ -23,7 +23,9 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
     let mut screen = tape.screen(None);
     let apis = Drain::new();
 
-    let exit = stage(&mut screen, &apis, None).await.unwrap();
+    // Where nothing listens.
+    let nobody = "127.0.0.1:1,127.0.0.1:1".parse().unwrap();
+    let exit = stage(&mut screen, &apis, None, nobody).await.unwrap();
 
     let shown = tape.take();
     assert_eq!(exit, Exit::Well, "{shown}");
@@ -41,6 +43,7 @@ async fn the_demo_shows_what_it_says_and_leaves_nothing_behind() {
         "fallback: 1 call",
         "not run",
         "breaker  open, calls fail at once; next attempt in",
+        "`make jaeger` in another terminal, then the demo again",
     ] {
         assert!(shown.contains(says), "{says} is missing in:\n{shown}");
     }
