@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from sidecall._options import Options
 
 
+# A sidecar answers at once. One that does not is committed to all the same.
+ANSWER_SECONDS_MAX = 2.0
+
 # An id as the wire takes it.
 WIRE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -61,6 +64,7 @@ class AsyncTurnStream:
         self._batch: Batch | None = None
         self._blocks: dict[int, Begun] = {}
         self._inputs: dict[int, list[str]] = {}
+        self._accepted = asyncio.Event()
         self._results: dict[int, model.CallResult] = {}
         # Why the stream is of no use any more, where it is not.
         self._broken: BaseException | None = None
@@ -112,12 +116,30 @@ class AsyncTurnStream:
         if self._provider is None or not self._blocks:
             shape = self._provider.shape if self._provider else model.Shape.ANTHROPIC
             return Bundle.of([], batch_id=self.batch_id, shape=shape)
+        await self._answered()
         if self._broken is None and self._batch is not None:
             return await self._committed(self._batch, self._provider)
         return await self._as_a_whole(self._provider)
 
+    async def _answered(self) -> None:
+        """Until the sidecar has taken the turn, or not.
+
+        gRPC forgets why a stream was refused when it is written to at that moment, and
+        then nobody knows whether the commit came through. So that goes out afterwards.
+        """
+        if self._listener is not None and not self._accepted.is_set():
+            accepted = asyncio.create_task(self._accepted.wait())
+            await asyncio.wait(
+                (self._listener, accepted),
+                timeout=ANSWER_SECONDS_MAX,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            accepted.cancel()
+
     def _see(self, event: model.Event) -> None:
-        if isinstance(event, model.Finished):
+        if isinstance(event, model.Accepted):
+            self._accepted.set()
+        elif isinstance(event, model.Finished):
             self._results[event.result.index] = event.result
         if self._on_event is not None:
             self._on_event(event)
