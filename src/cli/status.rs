@@ -117,8 +117,9 @@ async fn look(client: &mut Client, asked: &Asked) -> Result<StatusResponse, Erro
     let request = StatusRequest { rows_max: Some(asked.rows) };
     match tokio::time::timeout(PATIENCE, client.rpc.status(request)).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
-        // A server that went away between two looks is not there any more.
-        Ok(Err(status)) if status.code() == tonic::Code::Unavailable => Err(Error::Unreachable {
+        // A server that went away between two looks, or in the middle of one, is not
+        // there any more.
+        Ok(Err(status)) if is_gone(&status) => Err(Error::Unreachable {
             address: asked.address.clone(),
             cause: status.message().to_owned(),
             can_run_here: false,
@@ -130,6 +131,14 @@ async fn look(client: &mut Client, asked: &Asked) -> Result<StatusResponse, Erro
             can_run_here: false,
         }),
     }
+}
+
+/// Whether a status is no answer of a server: a connection that is cut during a
+/// request is `UNKNOWN` to tonic.
+fn is_gone(status: &tonic::Status) -> bool {
+    let has_broken = std::error::Error::source(status)
+        .is_some_and(|source| source.is::<tonic::transport::Error>());
+    status.code() == tonic::Code::Unavailable || has_broken
 }
 
 fn print(

@@ -167,7 +167,7 @@ impl Gate {
     /// Does what a change under the lock has left to do outside it: wakes those
     /// who were answered, and sees to it that somebody keeps time.
     fn settle(&self, aftermath: Aftermath) {
-        let Aftermath { woken, has_new_alarm, change } = aftermath;
+        let Aftermath { woken, has_new_alarm, change, .. } = aftermath;
         // A waker may run anything.
         wake(woken);
         if has_new_alarm {
@@ -231,8 +231,9 @@ impl Scope {
             deadline: request.deadline,
             number: state.next_number(),
         };
-        if let Some(rights) = state.grant_at_once(api, &place, now) {
+        if let Some((rights, aftermath)) = state.grant_at_once(api, &place, now) {
             drop(state);
+            self.gate.settle(aftermath);
             return Asked::Granted(Permit::new(Arc::clone(self), rights, Duration::ZERO));
         }
         if let Err(refused) = state.check(api, &place, now) {

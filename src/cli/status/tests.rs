@@ -21,6 +21,26 @@ async fn a_server_that_is_not_there_is_said_without_advice_that_does_not_fit() {
     assert!(text.contains("--address") && !text.contains("--config"), "{text}");
 }
 
+#[tokio::test]
+async fn a_server_that_goes_in_the_middle_of_a_look_is_not_there_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("cut.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let address = format!("unix://{}", socket.display());
+    let serving = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        connection.accept().await.unwrap().unwrap();
+    };
+    let asking = async {
+        let mut client = Client::connect(&Target::Address(address.clone())).await.unwrap();
+        let asked = Asked { address: address.clone(), json: false, every: None, rows: 20 };
+        look(&mut client, &asked).await.unwrap_err()
+    };
+    let ((), error) = tokio::join!(serving, asking);
+    assert!(unreachable(&error), "{error}");
+}
+
 #[test]
 fn a_frame_is_never_higher_than_the_terminal() {
     let look = Look { width: 80, unicode: true, color: false };

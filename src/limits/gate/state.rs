@@ -36,6 +36,9 @@ pub(super) struct Aftermath {
     pub(super) has_new_alarm: bool,
     /// An API whose breaker changed its state.
     pub(super) change: Option<(ApiName, Change)>,
+    /// Sessions that have run out of places, their own or a batch's, since they were
+    /// granted one; at which API.
+    out_of_places: Vec<(usize, usize)>,
 }
 
 /// What an attempt holds.
@@ -190,13 +193,18 @@ impl State {
         api: usize,
         place: &Place,
         now: Instant,
-    ) -> Option<Rights> {
+    ) -> Option<(Rights, Aftermath)> {
         let is_free = self.apis[api].waiters.len() == 0
             && !self.is_full(api, now)
             && self.has_room(place.batch, place.tool)
             && self.shared_ready(api, place.cost, now).is_none()
             && self.own_lack(api, place.session, place.cost, now).is_none();
-        is_free.then(|| self.take(api, place, now))
+        is_free.then(|| {
+            let mut aftermath = Aftermath::default();
+            let rights = self.take(api, place, now, &mut aftermath);
+            self.let_others_pass(now, &mut aftermath);
+            (rights, aftermath)
+        })
     }
 
     /// Whether it is worth while to wait.

@@ -43,6 +43,24 @@ impl State {
     /// Grants to the waiters of `api` while all is there for the next, and sets its
     /// alarm.
     pub(super) fn grant(&mut self, api: usize, now: Instant, aftermath: &mut Aftermath) {
+        self.grant_at(api, now, aftermath);
+        self.let_others_pass(now, aftermath);
+    }
+
+    /// A session that was granted its last place may stand first at other APIs, for
+    /// tokens that all share: it cannot use them any more, and whoever is behind it
+    /// is not to wait until they are there.
+    pub(super) fn let_others_pass(&mut self, now: Instant, aftermath: &mut Aftermath) {
+        while let Some((session, granted_at)) = aftermath.out_of_places.pop() {
+            for api in (0..self.apis.len()).filter(|api| *api != granted_at) {
+                if self.apis[api].waiters.first_session() == Some(session) {
+                    self.grant_at(api, now, aftermath);
+                }
+            }
+        }
+    }
+
+    fn grant_at(&mut self, api: usize, now: Instant, aftermath: &mut Aftermath) {
         if self.apis[api].waiters.len() == 0 && self.apis[api].alarm.is_none() {
             return;
         }
@@ -50,7 +68,7 @@ impl State {
             match self.next(api, now) {
                 Next::Waiter(waiter) => {
                     let place = self.waiters[waiter].place;
-                    let rights = self.take(api, &place, now);
+                    let rights = self.take(api, &place, now, aftermath);
                     self.apis[api].waiters.serve(&place);
                     let total = self.apis[api].throttled.total(now);
                     let waiter = &mut self.waiters[waiter];
@@ -195,7 +213,13 @@ impl State {
     }
 
     /// Takes everything that an attempt needs; all of it is there.
-    pub(super) fn take(&mut self, api: usize, place: &Place, now: Instant) -> Rights {
+    pub(super) fn take(
+        &mut self,
+        api: usize,
+        place: &Place,
+        now: Instant,
+        aftermath: &mut Aftermath,
+    ) -> Rights {
         self.process.used += 1;
         if let Some(cap) = &mut self.apis[api].cap {
             cap.used += 1;
@@ -207,6 +231,9 @@ impl State {
         batch.cap.used += 1;
         let session = &mut self.sessions[batch.session];
         session.cap.used += 1;
+        if batch.cap.is_full() || session.cap.is_full() {
+            aftermath.out_of_places.push((batch.session, api));
+        }
         let of = &mut self.apis[api];
         let own = of.by_session.of(&session.id).iter().chain(of.by_tenant.of(&session.id.0));
         for bucket in of.buckets.iter().chain(own) {
