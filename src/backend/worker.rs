@@ -14,8 +14,11 @@
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
     time::Duration,
 };
+
+use crate::model::{SessionId, Tenant, ToolName};
 
 mod crew;
 mod lost;
@@ -30,6 +33,19 @@ pub use order::{Job, Order};
 pub use pool::{Pool, Status, WorkerStatus};
 pub use seat::{Orders, Seat};
 pub use state::Answer;
+
+/// Who a worker is, for those who look.
+#[derive(Debug)]
+pub struct About {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// The session that its tools belong to; `None` where they are shared.
+    pub session: Option<SessionId>,
+    /// What it offers.
+    pub tools: Vec<ToolName>,
+}
 
 /// What holds for every worker.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -13,7 +13,7 @@ use std::{
 
 use super::{Schema, Tool, tool};
 use crate::{
-    backend::worker::{Crew, Lost, Orders, Pool},
+    backend::worker::{About, Crew, Lost, Orders, Pool},
     cache::Writes,
     clock::{self, Instant},
     model::{ApiName, ApiOrdering, Effect, Failure, FailureCode, SessionId, Tenant, ToolName},
@@ -209,7 +209,13 @@ impl Offers {
         let crews: Vec<Crew> =
             tools.into_iter().map(|offered| group.offer(offered, &self.pool)).collect();
         let crews: Vec<&Crew> = crews.iter().collect();
-        let (seat, orders) = self.pool.seat(Arc::clone(&name), attempts, &crews);
+        let about = About {
+            name: Arc::clone(&name),
+            tenant: scope.0.clone(),
+            session: scope.1.clone(),
+            tools: names.clone(),
+        };
+        let (seat, orders) = self.pool.seat(about, attempts, &crews);
         Ok((Member::new(self.clone(), scope, (name, names), seat), orders))
     }
 

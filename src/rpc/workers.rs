@@ -170,7 +170,9 @@ impl Conversation {
                     self.with(|seat| seat.beat());
                 }
                 message = self.heard.message() => {
-                    silence.broken(clock::now());
+                    let now = clock::now();
+                    silence.broken(now);
+                    self.with(|seat| seat.heard(now));
                     match message {
                         Ok(Some(message)) => {
                             if let Err(why) = self.hear(message.message) {
@@ -196,8 +198,7 @@ impl Conversation {
 
     /// The worker says nothing any more.
     fn closed(&self) -> Lost {
-        let status = self.member.seat().map(|seat| seat.status());
-        let is_done = status.is_some_and(|status| status.is_draining && status.in_flight == 0);
+        let is_done = self.member.seat().is_some_and(|seat| seat.is_done());
         if is_done { Lost::Drained } else { Lost::Left }
     }
 

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
 
 use super::Scheduler;
 use crate::{
+    backend::worker,
     budget, cache,
     clock::{self, Instant},
     limits::{
@@ -39,6 +40,10 @@ pub struct Status {
     pub tools: Vec<ToolStatus>,
     /// Tools that are left out.
     pub tools_omitted: usize,
+    /// Those that offer tools.
+    pub workers: worker::Status,
+    /// Of so many that may.
+    pub workers_max: usize,
 }
 
 /// One tool.
@@ -99,6 +104,8 @@ impl Scheduler {
             retries,
             tools,
             tools_omitted,
+            workers: shared.registry.pool().status(most, now),
+            workers_max: shared.registry.offers().workers_max.get(),
         }
     }
 

@@ -228,6 +228,8 @@ pub mod attribute {
     pub const API: &str = "sidecall.api";
     /// Whether the call determined the turn's time.
     pub const CRITICAL: &str = "sidecall.critical_path";
+    /// The worker that an attempt went to.
+    pub const WORKER: &str = "sidecall.worker.name";
     /// Why a call waited for another.
     pub const EDGE_REASON: &str = "sidecall.edge.reason";
     /// Which kind of dependency that is.

@@ -65,6 +65,17 @@ impl Outgoing {
 pub enum Target {
     /// Over HTTP.
     Http(Http),
+    /// A function of a worker's process.
+    Worker(Worker),
+}
+
+/// A worker's attempts at a tool.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Worker {
+    /// The worker's name for people.
+    pub worker: Arc<str>,
+    /// The tool.
+    pub tool: Arc<str>,
 }
 
 /// A tool's requests over HTTP, without anything that came from an input.

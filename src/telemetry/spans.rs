@@ -81,8 +81,14 @@ impl Maker {
                 for edge in &batch.edges {
                     edges[edge.to].push(edge);
                 }
-                let calls = batch.calls.iter().zip(edges).filter_map(move |(call, edges)| {
-                    Some(self.call(batch, call, call.result.as_ref()?, &edges))
+                let mut by_worker = vec![false; batch.calls.len()];
+                for piece in batch.pieces.iter().filter(|piece| is_workers(piece)) {
+                    by_worker[piece.call] = true;
+                }
+                let calls = batch.calls.iter().zip(edges).zip(by_worker);
+                let calls = calls.filter_map(move |((call, edges), by_worker)| {
+                    let span = self.call(batch, call, call.result.as_ref()?, &edges);
+                    Some(if by_worker { of_worker(span, call) } else { span })
                 });
                 let pieces = batch.pieces.iter().filter_map(|piece| self.piece(batch, piece));
                 Box::new(std::iter::once(self.batch(batch)).chain(calls).chain(pieces))
@@ -268,6 +274,14 @@ impl Maker {
                     ..self.span(own, parent, format!("{} {}", http.method, http.template))
                 }
             }
+            Some(Target::Worker(worker)) => SpanData {
+                span_kind: SpanKind::Client,
+                attributes: vec![
+                    KeyValue::new(attribute::TOOL_NAME, Arc::clone(&worker.tool)),
+                    KeyValue::new(attribute::WORKER, Arc::clone(&worker.worker)),
+                ],
+                ..self.span(own, parent, format!("run {}", worker.tool))
+            },
             // It failed before there was anything to send.
             None => self.span(own, parent, "attempt"),
         };
@@ -282,6 +296,22 @@ impl Maker {
         }
         span
     }
+}
+
+/// Whether it is an attempt that went to a worker.
+fn is_workers(piece: &Piece) -> bool {
+    let What::Attempt(attempt) = &piece.what else { return false };
+    matches!(attempt.outgoing.target().map(|target| &**target), Some(Target::Worker(_)))
+}
+
+/// The span of a call whose tool is a worker's: no name of the model's own making.
+fn of_worker(mut span: SpanData, call: &Call) -> SpanData {
+    if let Some(result) = &call.result {
+        span.name = format!("execute_tool {}", result.tool).into();
+        span.attributes.push(KeyValue::new(attribute::TOOL_TYPE, "function"));
+        span.attributes.push(KeyValue::new(attribute::API, "workers"));
+    }
+    span
 }
 
 fn http(http: &Http, status: Option<u16>, number: u32) -> Vec<KeyValue> {

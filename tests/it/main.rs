@@ -49,5 +49,6 @@ mod the_peer;
 mod tracing;
 mod versions;
 mod wire;
+mod worker_bounds;
 mod worker_processes;
 mod workers;

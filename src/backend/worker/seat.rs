@@ -2,14 +2,13 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::Stream;
 
-use super::{Answer, Lost, Order, Pool, WorkerStatus};
-use crate::backend::Progress;
+use super::{Answer, Lost, Order, Pool};
+use crate::{backend::Progress, clock::Instant};
 
 /// A worker's place among those that make attempts. Dropped without a word, the
 /// worker was [cut off](Lost::Cut).
@@ -73,20 +72,16 @@ impl Seat {
         }
     }
 
-    /// Its name.
-    pub fn name(&self) -> Arc<str> {
-        Arc::clone(&self.pool.lock().workers[self.key].name)
-    }
-
-    /// One moment of it.
-    pub fn status(&self) -> WorkerStatus {
+    /// Whether it takes no new attempts, and has answered those that it had.
+    pub fn is_done(&self) -> bool {
         let state = self.pool.lock();
         let worker = &state.workers[self.key];
-        WorkerStatus {
-            in_flight: worker.in_flight,
-            attempts_max: worker.attempts_max,
-            is_draining: worker.is_draining,
-        }
+        worker.is_draining && worker.in_flight == 0
+    }
+
+    /// It said something.
+    pub fn heard(&self, now: Instant) {
+        self.pool.lock().workers[self.key].heard_at = now;
     }
 }
 

@@ -21,12 +21,14 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::{
-    Job, Order,
+    About, Job, Order,
     lost::{Gone, nobody},
 };
 use crate::{
     backend::{Attempt, Error, ProgressMark, Reply},
+    clock::Instant,
     model::ToolName,
+    telemetry::outgoing::{self, Target},
 };
 
 mod leaving;
@@ -51,7 +53,9 @@ pub(super) struct State {
 pub(super) struct Worker {
     /// Its own for ever, where its key is given to another after it.
     number: u64,
-    pub(super) name: Arc<str>,
+    pub(super) about: Arc<About>,
+    /// When it last said anything.
+    pub(super) heard_at: Instant,
     pub(super) attempts_max: usize,
     crews: Vec<usize>,
     /// Attempts that it was given and that are not over.
@@ -134,17 +138,18 @@ impl State {
     /// A worker that makes the attempts of these crews. Gives its key and its number.
     pub(super) fn join(
         &mut self,
-        name: Arc<str>,
+        about: Arc<About>,
         attempts_max: usize,
         crews: Vec<usize>,
-        heartbeat: Duration,
+        (heartbeat, now): (Duration, Instant),
         after: &mut Aftermath,
     ) -> (usize, u64) {
         self.next_worker += 1;
         let number = self.next_worker;
         let worker = self.workers.insert(Worker {
             number,
-            name,
+            about,
+            heard_at: now,
             attempts_max,
             crews: crews.clone(),
             in_flight: 0,
@@ -284,6 +289,11 @@ impl State {
             if let Order::Attempt(job) = &order {
                 // It may leave from here on.
                 job.attempt.sent.set();
+                if let Some(trace) = &job.attempt.trace {
+                    let worker = Arc::clone(&worker.about.name);
+                    let target = outgoing::Worker { worker, tool: job.tool.as_str().into() };
+                    trace.goes_to(&Arc::new(Target::Worker(target)));
+                }
                 if let Some(flight) = self.flights.get_mut(&job.id) {
                     flight.stage = Stage::Sent(key);
                 }

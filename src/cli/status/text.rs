@@ -22,6 +22,7 @@ pub(crate) fn text(status: &v1::StatusResponse, look: &Look) -> Vec<String> {
     let sections = [
         apis(status, look),
         tools(status, look),
+        workers(status.workers.as_ref(), look),
         locks(status.locks.as_ref(), look),
         budgets(status.budgets.as_ref(), look),
     ];
@@ -214,6 +215,29 @@ fn tools(status: &v1::StatusResponse, look: &Look) -> Option<Vec<String>> {
         section.row(&tool.name, cells, if is_full { Ink::Waiting } else { Ink::Plain });
     }
     section.lines(status.tools_omitted, "tool", look)
+}
+
+fn workers(workers: Option<&v1::WorkersStatus>, look: &Look) -> Option<Vec<String>> {
+    let workers = workers?;
+    let mut section = Section::new("worker", &["in flight", "heard"]);
+    for worker in &workers.busiest {
+        let heard = format!("{} ago", shown(time(worker.silence)));
+        let ink = if worker.draining { Ink::Waiting } else { Ink::Plain };
+        section.row(&worker.name, [usage(worker.attempts.as_ref()), heard], ink);
+        let whose = match worker.session_id.as_str() {
+            "" => "shared".to_owned(),
+            session => format!("session {}", harmless(session)),
+        };
+        let whose = if worker.draining { format!("{whose}, draining") } else { whose };
+        section.detail("of", whose, Ink::Plain);
+        let mut tools =
+            worker.tools.iter().map(|tool| harmless(tool)).collect::<Vec<_>>().join(", ");
+        if worker.tools_omitted > 0 {
+            tools.push_str(&format!(" and {} more", worker.tools_omitted));
+        }
+        section.detail("tools", tools, Ink::Plain);
+    }
+    section.lines(workers.omitted, "worker", look)
 }
 
 fn locks(locks: Option<&v1::LocksStatus>, look: &Look) -> Option<Vec<String>> {

@@ -9,6 +9,7 @@ use prost::Message;
 
 use super::{count, cut, duration};
 use crate::{
+    backend::worker::{self, WorkerStatus},
     budget, cache,
     limits::{
         breaker,
@@ -23,6 +24,8 @@ use crate::{
 
 /// Most bytes of a name that a caller or an input gave.
 const NAME_BYTES_MAX: usize = 160;
+/// Tools of a worker that are named.
+const WORKER_TOOLS_MAX: usize = 8;
 
 /// A moment, as `tenant` may see it. `look` gives it with that many rows of each
 /// list; there are as many as fit into `bytes_max` bytes.
@@ -61,6 +64,7 @@ fn response(status: &Status, tenant: &Tenant) -> v1::StatusResponse {
         tools_omitted: count(status.tools_omitted),
         locks: Some(locks(&status.locks, tenant)),
         budgets: Some(budgets(&status.budgets, tenant)),
+        workers: Some(workers(&status.workers, status.workers_max, tenant)),
     }
 }
 
@@ -211,6 +215,29 @@ fn budgets(budgets: &budget::Status, tenant: &Tenant) -> v1::BudgetsStatus {
         sessions: count(budgets.sessions),
         omitted: count(budgets.sessions - lowest.len()),
         lowest,
+    }
+}
+
+fn workers(workers: &worker::Status, max: usize, tenant: &Tenant) -> v1::WorkersStatus {
+    let shown = |worker: &WorkerStatus| v1::WorkerStatus {
+        name: cut(&worker.about.name, NAME_BYTES_MAX),
+        session_id: worker.about.session.as_ref().map_or_else(String::new, ToString::to_string),
+        tools: worker.about.tools.iter().take(WORKER_TOOLS_MAX).map(ToString::to_string).collect(),
+        tools_omitted: count(worker.about.tools.len().saturating_sub(WORKER_TOOLS_MAX)),
+        attempts: Some(usage(gate::Usage {
+            used: worker.in_flight,
+            max: Some(worker.attempts_max),
+        })),
+        draining: worker.is_draining,
+        silence: Some(duration(worker.silence)),
+    };
+    let busiest: Vec<_> =
+        workers.busiest.iter().filter(|of| of.about.tenant == *tenant).map(shown).collect();
+    v1::WorkersStatus {
+        connected: Some(usage(gate::Usage { used: workers.connected, max: Some(max) })),
+        unwanted_answers: workers.unwanted,
+        omitted: count(workers.connected.saturating_sub(busiest.len())),
+        busiest,
     }
 }
 

@@ -19,7 +19,7 @@ impl State {
     /// Out of its crews, with what it was given and has not got.
     fn resign(&mut self, key: usize, why: Lost, after: &mut Aftermath) {
         let worker = &mut self.workers[key];
-        let gone = Gone { worker: Arc::clone(&worker.name), why };
+        let gone = Gone { worker: Arc::clone(&worker.about.name), why };
         let (mut unsent, mut kept) = (Vec::new(), VecDeque::new());
         for order in std::mem::take(&mut worker.outbox) {
             match order {
@@ -70,7 +70,7 @@ impl State {
         for id in lost {
             let others = self.flights.get(&id).map(|flight| &self.crews[flight.crew].workers);
             let is_last = others.is_none_or(Vec::is_empty);
-            self.answer_with(id, Err(lost_with(&worker.name, why, is_last)), after);
+            self.answer_with(id, Err(lost_with(&worker.about.name, why, is_last)), after);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     backend::{SentMark, Whose, worker::Lost},
     clock,
-    model::{Content, Json, Sent},
+    model::{Content, Json, Sent, Tenant},
 };
 
 /// What may happen.
@@ -88,14 +88,14 @@ impl World {
             Step::Join(room, tools) => {
                 let crews = self.crews.iter().enumerate();
                 let crews = crews.filter(|(bit, _)| tools & (1 << bit) != 0).map(|(_, crew)| *crew);
-                let name = "w".into();
-                let (key, number) = self.state.join(
-                    name,
-                    room,
-                    crews.collect(),
-                    Duration::from_secs(1),
-                    &mut after,
-                );
+                let about = Arc::new(About {
+                    name: "w".into(),
+                    tenant: Tenant::local(),
+                    session: None,
+                    tools: Vec::new(),
+                });
+                let time = (Duration::from_secs(1), clock::now());
+                let (key, number) = self.state.join(about, room, crews.collect(), time, &mut after);
                 self.workers.push((key, number, room));
             }
             Step::Begin(tool) => self.begin(tool, &mut after),

@@ -237,6 +237,7 @@ fn busy() -> v1::StatusResponse {
         tools_omitted: 1,
         locks: Some(locks()),
         budgets: Some(budgets()),
+        workers: None,
     }
 }
 
