@@ -9,12 +9,13 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use self::{graph::cycle::Member, names::Names};
+use self::{graph::cycle::Member, growing::Settled, names::Names};
 use crate::model::{ApiName, CallId, Claim, Failure, FailureCode, Json, Ordering, ToolName};
 
 mod edges;
 mod estimate;
 mod graph;
+mod growing;
 mod names;
 mod order;
 mod path;
@@ -25,6 +26,7 @@ mod template;
 mod whole;
 
 pub use estimate::{Estimate, depth, depths, estimate, price, remaining};
+pub use growing::grow;
 pub use path::Path;
 pub use reference::{Fault, Reference, Target};
 pub use template::Template;
@@ -80,6 +82,9 @@ pub struct Node {
     /// How its input is made of other calls' results; `None` where the input is
     /// sent as it is.
     pub template: Option<Template>,
+    /// Whether it names nobody yet in a place that would be a reference if a call
+    /// of that name came, and is text if none does.
+    pub is_open: bool,
 }
 
 /// One dependency.
@@ -151,7 +156,12 @@ pub enum Strength {
 /// as far as their needs allow; in any other, those of a series do, calls with
 /// effects where their API says so, and calls that touch the same resource.
 pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
-    let (mut nodes, mut edges) = edges::collect(calls);
+    build_around(calls, ordering, &Settled::default())
+}
+
+/// The same, around what is settled already.
+fn build_around(calls: &[Call<'_>], ordering: Ordering, settled: &Settled<'_>) -> Plan {
+    let (mut nodes, mut edges) = edges::collect(calls, settled);
     let mut order = graph::sort(calls.len(), &edges);
     if order.len() < calls.len() {
         let members = graph::cycle::take_out(calls.len(), &mut edges);
@@ -160,10 +170,10 @@ pub fn build(calls: &[Call<'_>], ordering: Ordering) -> Plan {
         order = graph::sort(calls.len(), &edges);
     }
     match ordering {
-        Ordering::Ordered => edges::chain(&order, &mut edges),
+        Ordering::Ordered => edges::chain(&order, &mut edges, settled),
         Ordering::Free => {
-            edges::series(calls, &order, &mut edges);
-            order::add(calls, &mut edges, &mut order);
+            edges::series(calls, &order, &mut edges, settled);
+            order::add(calls, &mut edges, &mut order, settled);
         }
     }
     Plan::new(nodes, edges, order)

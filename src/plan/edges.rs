@@ -2,19 +2,26 @@
 
 use std::{cell::LazyCell, sync::Arc};
 
-use super::{Call, Edge, EdgeKind, Node, Strength, Target, Template, names::Names, scan};
+use super::{
+    Call, Edge, EdgeKind, Node, Strength, Target, Template, growing::Settled, names::Names, scan,
+};
 use crate::model::{Failure, FailureCode, Json};
 
 /// The calls with their faults and templates, and what they wait for: by child,
 /// then by parent, at most one for each pair, cycles and all.
-pub(super) fn collect(calls: &[Call<'_>]) -> (Vec<Node>, Vec<Edge>) {
+pub(super) fn collect(calls: &[Call<'_>], settled: &Settled<'_>) -> (Vec<Node>, Vec<Edge>) {
     // Most turns name nobody.
     let names = LazyCell::new(|| Names::new(calls));
     let depends_on: Arc<str> = "depends_on".into();
     let mut nodes = Vec::with_capacity(calls.len());
     let mut edges = Vec::new();
     for (place, call) in calls.iter().enumerate() {
-        let mut own = Own { to: place, edges: Vec::new(), faults: Vec::new() };
+        if settled.has(place) {
+            nodes.push(Node::default());
+            edges.extend(settled.edges_into(place));
+            continue;
+        }
+        let mut own = Own { to: place, edges: Vec::new(), faults: Vec::new(), is_open: false };
         if !call.depends_on.is_empty() {
             own.explicit(call.depends_on, &names, &depends_on);
         }
@@ -29,7 +36,7 @@ pub(super) fn collect(calls: &[Call<'_>]) -> (Vec<Node>, Vec<Edge>) {
         edges.append(&mut own.edges);
         let fault = (!own.faults.is_empty())
             .then(|| Failure::new(FailureCode::InvalidInput, own.faults.join("; ")));
-        nodes.push(Node { fault, template });
+        nodes.push(Node { fault, template, is_open: own.is_open });
     }
     (nodes, edges)
 }
@@ -42,14 +49,19 @@ pub(super) fn strongest(edges: &mut Vec<Edge>) {
 
 /// Adds the edges of an ordered turn: each call needs the one before it in
 /// `order`, so that the first that does not succeed skips the rest.
-pub(super) fn chain(order: &[u32], edges: &mut Vec<Edge>) {
-    edges.extend(links(order, &"block order".into()));
+pub(super) fn chain(order: &[u32], edges: &mut Vec<Edge>, settled: &Settled<'_>) {
+    edges.extend(links(order, &"block order".into(), settled));
     strongest_of_all(edges);
 }
 
 /// Adds the edges of each series of the turn: those of an ordered turn, among its
 /// calls alone.
-pub(super) fn series(calls: &[Call<'_>], order: &[u32], edges: &mut Vec<Edge>) {
+pub(super) fn series(
+    calls: &[Call<'_>],
+    order: &[u32],
+    edges: &mut Vec<Edge>,
+    settled: &Settled<'_>,
+) {
     let mut all: Vec<(&str, Vec<u32>)> = Vec::new();
     for &call in order {
         let Some(name) = calls[call as usize].series else { continue };
@@ -63,14 +75,15 @@ pub(super) fn series(calls: &[Call<'_>], order: &[u32], edges: &mut Vec<Edge>) {
         return;
     }
     for (name, members) in all {
-        edges.extend(links(&members, &format!("block order of {name}").into()));
+        edges.extend(links(&members, &format!("block order of {name}").into(), settled));
     }
     strongest_of_all(edges);
 }
 
 /// Each of these calls needs the one before it.
-fn links(order: &[u32], reason: &Arc<str>) -> impl Iterator<Item = Edge> {
-    order.windows(2).map(|pair| Edge {
+fn links(order: &[u32], reason: &Arc<str>, settled: &Settled<'_>) -> impl Iterator<Item = Edge> {
+    let pairs = order.windows(2).filter(|pair| !settled.has(pair[1] as usize));
+    pairs.map(|pair| Edge {
         from: pair[0] as usize,
         to: pair[1] as usize,
         kind: EdgeKind::BlockOrder,
@@ -92,6 +105,7 @@ struct Own {
     to: usize,
     edges: Vec<Edge>,
     faults: Vec<String>,
+    is_open: bool,
 }
 
 impl Own {
@@ -111,6 +125,7 @@ impl Own {
     fn references(&mut self, input: &Json, names: &Names<'_>) -> Option<Template> {
         let found = scan::find(input.as_str(), names);
         self.faults.extend(found.faults);
+        self.is_open = found.is_open;
         let template =
             (!found.pieces.is_empty()).then(|| Template::new(input.clone(), found.pieces))?;
         for reading in template.readings() {

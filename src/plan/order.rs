@@ -9,7 +9,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use self::conflicts::Conflict;
-use super::{Call, Edge, EdgeKind, Lift, Strength, graph};
+use super::{Call, Edge, EdgeKind, Lift, Strength, graph, growing::Settled};
 use crate::model::{Access, ApiName, ClaimKey};
 
 mod conflicts;
@@ -18,13 +18,19 @@ mod conflicts;
 const NAME_CHARS_MAX: usize = 64;
 
 /// Adds to `edges` what calls wait for by default and by what they read and
-/// write, and brings `order` in line.
-pub(super) fn add(calls: &[Call<'_>], edges: &mut Vec<Edge>, order: &mut Vec<u32>) {
+/// write, and brings `order` in line. What is settled comes first: nobody waits
+/// for those after it in vain.
+pub(super) fn add(
+    calls: &[Call<'_>],
+    edges: &mut Vec<Edge>,
+    order: &mut Vec<u32>,
+    settled: &Settled<'_>,
+) {
     // Most turns only read.
     if calls.iter().all(|call| call.turn.is_none() && call.claims.is_empty()) {
         return;
     }
-    let mut found = find(calls, 0..calls.len());
+    let mut found = find(calls, settled.first(0..calls.len()));
     if found.is_empty() {
         return;
     }
@@ -33,8 +39,9 @@ pub(super) fn add(calls: &[Call<'_>], edges: &mut Vec<Edge>, order: &mut Vec<u32
         edges.append(&mut found);
         let sequence = graph::nearest_sequence(calls.len(), edges);
         edges.truncate(others);
-        found = find(calls, sequence.into_iter().map(|call| call as usize));
+        found = find(calls, settled.first(sequence.iter().map(|&call| call as usize)));
     }
+    found.retain(|edge| !settled.has(edge.to));
     edges.append(&mut found);
     edges.sort_by_key(|edge| (edge.to, edge.from, edge.strength, edge.kind));
     edges.dedup_by(|lesser, kept| {

@@ -5,6 +5,7 @@ use proptest::{collection::vec, prelude::*};
 use self::order::{Manners, claim};
 use super::*;
 
+mod growing;
 mod order;
 
 /// What a call says of another.
@@ -59,7 +60,7 @@ fn plan(turn: &Turn, ordering: Ordering) -> Plan {
 }
 
 fn plan_with(turn: &Turn, manners: &[Manners], ordering: Ordering) -> Plan {
-    plan_of_series(turn, manners, &vec![None; turn.len()], ordering)
+    plan_around(turn, manners, &vec![None; turn.len()], ordering, None)
 }
 
 fn plan_of_series(
@@ -67,6 +68,17 @@ fn plan_of_series(
     manners: &[Manners],
     series: &[Option<&str>],
     ordering: Ordering,
+) -> Plan {
+    plan_around(turn, manners, series, ordering, None)
+}
+
+/// With the plan before and what of it is settled, where the turn grew.
+fn plan_around(
+    turn: &Turn,
+    manners: &[Manners],
+    series: &[Option<&str>],
+    ordering: Ordering,
+    before: Option<(&Plan, &[bool])>,
 ) -> Plan {
     let count = turn.len();
     let apis = ["one", "two"].map(|name| ApiName::try_new(name).unwrap());
@@ -107,7 +119,10 @@ fn plan_of_series(
             series: series[call],
         })
         .collect();
-    build(&calls, ordering)
+    match before {
+        Some((before, is_settled)) => grow(&calls, ordering, before, is_settled),
+        None => build(&calls, ordering),
+    }
 }
 
 /// Who is reached from whom along these edges.

@@ -3,7 +3,7 @@
 //! One pass over the input's text, which is known to be valid JSON. Nothing is
 //! parsed but strings that hold a `$`, and objects that hold a key `$ref`.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, cell::Cell, ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr2, memmem};
 
@@ -64,6 +64,8 @@ pub(super) struct Found {
     pub(super) pieces: Vec<Piece>,
     /// What is wrong, for the model.
     pub(super) faults: Vec<String>,
+    /// Whether there is text that a call of some other name would make a reference.
+    pub(super) is_open: bool,
 }
 
 /// Whether the text can hold a reference at all.
@@ -73,15 +75,17 @@ pub(super) fn is_worth_it(text: &str) -> bool {
 
 /// Finds the references in `text`, which must be valid JSON.
 pub(super) fn find(text: &str, names: &Names<'_>) -> Found {
-    let mut scan = Scan { text, names, found: Found::default(), open: Vec::new() };
+    let (found, is_open) = (Found::default(), Cell::new(false));
+    let mut scan = Scan { text, names, found, is_open, open: Vec::new() };
     scan.run();
-    scan.found
+    Found { is_open: scan.is_open.get(), ..scan.found }
 }
 
 struct Scan<'a> {
     text: &'a str,
     names: &'a Names<'a>,
     found: Found,
+    is_open: Cell<bool>,
     open: Vec<Open>,
 }
 
@@ -231,9 +235,11 @@ impl Scan<'_> {
         let Some(inner) = text.strip_prefix("${") else { return Ok(None) };
         let Some((target, path)) = Target::split(inner.trim_ascii_start()) else { return Ok(None) };
         let path = path.trim_ascii_start();
-        if !(path.is_empty() || path.starts_with(['.', '[', '}']))
-            || self.names.find(&target) == Err(Nobody::Unknown)
-        {
+        if !(path.is_empty() || path.starts_with(['.', '[', '}'])) {
+            return Ok(None);
+        }
+        if self.names.find(&target) == Err(Nobody::Unknown) {
+            self.is_open.set(true);
             return Ok(None);
         }
         let Some(end) = end_of(inner) else {

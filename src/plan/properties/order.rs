@@ -12,7 +12,7 @@ const CLAIMS: [&str; 6] = ["a/1", "a/2", "b/1", "a/*", "b/*", "*1"];
 /// a write.
 pub(super) type Manners = (Option<bool>, Vec<(usize, bool)>);
 
-fn manners() -> impl Strategy<Value = Manners> {
+pub(super) fn manners() -> impl Strategy<Value = Manners> {
     prop_oneof![
         Just((None, vec![])),
         any::<bool>().prop_map(|api| (Some(api), vec![])),
