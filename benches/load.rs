@@ -6,10 +6,12 @@ use anyhow::{Context, bail, ensure};
 use sidecall::{
     clock,
     proto::v1::{
-        ExecuteBatchRequest, ExecuteBatchResponse, Outcome, ToolUse, ToolUses, batch_event,
-        execute_batch_request::Turn, sidecall_service_client::SidecallServiceClient,
+        BatchEvent, ExecuteBatchRequest, ExecuteBatchResponse, ExecuteStreamRequest, Outcome,
+        ToolUse, ToolUses, batch_event, execute_batch_request::Turn,
+        sidecall_service_client::SidecallServiceClient,
     },
 };
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Streaming,
     transport::{Channel, Endpoint},
@@ -59,23 +61,44 @@ impl Agent {
         Ok(self.0.execute_batch(turn).await?.into_inner())
     }
 
+    /// Sends these steps as they come and reads the stream to its end: every call of
+    /// so many must succeed.
+    pub(crate) async fn read_along(
+        &mut self,
+        steps: ReceiverStream<ExecuteStreamRequest>,
+        calls: usize,
+    ) -> anyhow::Result<()> {
+        let mut events = self.0.execute_stream(steps).await?.into_inner();
+        let mut succeeded = 0;
+        while let Some(message) = events.message().await? {
+            succeeded += usize::from(success(message.event)?);
+        }
+        ensure!(succeeded == calls, "{succeeded} of {calls} calls succeeded");
+        Ok(())
+    }
+
     async fn succeeded(&mut self, turn: ExecuteBatchRequest) -> anyhow::Result<usize> {
         let mut events = self.open(turn).await?;
         let mut succeeded = 0;
         while let Some(message) = events.message().await? {
-            let Some(batch_event::Event::CallFinished(finished)) =
-                message.event.and_then(|event| event.event)
-            else {
-                continue;
-            };
-            let result = finished.result.context("a finished call without a result")?;
-            if result.outcome() != Outcome::Succeeded {
-                bail!("{} did not succeed: {:?}", result.call_id, result.failure);
-            }
-            succeeded += 1;
+            succeeded += usize::from(success(message.event)?);
         }
         Ok(succeeded)
     }
+}
+
+/// Whether the event is that of a call that has succeeded. One that did not is a
+/// failure of the measurement.
+fn success(event: Option<BatchEvent>) -> anyhow::Result<bool> {
+    let Some(batch_event::Event::CallFinished(finished)) = event.and_then(|event| event.event)
+    else {
+        return Ok(false);
+    };
+    let result = finished.result.context("a finished call without a result")?;
+    if result.outcome() != Outcome::Succeeded {
+        bail!("{} did not succeed: {:?}", result.call_id, result.failure);
+    }
+    Ok(true)
 }
 
 /// A turn of `calls` calls of `tool`.

@@ -28,6 +28,7 @@ mod report;
 mod rig;
 mod side_by_side;
 mod stats;
+mod streamed;
 mod tracing;
 mod upstream;
 
@@ -82,6 +83,8 @@ enum Part {
     Queue,
     /// `storm.retries`, `storm.goodput`.
     Storm,
+    /// `stream.turn`.
+    Stream,
     /// `client.python.*`, `client.typescript.*`.
     Clients,
     /// `trace.overhead`.
@@ -181,6 +184,9 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     }
     if wanted(Part::Storm) {
         rows.extend(limits::storm(&rig).await?);
+    }
+    if wanted(Part::Stream) {
+        rows.push(streamed::turn(&rig).await?);
     }
     if wanted(Part::Clients) {
         match (&args.python, &args.node_modules) {
