@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Call, CallResult};
+use crate::model::{Call, CallResult, call::Series};
 
 pub mod ai_sdk;
 pub mod anthropic;
@@ -77,6 +77,23 @@ impl Frame {
     /// Takes in the block of the next call.
     pub fn push(&mut self, block: Option<Arc<str>>) {
         self.blocks.push(block);
+    }
+
+    /// Takes in the next call's block as its provider began it, in this shape and
+    /// perhaps without its input; gives whose order the call keeps.
+    pub fn begin(&mut self, block: &str) -> Option<Series> {
+        let turn = self.shape.decode(&format!("[{block}]"));
+        match turn.map(|Turn { calls, frame }| (<[Call; 1]>::try_from(calls), frame.blocks)) {
+            Ok((Ok([call]), mut blocks)) => {
+                self.blocks.push(blocks.pop().flatten());
+                call.series
+            }
+            // What is written of it finds there what it looks for.
+            _ => {
+                self.blocks.push(Some(block.into()));
+                None
+            }
+        }
     }
 
     /// A result as an item of the bundle: JSON text, the same bytes for the same

@@ -3,7 +3,8 @@
 //! [`Scheduler`] is the only door: it refuses a turn before any effect, or
 //! accepts it and owns it to its end. In reading order:
 //!
-//! - [`Submission`] comes in, and is sent away with a [`Refusal`], or
+//! - [`Submission`] comes in, whole or followed by its [`Arrivals`], and is sent away
+//!   with a [`Refusal`], or
 //! - `intake` looks its tools up, checks its inputs and plans it;
 //! - `admission` counts it against the [bounds](Settings);
 //! - `batches` knows it by its id from now on;
@@ -15,6 +16,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     budget::Budgets,
@@ -28,6 +30,7 @@ use crate::{
 };
 
 mod admission;
+pub mod arrivals;
 pub mod batch_state;
 mod batches;
 mod dispatcher;
@@ -46,10 +49,12 @@ mod tests;
 
 use admission::Admission;
 use batches::Batches;
-use dispatcher::{Dispatcher, Locksmith};
+use dispatcher::{Coming, Dispatcher, Locksmith};
+use intake::Growing;
 use observer::Observer;
 
-pub use event::{Accepted, BatchFinished, Event};
+pub use arrivals::{Arrival, Arrivals};
+pub use event::{Accepted, BatchFinished, Event, Planned};
 pub use settings::Settings;
 pub use status::{Status, ToolStatus, breakers};
 pub use submission::{Refusal, Submission, Violation};
@@ -123,9 +128,30 @@ impl Scheduler {
     ///
     /// [`Refusal`] says which bound or field, and whether waiting helps.
     pub fn submit(&self, submission: Submission) -> Result<Running, Refusal> {
+        self.start(submission, None)
+    }
+
+    /// Accepts a turn that the model is still writing, or refuses it. `submission`
+    /// has no calls: they come as `arrivals`. What does not only read begins once
+    /// they are [committed](Arrival::Committed); where they end before, what runs is
+    /// cancelled and nothing else is run.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit). What is wrong with what comes later is told by
+    /// [`Event::BrokenOff`].
+    pub fn open(&self, submission: Submission, arrivals: Arrivals) -> Result<Running, Refusal> {
+        self.start(submission, Some(arrivals))
+    }
+
+    fn start(
+        &self,
+        submission: Submission,
+        arrivals: Option<Arrivals>,
+    ) -> Result<Running, Refusal> {
         let shared = &self.shared;
         if shared.drain.is_draining() {
-            return Err(Refusal::Draining { retry_after: admission::RETRY_AFTER });
+            return Err(self.refusal());
         }
         let now = clock::now();
         let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
@@ -139,18 +165,25 @@ impl Scheduler {
         intake::check_size(&submission, &shared.settings)?;
         let admitted =
             shared.admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
-        let session = shared.budgets.open(
-            &submission.tenant,
-            submission.session_id.as_ref(),
-            submission.calls.len(),
-            now,
-        );
+        let calls_max = match &arrivals {
+            Some(_) => shared.settings.batch_calls_max.get(),
+            None => submission.calls.len(),
+        };
+        let session =
+            shared.budgets.open(&submission.tenant, submission.session_id.as_ref(), calls_max, now);
 
         let context = submission.context.clone();
         let named = submission.session_id.clone();
         let tools = shared.registry.view(&submission.tenant, named.as_ref());
-        let intake = intake::take_in(submission, batch_id.clone(), &tools, &shared.settings);
-        let events_max = event::most_of(intake.calls.len(), intake.attempts_max());
+        let asked = (submission.references, submission.ordering);
+        let mut intake = intake::take_in(submission, batch_id.clone(), &tools, &shared.settings);
+        let mut attempts_max = intake.attempts_max();
+        let coming = arrivals.map(|arrivals| {
+            intake.will_grow();
+            attempts_max = intake::attempts_max(tools.iter());
+            (Growing::new(tools, asked, &shared.settings), arrivals)
+        });
+        let events_max = event::most_of(calls_max, attempts_max);
         let (events, received) = mpsc::channel(events_max + event::PROGRESS_MAX);
         let scope = shared.gate.open(&intake.tenant, &session_id);
         let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
@@ -162,6 +195,13 @@ impl Scheduler {
         dispatcher.begin();
         let killed = shared.drain.killed().clone();
         let commands = entry.begin();
+        let admitted = match coming {
+            None => Some(admitted),
+            Some((growing, arrivals)) => {
+                dispatcher.grows(Coming::new(growing, arrivals, admitted));
+                None
+            }
+        };
         shared.drain.spawn(dispatcher.run(commands, killed, (admitted, entry)));
         Ok(Running { batch_id, events: received })
     }
@@ -189,6 +229,16 @@ impl Scheduler {
         call_ids: Vec<CallId>,
     ) -> Option<Vec<CallId>> {
         self.shared.batches.cancel(owner, batch_id, call_ids).await
+    }
+
+    /// Cancelled once no turn is accepted any more.
+    pub fn draining(&self) -> &CancellationToken {
+        self.shared.drain.draining()
+    }
+
+    /// What a turn that comes after that is told.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::Draining { retry_after: admission::RETRY_AFTER }
     }
 
     /// The tools that turns may call.

@@ -37,6 +37,18 @@ pub struct Series {
     pub skipped: Arc<str>,
 }
 
+/// The input that this text is, or the text where it is no object of JSON. No text
+/// at all is an empty object.
+pub fn input(text: String) -> Result<Json, Arc<str>> {
+    if text.is_empty() {
+        return Ok(Json::from_value(&serde_json::Value::Object(serde_json::Map::new())));
+    }
+    match Json::try_new(text.as_str()) {
+        Ok(json) if json.value().is_object() => Ok(json),
+        _ => Err(text.into()),
+    }
+}
+
 /// One `tool_use`.
 #[derive(Clone, Debug)]
 pub struct Call {

@@ -4,7 +4,7 @@
 //! a model can get wrong (an input that is no JSON, a tool that does not exist)
 //! is no fault of the request: that call fails, and the rest runs.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -13,13 +13,16 @@ use super::tools::Wanted;
 use crate::{
     clock::Instant,
     format::{self, Frame, Shape},
-    model::{BatchId, Call, CallId, Json, Ordering, Owner, SessionId, Tenant},
+    model::{BatchId, Call, CallId, Ordering, Owner, SessionId, Tenant, call},
     proto::v1,
     schedule::{Refusal, Submission, Violation},
     telemetry::propagate,
 };
 
+mod steps;
 pub(super) mod worker;
+
+pub(super) use steps::{Opening, Steps, open};
 
 /// Most bytes of a tool's name as a model wrote it, known or not.
 const TOOL_BYTES_MAX: usize = 256;
@@ -278,7 +281,7 @@ impl Faults {
             calls.push(Call {
                 id,
                 tool: tool_use.name.into(),
-                input: input(tool_use.input_json),
+                input: call::input(tool_use.input_json),
                 depends_on: tool_use.depends_on,
                 timeout,
                 series: None,
@@ -327,17 +330,6 @@ impl Faults {
 
 fn path(index: usize, field: &str) -> String {
     format!("typed.tool_uses[{index}].{field}")
-}
-
-/// The input, or the text that came in its place.
-fn input(text: String) -> Result<Json, Arc<str>> {
-    if text.is_empty() {
-        return Ok(Json::from_value(&serde_json::Value::Object(serde_json::Map::new())));
-    }
-    match Json::try_new(text.as_str()) {
-        Ok(json) if json.value().is_object() => Ok(json),
-        _ => Err(text.into()),
-    }
 }
 
 #[cfg(test)]

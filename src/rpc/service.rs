@@ -1,13 +1,19 @@
 //! The RPCs. Each decodes, asks the scheduler and encodes; nothing is decided
 //! here.
 
-use std::{num::NonZeroUsize, pin::Pin};
+use std::{num::NonZeroUsize, pin::Pin, time::Duration};
 
 use tokio_stream::Stream;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{deadline, decode, encode, levels, status, stream::Events, tools, traced, workers};
+use super::{
+    deadline,
+    decode::{self, Opening, Steps},
+    encode, levels, status,
+    stream::{Events, SharedFrame},
+    tools, traced, workers,
+};
 use crate::{
     clock,
     model::{Owner, Tenant},
@@ -46,6 +52,17 @@ impl Service {
         self.streams.wait().await;
     }
 
+    /// The first message of a stream that the caller writes. One that does not come
+    /// holds nothing, and nobody waits for it for long.
+    async fn first<T>(&self, requests: &mut Streaming<T>) -> Result<Option<T>, Status> {
+        let draining = self.scheduler.draining();
+        tokio::select! {
+            first = requests.message() => first,
+            () = draining.cancelled() => Err(status::refused(self.scheduler.refusal())),
+            () = tokio::time::sleep(FIRST_MESSAGE) => Ok(None),
+        }
+    }
+
     /// Ready when no batch's stream is open.
     pub async fn idle(&self) {
         self.streams.close();
@@ -55,16 +72,15 @@ impl Service {
 
 #[tonic::async_trait]
 impl SidecallService for Service {
-    type ExecuteBatchStream = Events;
-    type ExecuteStreamStream =
-        Pin<Box<dyn Stream<Item = Result<v1::ExecuteStreamResponse, Status>> + Send>>;
+    type ExecuteBatchStream = Events<v1::ExecuteBatchResponse>;
+    type ExecuteStreamStream = Events<v1::ExecuteStreamResponse>;
     type ServeToolsStream =
         Pin<Box<dyn Stream<Item = Result<v1::ServeToolsResponse, Status>> + Send>>;
 
     async fn execute_batch(
         &self,
         request: Request<v1::ExecuteBatchRequest>,
-    ) -> Result<Response<Events>, Status> {
+    ) -> Result<Response<Self::ExecuteBatchStream>, Status> {
         let allowed = deadline::allowed(request.metadata())
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
         // Before the turn is let in: a drain that begins meanwhile waits for it.
@@ -76,15 +92,32 @@ impl SidecallService for Service {
                 .map_err(status::refused)?;
         let running = self.scheduler.submit(submission).map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
-        let events = Events::new(running, frame, bytes_max, (open, trace));
+        let wrap = |event| v1::ExecuteBatchResponse { event: Some(event) };
+        let events = Events::new(running, frame, bytes_max, wrap, (open, trace));
         Ok(Response::new(events.begun().await))
     }
 
     async fn execute_stream(
         &self,
-        _: Request<Streaming<v1::ExecuteStreamRequest>>,
+        request: Request<Streaming<v1::ExecuteStreamRequest>>,
     ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
-        Err(Status::unimplemented("ExecuteStream"))
+        let allowed = deadline::allowed(request.metadata())
+            .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
+        let (began, context) = (clock::now(), traced::context(&request));
+        let trace = context.trace_id();
+        let mut requests = request.into_inner();
+        let first = self.first(&mut requests).await?;
+        let open = self.streams.token();
+        let Opening { submission, frame } =
+            decode::open(first, (began, allowed), clock::now(), context)
+                .map_err(status::refused)?;
+        let frame = SharedFrame::from(frame);
+        let steps = Steps::new(requests, frame.clone());
+        let running = self.scheduler.open(submission, Box::pin(steps)).map_err(status::refused)?;
+        let bytes_max = self.message_bytes_max.get();
+        let wrap = |event| v1::ExecuteStreamResponse { event: Some(event) };
+        let events = Events::new(running, frame, bytes_max, wrap, (open, trace));
+        Ok(Response::new(events.begun().await))
     }
 
     async fn serve_tools(
@@ -147,6 +180,9 @@ impl SidecallService for Service {
         Ok(Response::new(encode::status(look, &Tenant::local(), rows, self.room())))
     }
 }
+
+/// How long the first message of a stream is waited for.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
 /// Bytes of an answer around what fills it.
 const MARGIN_BYTES: usize = 1 << 10;

@@ -11,52 +11,72 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
 use super::status;
-use crate::{format::Frame, proto::v1, schedule::Running, telemetry::propagate::TraceId};
+use crate::{
+    proto::v1,
+    schedule::{Event, Refusal, Running},
+    telemetry::propagate::TraceId,
+};
 
+mod frame;
 mod parts;
 mod writer;
 
+pub(super) use frame::SharedFrame;
 use writer::Writer;
 
-/// The answer to `ExecuteBatch`. Dropping it cancels the batch.
+/// The answer to `ExecuteBatch` and to `ExecuteStream`. Dropping it cancels the
+/// batch.
 #[derive(Debug)]
-pub struct Events {
+pub struct Events<M> {
     running: Running,
     writer: Writer,
     /// For the log.
     trace: Option<TraceId>,
+    /// Why the batch was broken off.
+    broken: Option<Refusal>,
+    wrap: fn(v1::BatchEvent) -> M,
     /// Counts the open streams: the process outlives them all.
     _open: TaskTrackerToken,
 }
 
-impl Events {
-    /// The events of `running`, in messages of at most `bytes_max`.
+impl<M> Events<M> {
+    /// The events of `running`, in messages of at most `bytes_max`, each wrapped as
+    /// its RPC has it.
     pub(super) fn new(
         running: Running,
-        frame: Frame,
+        frame: impl Into<SharedFrame>,
         bytes_max: usize,
+        wrap: fn(v1::BatchEvent) -> M,
         (open, trace): (TaskTrackerToken, Option<TraceId>),
     ) -> Self {
-        Self { running, writer: Writer::new(frame, bytes_max), trace, _open: open }
+        let writer = Writer::new(frame, bytes_max);
+        Self { running, writer, broken: None, wrap, trace, _open: open }
     }
 
     /// Ready when the batch has begun. What it began with then leaves in one
     /// write with the head of the response, and wakes the caller once.
     pub(super) async fn begun(mut self) -> Self {
         if let Some(event) = self.running.events.recv().await {
-            self.writer.take(event);
+            self.take(event);
             while !self.writer.has_news()
                 && let Ok(event) = self.running.events.try_recv()
             {
-                self.writer.take(event);
+                self.take(event);
             }
         }
         self
     }
+
+    fn take(&mut self, event: Event) {
+        if let Event::BrokenOff(refusal) = &event {
+            self.broken = Some(refusal.clone());
+        }
+        self.writer.take(event);
+    }
 }
 
-impl Stream for Events {
-    type Item = Result<v1::ExecuteBatchResponse, Status>;
+impl<M> Stream for Events<M> {
+    type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -65,13 +85,17 @@ impl Stream for Events {
             if !self.writer.is_before_the_end()
                 && let Some(event) = self.writer.next()
             {
-                return Poll::Ready(Some(Ok(v1::ExecuteBatchResponse { event: Some(event) })));
+                return Poll::Ready(Some(Ok((self.wrap)(event))));
             }
             if self.writer.has_ended() {
                 return Poll::Ready(None);
             }
+            if let Some(refusal) = self.broken.take() {
+                self.writer.abandon();
+                return Poll::Ready(Some(Err(status::refused(refusal))));
+            }
             match ready!(self.running.events.poll_recv(context)) {
-                Some(event) => self.writer.take(event),
+                Some(event) => self.take(event),
                 None => {
                     self.writer.abandon();
                     let cause = "the batch ended without its last event";

@@ -105,6 +105,32 @@ impl Admission {
     }
 }
 
+impl Admitted {
+    /// Takes the place of one more call.
+    pub(super) fn grow(&mut self) -> Result<(), Refusal> {
+        let Admission { calls_max, session_calls_max, .. } = self.admission;
+        let mut counts = self.admission.lock();
+        let of_session = counts.session_calls.get(&self.session).copied().unwrap_or(0);
+        let bounds = [
+            ("bounds.calls", "open calls", counts.calls, calls_max),
+            ("bounds.session_calls", "open calls of the session", of_session, session_calls_max),
+        ];
+        for (bound, what, open, max) in bounds {
+            if open >= max {
+                return Err(Refusal::Exhausted {
+                    what: format!("{open} {what}, 1 more would pass {bound} ({max})"),
+                    retry_after: RETRY_AFTER,
+                });
+            }
+        }
+        counts.calls += 1;
+        *counts.session_calls.entry(self.session.clone()).or_default() += 1;
+        drop(counts);
+        self.calls += 1;
+        Ok(())
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut counts = self.admission.lock();

@@ -26,11 +26,12 @@ use crate::{
 };
 
 mod endings;
+mod growing;
 mod line;
 mod sharing;
 mod words;
 
-pub use words::{Action, CancelReason, Ending, Event, Illegal, State, Traits};
+pub use words::{Action, CancelReason, Ending, Event, Growth, Illegal, State, Traits};
 
 /// All the state of one batch.
 #[derive(Debug)]
@@ -56,11 +57,18 @@ pub struct BatchState {
     lasts: BTreeMap<usize, String>,
     open: usize,
     begun: bool,
+    /// Whether calls may yet come.
+    is_growing: bool,
+    is_over: bool,
 }
 
 /// What is remembered of a call beside its state.
 #[derive(Clone, Copy, Debug, Default)]
 struct Marks {
+    /// It does not start before it is planned again.
+    is_held: bool,
+    /// Its input was asked for.
+    has_started: bool,
     /// An attempt may have been sent and had no answer.
     maybe_done: bool,
     /// Those that wait to know what it reads and writes were told.
@@ -93,7 +101,14 @@ impl BatchState {
             ended: VecDeque::new(),
             open: calls,
             begun: false,
+            is_growing: false,
+            is_over: false,
         }
+    }
+
+    /// A batch whose calls are yet to come.
+    pub fn growing() -> Self {
+        Self { is_growing: true, ..Self::new(Arc::default(), Vec::new()) }
     }
 
     /// Where a call stands.
@@ -119,6 +134,7 @@ impl BatchState {
                 self.cancel_all(*reason, sent, actions);
                 return Ok(());
             }
+            (None, Event::Grown(growth)) => return self.grow(growth, actions),
             (None, _) => return self.begin(actions),
         };
         let Some(state) = self.state(call) else {
@@ -243,21 +259,25 @@ impl BatchState {
             return Err(self.illegal(self.states.len(), &Event::Begun));
         }
         self.begun = true;
-        if self.states.is_empty() {
-            actions.push(Action::EndBatch);
-        }
+        self.end_if_over(actions);
         for call in 0..self.states.len() {
             // A call that is already terminal was skipped by a fault before it.
             if let State::Blocked { parents } = self.states[call] {
                 if let Some(fault) = self.faults[call].take() {
                     self.finish(call, Ending::Failed(fault), actions);
                 } else if parents == 0 {
-                    self.states[call] = State::Preparing;
-                    actions.push(Action::Prepare(call));
+                    self.prepare(call, actions);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Nothing stands before the call any more.
+    fn prepare(&mut self, call: usize, actions: &mut Vec<Action>) {
+        self.marks[call].has_started = true;
+        self.states[call] = State::Preparing;
+        actions.push(Action::Prepare(call));
     }
 
     /// The call's input is made and nobody else answers it: on to its locks, or
@@ -290,51 +310,26 @@ impl BatchState {
         let State::Blocked { parents } = self.states[child] else {
             return;
         };
-        self.states[child] = State::Blocked { parents: parents - 1 };
-        if parents == 1 && self.begun && self.faults[child].is_none() {
-            self.states[child] = State::Preparing;
-            actions.push(Action::Prepare(child));
-        }
-    }
-
-    /// Ends every open call as cancelled: none is skipped for another's sake, and
-    /// none starts.
-    fn cancel_all(
-        &mut self,
-        reason: CancelReason,
-        sent: &[(usize, Sent)],
-        actions: &mut Vec<Action>,
-    ) {
-        if self.open == 0 {
+        if self.marks[child].is_held {
             return;
         }
-        let mut in_flight = vec![Sent::No; self.states.len()];
-        for (call, sent) in sent {
-            if let Some(known) = in_flight.get_mut(*call) {
-                *known = *sent;
-            }
+        self.states[child] = State::Blocked { parents: parents - 1 };
+        if parents == 1 && self.begun && self.faults[child].is_none() {
+            self.prepare(child, actions);
         }
-        for (call, sent) in in_flight.into_iter().enumerate() {
-            let state = self.states[call];
-            if matches!(state, State::Done(_)) {
-                continue;
-            }
-            let ending = self.cancelled(call, state, sent, reason);
-            self.states[call] = State::Done(ending.outcome());
-            actions.push(Action::Abandon(call));
-            actions.push(Action::Finish(call, ending));
-        }
-        self.followers.clear();
-        self.open = 0;
-        actions.push(Action::EndBatch);
     }
 
     /// Ends `call` and tells those that wait for it: a call that needs it is
     /// skipped, and so on down; any other becomes ready when it was the last.
     fn finish(&mut self, call: usize, ending: Ending, actions: &mut Vec<Action>) {
+        self.ended.push_back((call, ending));
+        self.finish_those(actions);
+    }
+
+    /// Does so for each that has ended.
+    fn finish_those(&mut self, actions: &mut Vec<Action>) {
         let plan = Arc::clone(&self.plan);
         let mut ended = std::mem::take(&mut self.ended);
-        ended.push_back((call, ending));
         while let Some((parent, ending)) = ended.pop_front() {
             let outcome = ending.outcome();
             if let Ending::Skipped { root, .. } = &ending {
@@ -352,7 +347,8 @@ impl BatchState {
 
             for edge in plan.children(parent) {
                 let (child, strength) = (edge.to, edge.strength);
-                if !matches!(self.states[child], State::Blocked { .. }) {
+                if !matches!(self.states[child], State::Blocked { .. }) || self.marks[child].is_held
+                {
                     continue;
                 }
                 if outcome != Outcome::Succeeded && strength == Strength::Need {
@@ -368,7 +364,13 @@ impl BatchState {
             self.pass(parent, actions);
         }
         self.ended = ended;
-        if self.open == 0 {
+        self.end_if_over(actions);
+    }
+
+    /// Ends the batch, once, when every call has ended and no other can come.
+    fn end_if_over(&mut self, actions: &mut Vec<Action>) {
+        if self.open == 0 && !self.is_growing && !self.is_over {
+            self.is_over = true;
             actions.push(Action::EndBatch);
         }
     }

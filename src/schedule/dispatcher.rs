@@ -39,6 +39,7 @@ use crate::{
     model::{AsItIs, Content, Digest, Json, Sent},
 };
 
+mod arrivals;
 mod attempts;
 mod ends;
 mod locking;
@@ -47,6 +48,7 @@ mod refusals;
 mod reuse;
 mod spending;
 
+pub(super) use arrivals::Coming;
 use locking::Locks;
 pub(super) use locking::Locksmith;
 use reuse::Start;
@@ -73,6 +75,8 @@ pub(super) struct Dispatcher {
     scope: Arc<Scope>,
     locksmith: Locksmith,
     session: Arc<Session>,
+    /// What the turn has beside, where it is still coming.
+    coming: Option<Box<Coming>>,
     deadline: Instant,
     /// When what is being done began: read once for all that follows from it.
     now: Instant,
@@ -86,6 +90,8 @@ enum Timer {
     BackedOff,
     /// Its time is over.
     Deadline,
+    /// So is the batch's, and its turn may not be whole.
+    Turn,
 }
 
 /// What a call that is not terminal has under way.
@@ -125,16 +131,11 @@ impl Dispatcher {
         now: Instant,
         told: (mpsc::Sender<Event>, Observer),
     ) -> Self {
-        let traits = intake
-            .tools
-            .iter()
-            .map(|tool| Traits {
-                has_claims: tool.as_ref().is_some_and(|tool| !tool.claims.is_empty()),
-                is_effectful: tool.as_ref().is_none_or(|tool| tool.effect.must_be_known()),
-                has_fallback: tool.as_ref().is_some_and(|tool| tool.fallback.is_some()),
-            })
-            .collect();
-        let state = BatchState::new(Arc::clone(&intake.plan), traits);
+        let traits = intake.tools.iter().map(|tool| Traits::of(tool.as_deref()));
+        let state = match intake.is_growing() {
+            true => BatchState::growing(),
+            false => BatchState::new(Arc::clone(&intake.plan), traits.collect()),
+        };
         let ledger = Ledger::new(&intake, now, told);
         let flights = intake.calls.iter().map(|_| Flight::default()).collect();
         Self {
@@ -152,6 +153,7 @@ impl Dispatcher {
             scope,
             locksmith,
             session,
+            coming: None,
             deadline,
             now,
             has_ended: false,
@@ -176,9 +178,10 @@ impl Dispatcher {
     ) {
         self.drive(commands, killed).await;
 
-        let Self { ledger, intake, tasks, flights, scope, session, .. } = self;
+        let Self { ledger, intake, tasks, flights, scope, session, coming, .. } = self;
+        let broken = coming.and_then(|coming| coming.into_broken());
         drop((tasks, flights, scope, session, places));
-        ledger.end(&intake.plan);
+        ledger.end(&intake.plan, broken);
     }
 
     async fn drive(
@@ -212,6 +215,9 @@ impl Dispatcher {
                 }
                 () = reports.news() => self.tell_progress(),
                 () = &mut timer => self.expire(),
+                step = arrivals::next(&mut self.coming), if self.coming.is_some() => {
+                    self.take_steps(step);
+                }
             }
         }
     }

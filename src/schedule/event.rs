@@ -6,14 +6,18 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     backend::Progress,
     model::{BatchId, CallId, CallResult, Effect, Failure, Timings},
-    plan::Plan,
+    plan::{Edge, Plan},
 };
+
+use super::Refusal;
 
 /// What happens in a batch, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The batch will run. Always the first.
     Accepted(Arc<Accepted>),
+    /// A call of a turn that is still coming has its place in the plan.
+    Planned(Arc<Planned>),
     /// An attempt begins.
     Started {
         /// Place in the turn, from 0.
@@ -52,8 +56,32 @@ pub enum Event {
     },
     /// A call is terminal. Exactly one for every call.
     Finished(Arc<CallResult>),
-    /// Always the last.
+    /// Always the last, unless the batch was broken off.
     BatchFinished(Arc<BatchFinished>),
+    /// The last in place of that: what came of a turn that was still coming is not
+    /// valid, or more than is allowed. Every call that began is terminal.
+    BrokenOff(Refusal),
+}
+
+/// A call of a turn that is still coming.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Place in the turn, from 0.
+    pub index: usize,
+    /// The call.
+    pub call_id: CallId,
+    /// Its tool.
+    pub tool: Arc<str>,
+    /// What running its tool twice means; `None` where there is no such tool.
+    pub effect: Option<Effect>,
+    /// Why it cannot run, as far as that is known for good.
+    pub fault: Option<Failure>,
+    /// Its expected running time.
+    pub latency: Duration,
+    /// Most calls in a chain before it.
+    pub depth: usize,
+    /// What it waits for, as far as that is known.
+    pub edges: Vec<Edge>,
 }
 
 impl Event {
@@ -62,11 +90,13 @@ impl Event {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Accepted(_) => "accepted",
+            Self::Planned(_) => "call_planned",
             Self::Started { .. } => "started",
             Self::Retrying { .. } => "retrying",
             Self::Progress { .. } => "progress",
             Self::Finished(_) => "finished",
             Self::BatchFinished(_) => "batch_finished",
+            Self::BrokenOff(_) => "broken_off",
         }
     }
 }
@@ -85,6 +115,8 @@ pub struct Accepted {
     /// What running each call's tool twice means; `None` where there is no such
     /// tool.
     pub effects: Vec<Option<Effect>>,
+    /// Whether more calls may come.
+    pub is_growing: bool,
 }
 
 /// How a batch ended.
@@ -107,6 +139,7 @@ pub(super) const PROGRESS_MAX: usize = 16;
 /// Events that a batch of so many calls, each of so many attempts, can come to, those that
 /// tell of progress aside.
 pub(super) fn most_of(calls: usize, attempts: u32) -> usize {
-    // Accepted and finished; of each attempt the start, and the end or the retry.
-    2 + 2 * calls.saturating_mul(attempts as usize)
+    // Accepted and finished; of each call its place in the plan; of each attempt the
+    // start, and the end or the retry.
+    2 + calls.saturating_mul(1 + 2 * attempts as usize)
 }

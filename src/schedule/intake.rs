@@ -15,6 +15,10 @@ use crate::{
     telemetry::propagate::TraceId,
 };
 
+mod growing;
+
+pub(super) use growing::{Growing, Release, Told};
+
 /// Most characters of an unreadable input that its failure quotes.
 const ECHO_CHARS_MAX: usize = 400;
 
@@ -59,10 +63,49 @@ impl Intake {
         key.into()
     }
 
+    /// Whether its calls come one by one.
+    pub(super) fn is_growing(&self) -> bool {
+        self.accepted.is_growing
+    }
+
+    /// The turn's calls are yet to come.
+    pub(super) fn will_grow(&mut self) {
+        self.accepted = Arc::new(Accepted { is_growing: true, ..Accepted::clone(&self.accepted) });
+    }
+
+    /// How long the call is expected to run.
+    pub(super) fn latency(&self, call: usize) -> Duration {
+        latency(self.tools[call].as_deref())
+    }
+
     /// Attempts of the call with the most.
     pub(super) fn attempts_max(&self) -> u32 {
-        let policies = self.tools.iter().flatten().filter_map(|tool| tool.retry.as_ref());
-        policies.map(|policy| policy.settings().attempts.get()).max().unwrap_or(1)
+        attempts_max(self.tools.iter().flatten())
+    }
+}
+
+/// Attempts of a call of the tool with the most.
+pub(super) fn attempts_max<'a>(tools: impl Iterator<Item = &'a Arc<Tool>>) -> u32 {
+    let policies = tools.filter_map(|tool| tool.retry.as_ref());
+    policies.map(|policy| policy.settings().attempts.get()).max().unwrap_or(1)
+}
+
+/// A call as the plan must know it. `references` says whether any are looked for.
+fn planned<'a>(
+    (call, tool): (&'a Call, Option<&'a Arc<Tool>>),
+    references: bool,
+    claims: &'a [Claim],
+) -> plan::Call<'a> {
+    plan::Call {
+        id: &call.id,
+        tool: &call.tool,
+        input: call.input.as_ref().ok(),
+        depends_on: &call.depends_on,
+        after: tool.map_or(&[], |tool| &tool.after),
+        references,
+        turn: tool.and_then(|tool| tool.turn()),
+        claims,
+        series: call.series.as_ref().map(|series| &*series.name),
     }
 }
 
@@ -111,16 +154,9 @@ pub(super) fn take_in(
             .iter()
             .zip(&tools)
             .zip(&claims)
-            .map(|((call, tool), claims)| plan::Call {
-                id: &call.id,
-                tool: &call.tool,
-                input: call.input.as_ref().ok(),
-                depends_on: &call.depends_on,
-                after: tool.as_ref().map_or(&[], |tool| &tool.after),
-                references: resolves(tool.as_deref()),
-                turn: tool.as_ref().and_then(|tool| tool.turn()),
-                claims: claims.as_deref().unwrap_or_default(),
-                series: call.series.as_ref().map(|series| &*series.name),
+            .map(|((call, tool), claims)| {
+                let references = resolves(tool.as_deref());
+                planned((call, tool.as_ref()), references, claims.as_deref().unwrap_or_default())
             })
             .collect::<Vec<_>>(),
         submission.ordering,
@@ -152,6 +188,7 @@ pub(super) fn take_in(
         plan: Arc::clone(&plan),
         latencies,
         effects: tools.iter().map(|tool| tool.as_ref().map(|tool| tool.effect)).collect(),
+        is_growing: false,
     });
     let Submission { owner, tenant, deadline, call_timeout, context, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();

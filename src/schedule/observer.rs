@@ -60,6 +60,16 @@ impl Observer {
         Self { record, passed_on, metrics, session }
     }
 
+    /// A call came that the batch did not begin with.
+    pub(super) fn came(&mut self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.call_came();
+        }
+        if let Some(record) = &mut self.record {
+            record.came();
+        }
+    }
+
     /// The call's inputs are there.
     pub(super) fn ready(&mut self, call: usize, now: Instant) {
         if let Some(record) = &mut self.record {

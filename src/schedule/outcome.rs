@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Accepted, BatchFinished, Event,
+    Accepted, BatchFinished, Event, Refusal,
     batch_state::Ending,
     intake::Intake,
     observer::{self, Observer},
@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod awaited;
+mod growing;
 mod telling;
 mod way;
 mod wholes;
@@ -53,6 +54,8 @@ pub(super) struct Ledger {
 /// One call's part.
 #[derive(Debug, Default)]
 struct Slot {
+    /// When its input was complete, where it came after the batch was accepted.
+    came_at: Option<Instant>,
     ready_at: Option<Instant>,
     started_at: Option<Instant>,
     ended_at: Option<Instant>,
@@ -328,8 +331,9 @@ impl Ledger {
         self.tell(Event::Finished(result));
     }
 
-    /// Tells the end, once every call has its result.
-    pub(super) fn end(self, plan: &Plan) {
+    /// Tells the end, once every call has its result; where the batch was broken
+    /// off, why.
+    pub(super) fn end(self, plan: &Plan, broken: Option<Refusal>) {
         debug_assert_eq!(self.open, 0, "a batch ended with open calls");
         let critical_path = self.critical_path(plan);
         let duration = self.ended_at - self.accepted_at;
@@ -340,6 +344,9 @@ impl Ledger {
             running: &|call| self.slots[call].running,
             at: self.ended_at,
         });
+        if let Some(refusal) = broken {
+            return self.way.tell(Event::BrokenOff(refusal));
+        }
         let finished = BatchFinished {
             sequential: self.slots.iter().map(|slot| slot.running).sum(),
             duration,
@@ -347,11 +354,6 @@ impl Ledger {
             results: self.slots.into_iter().filter_map(|slot| slot.result).collect(),
         };
         self.way.tell(Event::BatchFinished(Arc::new(finished)));
-    }
-
-    /// Those who are told.
-    pub(super) fn events(&self) -> &mpsc::Sender<Event> {
-        &self.way.events
     }
 }
 
@@ -375,10 +377,10 @@ impl Slot {
     }
 
     fn timings(&self, accepted: Instant, now: Instant) -> Timings {
-        let ready = self.ready_at.unwrap_or(now);
+        let (came, ready) = (self.came_at.unwrap_or(accepted), self.ready_at.unwrap_or(now));
         let known = self.sharing + self.locked + self.running + self.throttled + self.backing_off;
         Timings {
-            blocked: (ready - accepted) + self.sharing,
+            blocked: ready.saturating_duration_since(came) + self.sharing,
             locked: self.locked,
             // What is left: the waits for places, of all attempts.
             queued: (now - ready).saturating_sub(known),

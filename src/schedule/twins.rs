@@ -2,7 +2,33 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{model::Effect, registry::Tool};
+use crate::{
+    model::{Effect, ToolName},
+    registry::Tool,
+};
+
+/// The groups of a turn that is still coming: one for each tool that its calls
+/// read with, since another call of it may follow.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    count: usize,
+    /// Of each tool since the last call that may change something.
+    current: HashMap<ToolName, usize>,
+}
+
+impl Groups {
+    /// The group of the next call.
+    pub(super) fn next(&mut self, tool: Option<&Tool>) -> Option<usize> {
+        let tool = tool?;
+        if tool.effect != Effect::ReadOnly {
+            self.current.clear();
+            return None;
+        }
+        let group = *self.current.entry(tool.name.clone()).or_insert(self.count);
+        self.count = self.count.max(group + 1);
+        Some(group)
+    }
+}
 
 /// By call, the group of those that may share its run: calls of one tool that
 /// changes nothing, with no call between them, in the order of the turn, that

@@ -232,6 +232,11 @@ impl Metrics {
         }
     }
 
+    /// A call came that its batch did not begin with.
+    pub fn call_came(&self) {
+        self.0.instruments.in_flight.add(1, &[]);
+    }
+
     /// A call is terminal, after so many attempts.
     pub fn call(&self, result: &CallResult, attempts: usize) {
         let Instruments {

@@ -230,20 +230,13 @@ impl Batch {
         now: Instant,
     ) -> Self {
         tracer.opens(1);
-        let call = |_| Call {
-            span: tracer.new_span(),
-            ready: None,
-            input: None,
-            result: None,
-            is_critical: false,
-        };
         let ended = Box::new(EndedBatch {
             parent: Parent::of(context),
             began: Anchor::at(now),
             ended: now,
             batch_id,
             session_id,
-            calls: (0..calls).map(call).collect(),
+            calls: (0..calls).map(|_| Call::new(&tracer)).collect(),
             // Most calls wait once and run once.
             pieces: Vec::with_capacity(calls * 2),
             edges: Vec::new(),
@@ -253,6 +246,12 @@ impl Batch {
         });
         let context = context.within(own);
         Self { tracer, context, ended, open: (0..calls).map(|_| None).collect() }
+    }
+
+    /// A call came that the batch did not begin with.
+    pub fn came(&mut self) {
+        self.ended.calls.push(Call::new(&self.tracer));
+        self.open.push(None);
     }
 
     /// The call's inputs are there.
@@ -362,6 +361,12 @@ impl Batch {
         if to > from || matches!(what, What::Attempt(_)) {
             self.ended.pieces.push(Piece { call, what, from, to });
         }
+    }
+}
+
+impl Call {
+    fn new(tracer: &Tracer) -> Self {
+        Self { span: tracer.new_span(), ready: None, input: None, result: None, is_critical: false }
     }
 }
 

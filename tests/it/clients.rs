@@ -27,22 +27,27 @@ tools:
     http: {api: crm, get: "/hang/{n}"}
 "#;
 
-/// A client program; nothing where a plain `cargo test` has no tools.
+/// The client program; nothing where a plain `cargo test` has no tools.
 fn client(language: &str) -> Option<Command> {
+    program(language, "client")
+}
+
+/// A program in this language.
+pub(crate) fn program(language: &str, name: &str) -> Option<Command> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(language);
     let mut command = match language {
         "python" => {
             let python = exported("SIDECALL_TEST_PYTHON", REMEDY)?;
             assert!(Path::new(&python).exists(), "{python} is missing: run `make tools`");
             let mut command = Command::new(python);
-            command.arg(folder.join("client.py"));
+            command.arg(folder.join(format!("{name}.py")));
             command
         }
         _ => {
             let modules = exported("SIDECALL_TEST_NODE_MODULES", REMEDY)?;
             assert!(Path::new(&modules).exists(), "{modules} is missing: run `make tools`");
             let mut command = Command::new("node");
-            command.arg(folder.join("client.js")).env("NODE_PATH", modules);
+            command.arg(folder.join(format!("{name}.js"))).env("NODE_PATH", modules);
             command
         }
     };
@@ -51,7 +56,7 @@ fn client(language: &str) -> Option<Command> {
 }
 
 /// Runs the client to its end; gives the report that it printed.
-async fn report_of(mut command: Command, address: &str, arguments: &[&str]) -> Value {
+pub(crate) async fn report_of(mut command: Command, address: &str, arguments: &[&str]) -> Value {
     command.arg("--address").arg(address).args(arguments);
     report(&mut command).await
 }

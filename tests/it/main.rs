@@ -44,6 +44,7 @@ mod shapes;
 mod sharing;
 mod status;
 mod storms;
+mod streaming;
 mod support;
 mod the_peer;
 mod tracing;

@@ -16,7 +16,7 @@ pub(crate) mod worker;
 pub(crate) mod world;
 
 pub(crate) use collector::Collector;
-pub(crate) use events::Ran;
+pub(crate) use events::{Ran, Running};
 pub(crate) use peer::Peer;
 pub(crate) use reply::{Gate, Reply};
 pub(crate) use turn::Turn;

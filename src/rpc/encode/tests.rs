@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
+use prost::Message;
+
 use super::*;
 use crate::model::{BatchId, Ordering};
+use crate::plan;
 
 fn batch(calls: usize, id_bytes: usize, fault: Option<&str>) -> Accepted {
     let ids: Vec<_> =
@@ -33,6 +36,7 @@ fn batch(calls: usize, id_bytes: usize, fault: Option<&str>) -> Accepted {
         plan: Arc::new(plan),
         latencies: vec![Duration::from_millis(200); calls],
         effects: vec![Some(Effect::ReadOnly); calls],
+        is_growing: false,
     }
 }
 

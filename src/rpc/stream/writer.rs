@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 
-use super::parts::{BundleParts, ResultParts};
+use super::{
+    frame::SharedFrame,
+    parts::{BundleParts, ResultParts},
+};
 use crate::{
-    format::Frame,
     proto::v1::{self, batch_event},
     rpc::encode,
     schedule::Event,
@@ -19,7 +21,7 @@ const ENVELOPE_BYTES: usize = 32;
 /// Makes messages of events.
 #[derive(Debug)]
 pub(super) struct Writer {
-    frame: Frame,
+    frame: SharedFrame,
     /// Most bytes of an event, without its envelope.
     bytes_max: usize,
     sequence: u64,
@@ -55,9 +57,9 @@ enum Parts {
 
 impl Writer {
     /// Messages of at most `bytes_max`.
-    pub(super) fn new(frame: Frame, bytes_max: usize) -> Self {
+    pub(super) fn new(frame: impl Into<SharedFrame>, bytes_max: usize) -> Self {
         Self {
-            frame,
+            frame: frame.into(),
             bytes_max: bytes_max.saturating_sub(ENVELOPE_BYTES),
             sequence: 0,
             calls_open: usize::MAX,
@@ -93,10 +95,18 @@ impl Writer {
     /// Takes in what happens.
     pub(super) fn take(&mut self, event: Event) {
         match &event {
-            Event::Accepted(accepted) => self.calls_open = accepted.calls.len(),
-            Event::Started { .. } | Event::Retrying { .. } | Event::Progress { .. } => {}
+            Event::Accepted(accepted) if !accepted.is_growing => {
+                self.calls_open = accepted.calls.len();
+            }
+            Event::Accepted(_)
+            | Event::Planned(_)
+            | Event::Started { .. }
+            | Event::Retrying { .. }
+            | Event::Progress { .. } => {}
             Event::Finished(_) => self.calls_open = self.calls_open.saturating_sub(1),
             Event::BatchFinished(_) => self.state = State::Ending,
+            // Told as a status.
+            Event::BrokenOff(_) => return,
         }
         self.pending.push_back(event);
     }
@@ -108,6 +118,10 @@ impl Writer {
             None => match self.pending.pop_front()? {
                 Event::Accepted(accepted) => {
                     batch_event::Event::Accepted(encode::accepted(&accepted, self.bytes_max))
+                }
+                Event::Planned(planned) => {
+                    let planned = encode::call_planned(&planned, self.bytes_max);
+                    batch_event::Event::CallPlanned(planned)
                 }
                 Event::Started { index, call_id, attempt, at, timings } => {
                     let started = encode::started(index, &call_id, attempt, at, timings);
@@ -124,10 +138,10 @@ impl Writer {
                     self.go_on(Parts::Result(ResultParts::new(result, self.bytes_max)))
                 }
                 Event::BatchFinished(finished) => {
-                    let bundle =
-                        BundleParts::new(finished, std::mem::take(&mut self.frame), self.bytes_max);
+                    let bundle = BundleParts::new(finished, self.frame.take(), self.bytes_max);
                     self.go_on(Parts::End(bundle))
                 }
+                Event::BrokenOff(_) => return None,
             },
         };
         self.sequence += 1;

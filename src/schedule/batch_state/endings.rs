@@ -1,9 +1,39 @@
 //! How a call ends, by what is known of what its attempts did.
 
-use super::{BatchState, CancelReason, Ending, State};
+use super::{Action, BatchState, CancelReason, Ending, State};
 use crate::model::{Failure, FailureCode, Sent};
 
 impl BatchState {
+    /// Ends every open call as cancelled: none is skipped for another's sake, and
+    /// none starts.
+    pub(super) fn cancel_all(
+        &mut self,
+        reason: CancelReason,
+        sent: &[(usize, Sent)],
+        actions: &mut Vec<Action>,
+    ) {
+        self.is_growing = false;
+        let mut in_flight = vec![Sent::No; self.states.len()];
+        for (call, sent) in sent {
+            if let Some(known) = in_flight.get_mut(*call) {
+                *known = *sent;
+            }
+        }
+        for (call, sent) in in_flight.into_iter().enumerate() {
+            let state = self.states[call];
+            if matches!(state, State::Done(_)) {
+                continue;
+            }
+            let ending = self.cancelled(call, state, sent, reason);
+            self.states[call] = State::Done(ending.outcome());
+            actions.push(Action::Abandon(call));
+            actions.push(Action::Finish(call, ending));
+        }
+        self.followers.clear();
+        self.open = 0;
+        self.end_if_over(actions);
+    }
+
     /// Takes in what an attempt's end says of its effect.
     pub(super) fn learn(&mut self, call: usize, sent: Sent) {
         match sent {

@@ -6,6 +6,7 @@ use crate::{
     plan,
 };
 
+mod growing;
 mod line;
 mod locking;
 mod sharing;

@@ -1,6 +1,12 @@
 //! What the machine is told and what it says.
 
-use crate::model::{Failure, FailureCode, Outcome, Sent};
+use std::sync::Arc;
+
+use crate::{
+    model::{Failure, FailureCode, Outcome, Sent},
+    plan::Plan,
+    registry::Tool,
+};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,12 +78,37 @@ pub enum Event {
     Cancelled(usize, Sent, CancelReason),
     /// Everything that is open is to end. Tells of the attempts in flight.
     AllCancelled(CancelReason, Vec<(usize, Sent)>),
+    /// More is known of a turn that is still coming.
+    Grown(Growth),
+}
+
+/// A turn as far as it is known, planned around what has begun.
+#[derive(Clone, Debug)]
+pub struct Growth {
+    /// Of all calls; see [`plan::grow`](crate::plan::grow).
+    pub plan: Arc<Plan>,
+    /// Of the calls that came.
+    pub traits: Vec<Traits>,
+    /// Of all calls, whether one that has not begun is kept from it until it is
+    /// planned again. Its fault and the failure of what it needs are not told
+    /// before that, either.
+    pub held: Vec<bool>,
+    /// Whether no more will come.
+    pub is_whole: bool,
+}
+
+impl PartialEq for Growth {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.plan, &other.plan)
+            && (&self.traits, &self.held, self.is_whole)
+                == (&other.traits, &other.held, other.is_whole)
+    }
 }
 
 impl Event {
     pub(super) fn call(&self) -> Option<usize> {
         match self {
-            Self::Begun | Self::AllCancelled(..) => None,
+            Self::Begun | Self::AllCancelled(..) | Self::Grown(_) => None,
             Self::Prepared(call)
             | Self::Rejected(call, _)
             | Self::Cached(call)
@@ -104,6 +135,8 @@ pub enum CancelReason {
     CallerGone,
     /// The process ends.
     Shutdown,
+    /// The turn was cut off before it was whole.
+    CutOff,
 }
 
 /// What the machine wants done.
@@ -231,4 +264,15 @@ pub struct Traits {
     pub is_effectful: bool,
     /// Whether something stands for its result when it fails for good.
     pub has_fallback: bool,
+}
+
+impl Traits {
+    /// Of a call of this tool; `None` where its name is no tool's.
+    pub(in crate::schedule) fn of(tool: Option<&Tool>) -> Self {
+        Self {
+            has_claims: tool.is_some_and(|tool| !tool.claims.is_empty()),
+            is_effectful: tool.is_none_or(|tool| tool.effect.must_be_known()),
+            has_fallback: tool.is_some_and(|tool| tool.fallback.is_some()),
+        }
+    }
 }

@@ -67,6 +67,7 @@ impl Dispatcher {
             }
             self.timers.pop();
             match (timer, self.state.state(call)) {
+                (Timer::Turn, _) => self.turn_timed_out(),
                 (Timer::BackedOff, Some(State::BackingOff { .. })) => {
                     self.ledger.backed_off(call, now);
                     self.feed(batch_state::Event::BackedOff(call));

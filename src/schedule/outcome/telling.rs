@@ -1,6 +1,8 @@
 //! What is told of a batch. Telling never waits: there is room for all that must be
 //! told, and what tells of progress takes what is left.
 
+use tokio::sync::mpsc;
+
 use super::Ledger;
 use crate::{
     backend::Progress,
@@ -8,6 +10,11 @@ use crate::{
 };
 
 impl Ledger {
+    /// Those who are told.
+    pub(in crate::schedule) fn events(&self) -> &mpsc::Sender<Event> {
+        &self.way.events
+    }
+
     /// How far an attempt is. False where there is no room to tell it: what must be
     /// told has its own.
     pub(in crate::schedule) fn progress(

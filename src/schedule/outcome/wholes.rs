@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Wholes {
     calls: Vec<Entry>,
     groups: Vec<Group>,
+    /// Calls may yet come that read any of them.
+    is_growing: bool,
 }
 
 /// One call's part.
@@ -20,6 +22,8 @@ struct Entry {
     has_read: bool,
     /// Calls that have yet to read its result.
     readers: usize,
+    /// Whether it runs itself, or has ended.
+    is_alone: bool,
     whole: Option<Whole>,
     group: Option<usize>,
     /// Whether it may yet come to share another's result, and has readers.
@@ -37,22 +41,43 @@ struct Group {
 
 impl Wholes {
     pub(super) fn new(intake: &Intake) -> Self {
-        let groups = intake.twins.iter().flatten().max().map_or(0, |last| last + 1);
-        let entry = |group: &Option<usize>| Entry { group: *group, ..Entry::default() };
-        let mut wholes = Self {
-            calls: intake.twins.iter().map(entry).collect(),
-            groups: (0..groups).map(|_| Group::default()).collect(),
-        };
-        for parent in parents_of_all(intake) {
-            wholes.calls[parent].readers += 1;
+        let mut wholes =
+            Self { calls: Vec::new(), groups: Vec::new(), is_growing: intake.is_growing() };
+        intake.twins.iter().for_each(|group| wholes.push(*group));
+        wholes.count_readers(intake);
+        wholes
+    }
+
+    /// A call came, of this group.
+    pub(super) fn push(&mut self, group: Option<usize>) {
+        self.calls.push(Entry { group, ..Entry::default() });
+        let groups = group.map_or(0, |group| group + 1).max(self.groups.len());
+        self.groups.resize_with(groups, Group::default);
+    }
+
+    /// No more calls will come: what none of them will read is let go.
+    pub(super) fn close(&mut self, intake: &Intake) {
+        if std::mem::replace(&mut self.is_growing, false) {
+            self.count_readers(intake);
+            (0..self.calls.len()).for_each(|call| self.settle(call));
         }
-        for entry in &mut wholes.calls {
-            if let (Some(group), 1..) = (entry.group, entry.readers) {
-                entry.may_share = true;
-                wholes.groups[group].open += 1;
+    }
+
+    fn count_readers(&mut self, intake: &Intake) {
+        for call in 0..self.calls.len() {
+            if self.calls[call].has_read {
+                continue;
+            }
+            for parent in parents(intake, call) {
+                self.calls[parent].readers += 1;
             }
         }
-        wholes
+        for entry in self.calls.iter_mut().filter(|entry| !entry.is_alone) {
+            if let (Some(group), 1..) = (entry.group, entry.readers) {
+                entry.may_share = true;
+                self.groups[group].open += 1;
+            }
+        }
     }
 
     pub(super) fn get(&self, call: usize) -> Option<&Whole> {
@@ -63,7 +88,10 @@ impl Wholes {
     /// readers.
     pub(super) fn keep(&mut self, call: usize, content: &[Content]) {
         let entry = &mut self.calls[call];
-        if entry.readers > 0 || entry.group.is_some_and(|group| self.groups[group].open > 0) {
+        if self.is_growing
+            || entry.readers > 0
+            || entry.group.is_some_and(|group| self.groups[group].open > 0)
+        {
             entry.whole = Some(Whole::new(content));
             self.settle(call);
         }
@@ -71,7 +99,7 @@ impl Wholes {
 
     /// The result of `leader` is that of `call`, too.
     pub(super) fn share(&mut self, call: usize, leader: usize) {
-        if self.calls[call].readers > 0 {
+        if self.is_growing || self.calls[call].readers > 0 {
             self.calls[call].whole = self.calls[leader].whole.clone();
         }
     }
@@ -79,6 +107,7 @@ impl Wholes {
     /// The call will not come to share another's result any more: it runs, or has
     /// ended.
     pub(super) fn goes_alone(&mut self, call: usize) {
+        self.calls[call].is_alone = true;
         if !std::mem::replace(&mut self.calls[call].may_share, false) {
             return;
         }
@@ -95,7 +124,8 @@ impl Wholes {
     /// The call will read nothing more: whole results that nobody else waits
     /// for are let go.
     pub(super) fn release_parents(&mut self, intake: &Intake, call: usize) {
-        if std::mem::replace(&mut self.calls[call].has_read, true) {
+        // Of a turn that is still coming they are counted once it is whole.
+        if std::mem::replace(&mut self.calls[call].has_read, true) || self.is_growing {
             return;
         }
         for parent in parents(intake, call) {
@@ -108,7 +138,7 @@ impl Wholes {
     /// Lets a result go that nobody waits for.
     fn settle(&mut self, call: usize) {
         let entry = &mut self.calls[call];
-        if entry.readers > 0 || entry.whole.is_none() {
+        if self.is_growing || entry.readers > 0 || entry.whole.is_none() {
             return;
         }
         match entry.group.map(|group| &mut self.groups[group]) {
@@ -120,8 +150,4 @@ impl Wholes {
 
 fn parents(intake: &Intake, call: usize) -> impl Iterator<Item = usize> {
     intake.plan.nodes[call].template.iter().flat_map(Template::parents).copied()
-}
-
-fn parents_of_all(intake: &Intake) -> impl Iterator<Item = usize> {
-    (0..intake.calls.len()).flat_map(|call| parents(intake, call))
 }

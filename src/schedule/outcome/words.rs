@@ -19,6 +19,9 @@ pub(super) fn failure(intake: &Intake, call: usize, ending: Ending) -> Option<Fa
             let message = match reason {
                 CancelReason::Requested => "the call was cancelled",
                 CancelReason::CallerGone => "the call was cancelled since its caller went away",
+                CancelReason::CutOff => {
+                    "the call was cancelled since its turn was cut off before it was whole"
+                }
                 CancelReason::Shutdown => {
                     "the call was cancelled since Sidecall is stopping; it can be made again"
                 }

@@ -2,19 +2,23 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::{StreamExt, stream::BoxStream};
 use prost::Message;
 use sidecall::proto::v1::{
-    BatchAccepted, BatchEvent, BatchSummary, ExecuteBatchResponse, Failure, FailureCode, Outcome,
-    ToolResult, batch_event::Event, content, result_part,
+    BatchAccepted, BatchEvent, BatchSummary, ExecuteBatchResponse, ExecuteStreamResponse, Failure,
+    FailureCode, Outcome, ToolResult, batch_event::Event, content, result_part,
 };
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use super::{PATIENCE, promises};
 
+/// Events as they come, each with the bytes of its message.
+type Messages = BoxStream<'static, Result<(usize, Option<BatchEvent>), Status>>;
+
 /// A turn under way.
 pub(crate) struct Running {
-    stream: Streaming<ExecuteBatchResponse>,
+    stream: Messages,
     /// What came so far.
     pub(crate) seen: Vec<BatchEvent>,
     message_bytes_max: usize,
@@ -22,17 +26,28 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(stream: Streaming<ExecuteBatchResponse>) -> Self {
+        let event = |message: ExecuteBatchResponse| (message.encoded_len(), message.event);
+        Self::of(stream.map(move |message| message.map(event)).boxed())
+    }
+
+    /// Of a turn that is still being written.
+    pub(crate) fn of_stream(stream: Streaming<ExecuteStreamResponse>) -> Self {
+        let event = |message: ExecuteStreamResponse| (message.encoded_len(), message.event);
+        Self::of(stream.map(move |message| message.map(event)).boxed())
+    }
+
+    fn of(stream: Messages) -> Self {
         Self { stream, seen: Vec::new(), message_bytes_max: 0 }
     }
 
     /// The next event, or how the stream ended.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>, Status> {
-        let Ok(message) = timeout(PATIENCE, self.stream.message()).await else {
+        let Ok(message) = timeout(PATIENCE, self.stream.next()).await else {
             panic!("the stream never went on: {:#?}", self.seen)
         };
-        let Some(response) = message? else { return Ok(None) };
-        self.message_bytes_max = self.message_bytes_max.max(response.encoded_len());
-        let event = response.event.unwrap();
+        let Some((bytes, event)) = message.transpose()? else { return Ok(None) };
+        self.message_bytes_max = self.message_bytes_max.max(bytes);
+        let event = event.unwrap();
         self.seen.push(event.clone());
         Ok(Some(event.event.unwrap()))
     }
@@ -58,6 +73,12 @@ impl Running {
             .await;
         let Event::CallFinished(finished) = event else { unreachable!() };
         finished.result.unwrap()
+    }
+
+    /// Ready once the call at this place has its place in the plan, too.
+    pub(crate) async fn until_planned(&mut self, index: u32) {
+        self.until(|event| matches!(event, Event::CallPlanned(planned) if planned.index == index))
+            .await;
     }
 
     /// Ready once an attempt of the call begins.

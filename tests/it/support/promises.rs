@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sidecall::proto::v1::{Outcome, ToolResult, batch_event::Event, content};
+use sidecall::proto::v1::{Outcome, PlannedCall, ToolResult, batch_event::Event, content};
 
 use super::events::Ran;
 
@@ -43,12 +43,29 @@ fn the_stream_is_whole(ran: &Ran) {
 #[track_caller]
 fn every_call_has_one_result(ran: &Ran) {
     let plan = ran.accepted.plan.as_ref().unwrap();
-    let calls = plan.calls.len() + plan.calls_omitted as usize;
+    let came: BTreeMap<u32, &PlannedCall> = ran
+        .events
+        .iter()
+        .filter_map(|event| match &event.event {
+            Some(Event::CallPlanned(planned)) => Some((planned.index, planned.call.as_ref()?)),
+            _ => None,
+        })
+        .collect();
+    // A call of a turn that was cut off may have no place in a plan.
+    let calls = match plan.calls.len() + plan.calls_omitted as usize {
+        0 => ran.summary.calls as usize,
+        calls => calls,
+    };
     assert_eq!(ran.finished.len(), calls, "N in, N out");
     let by_index: BTreeMap<u32, &ToolResult> =
         ran.finished.iter().map(|result| (result.index, result)).collect();
     assert_eq!(by_index.len(), calls, "a call with two results");
     for (call, result) in plan.calls.iter().zip(by_index.values()) {
+        assert_eq!((&call.call_id, &call.tool), (&result.call_id, &result.tool));
+    }
+    assert!(by_index.keys().copied().eq(0..u32::try_from(calls).unwrap()));
+    for (index, call) in came {
+        let result = by_index[&index];
         assert_eq!((&call.call_id, &call.tool), (&result.call_id, &result.tool));
     }
 }

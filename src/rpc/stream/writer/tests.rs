@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::*;
 use crate::{
+    format::Frame,
     model::{BatchId, CallId, CallResult, Content, Effect, Json, Outcome, Source, Timings},
     plan,
     schedule::{Accepted, BatchFinished},
@@ -51,6 +52,7 @@ fn accepted(calls: usize) -> Event {
         calls: ids.iter().map(|id| (id.clone(), "get_user".into())).collect(),
         latencies: vec![Duration::from_millis(200); calls],
         effects: vec![Some(Effect::ReadOnly); calls],
+        is_growing: false,
     }))
 }
 
