@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -67,7 +67,11 @@ pub(crate) async fn serve(delay: Duration) -> anyhow::Result<()> {
     }
 }
 
-type Body = StreamBody<stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>;
+/// A text of a known length, or a message and its trailers.
+type Body = Either<
+    Full<Bytes>,
+    StreamBody<stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>,
+>;
 
 async fn answer(
     request: Request<Incoming>,
@@ -77,7 +81,7 @@ async fn answer(
     let (head, body) = request.into_parts();
     if head.uri.path() == "/control/spans" {
         let count = spans.load(Ordering::Relaxed).to_string();
-        return Ok(Response::new(StreamBody::new(frames([Frame::data(count.into())]))));
+        return Ok(Response::new(Either::Left(Full::from(count))));
     }
     let mut message = body.collect().await?.to_bytes();
     if head.uri.path().ends_with("TraceService/Export") && message.len() >= HEAD {
@@ -93,15 +97,10 @@ async fn answer(
         HeaderValue::from_static("0"),
     )]);
     let whole = [Frame::data(Bytes::from_static(&[0; HEAD])), Frame::trailers(status)];
-    let mut response = Response::new(StreamBody::new(frames(whole)));
+    let whole = stream::iter(Vec::from(whole.map(Ok)));
+    let mut response = Response::new(Either::Right(StreamBody::new(whole)));
     response
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     Ok(response)
-}
-
-fn frames<const N: usize>(
-    frames: [Frame<Bytes>; N],
-) -> stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>> {
-    stream::iter(Vec::from(frames.map(Ok)))
 }

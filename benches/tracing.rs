@@ -192,7 +192,9 @@ pub(crate) async fn independence(rig: &Rig) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for ((name, side), ratios) in names.into_iter().zip(&watched[1..]).zip(&ratios) {
         let dropped = side.dropped()?;
-        ensure!(dropped > 0, "{name}: no span was dropped, so nothing was wrong");
+        // One that is only slow may keep up with a slow run.
+        let is_away = !matches!(side.fault, Fault::Slow);
+        ensure!(dropped > 0 || !is_away, "{name}: no span was dropped, so nothing was wrong");
         let p50 = (side.side.singles.median(), well);
         rows.push(
             Row::beside(name, "us", p50, Bound::RatioAtMost(1.05))
