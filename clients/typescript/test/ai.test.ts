@@ -134,6 +134,42 @@ describe.each([
     },
   );
 
+  test("streamText with the middleware makes one turn of calls that come apart, byte for byte", async () => {
+    const turns: TurnResult[] = [];
+    const { tools, middleware } = await sidecallTools(sidecall, {
+      references: true,
+      onTurn: (turn) => turns.push(turn),
+    });
+    const { model: mock, prompts } = model(5);
+    const text = await ai.streamText({
+      model: ai.wrapLanguageModel({ model: mock, middleware }),
+      tools,
+      prompt: "Find mara's orders.",
+      stopWhen: ai.stepCountIs(3),
+    }).text;
+
+    expect(text).toBe("Done.");
+    expect(turns.map(({ summary }) => [summary.calls, summary.succeeded])).toEqual([[3, 2]]);
+    expect(told(prompts).map(({ type }) => type)).toEqual(["json", "json", "error-text"]);
+    expect(upstream.asked.find(({ path }) => path === "/save")?.body).toBe('{"value":1.50}');
+  });
+
+  test("a stream that is cut runs nothing that changes anything", async () => {
+    const { tools, middleware } = await sidecallTools(sidecall);
+    const cut = new MockLanguageModelV3({
+      doStream: async () => ({ stream: simulateReadableStream({ chunks: [CALLS[2]] }) }),
+    });
+    const result = ai.streamText({
+      model: ai.wrapLanguageModel({ model: cut, middleware }),
+      tools,
+      prompt: "Go.",
+      onError: () => undefined,
+    });
+    await result.consumeStream({ onError: () => undefined });
+
+    expect(upstream.asked).toEqual([]);
+  });
+
   test("an image is seen by the model", async () => {
     const png = Buffer.from("89504e470d0a1a0a00000000", "hex");
     const worker = sidecall.worker({ sessionId: `image-${version.replace(" ", "")}` });
