@@ -49,10 +49,10 @@ lint: ## Format, clippy and docs without a warning, the wire's rules.
 fmt: ## Formats everything.
 	$(CARGO) fmt
 
-stubs: ## Generates the clients' code from proto/.
+stubs: ## Generates the clients' and the Go example's code from proto/.
 	$(WITH_TOOLS) clients/python/generate.sh
-	cd clients/typescript && ./packages.sh && npm run --silent generate
-	clients/typescript/packages.sh && npm --prefix clients/typescript run generate
+	clients/typescript/packages.sh && npm --prefix clients/typescript run --silent generate
+	$(WITH_TOOLS) PATH="$$SIDECALL_TEST_NODE_MODULES/.bin:$$PATH" examples/go/generate
 
 tools: ## Only installs what the tests need, and says where it is.
 	@tests/tools.sh

@@ -5545,7 +5545,9 @@ type StatusResponse struct {
 	// What calls read and write.
 	Locks *LocksStatus `protobuf:"bytes,6,opt,name=locks,proto3" json:"locks,omitempty"`
 	// What sessions have spent.
-	Budgets       *BudgetsStatus `protobuf:"bytes,7,opt,name=budgets,proto3" json:"budgets,omitempty"`
+	Budgets *BudgetsStatus `protobuf:"bytes,7,opt,name=budgets,proto3" json:"budgets,omitempty"`
+	// Those that offer tools.
+	Workers       *WorkersStatus `protobuf:"bytes,8,opt,name=workers,proto3" json:"workers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5625,6 +5627,13 @@ func (x *StatusResponse) GetLocks() *LocksStatus {
 func (x *StatusResponse) GetBudgets() *BudgetsStatus {
 	if x != nil {
 		return x.Budgets
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetWorkers() *WorkersStatus {
+	if x != nil {
+		return x.Workers
 	}
 	return nil
 }
@@ -6644,6 +6653,180 @@ func (x *LockHolder) GetHeld() *durationpb.Duration {
 	return nil
 }
 
+// Those that offer tools.
+type WorkersStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Workers that are connected, of those that may be.
+	Connected *Usage `protobuf:"bytes,1,opt,name=connected,proto3" json:"connected,omitempty"`
+	// Answers that came too late, or that nobody had asked for, since the process
+	// began.
+	UnwantedAnswers uint64 `protobuf:"varint,2,opt,name=unwanted_answers,json=unwantedAnswers,proto3" json:"unwanted_answers,omitempty"`
+	// Those with the most attempts first, then by name.
+	Busiest []*WorkerStatus `protobuf:"bytes,3,rep,name=busiest,proto3" json:"busiest,omitempty"`
+	// Workers left out.
+	Omitted       uint32 `protobuf:"varint,4,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkersStatus) Reset() {
+	*x = WorkersStatus{}
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkersStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkersStatus) ProtoMessage() {}
+
+func (x *WorkersStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkersStatus.ProtoReflect.Descriptor instead.
+func (*WorkersStatus) Descriptor() ([]byte, []int) {
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *WorkersStatus) GetConnected() *Usage {
+	if x != nil {
+		return x.Connected
+	}
+	return nil
+}
+
+func (x *WorkersStatus) GetUnwantedAnswers() uint64 {
+	if x != nil {
+		return x.UnwantedAnswers
+	}
+	return 0
+}
+
+func (x *WorkersStatus) GetBusiest() []*WorkerStatus {
+	if x != nil {
+		return x.Busiest
+	}
+	return nil
+}
+
+func (x *WorkersStatus) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+// One worker.
+type WorkerStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The session that its tools belong to; empty where they are shared.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The first of its tools.
+	Tools []string `protobuf:"bytes,3,rep,name=tools,proto3" json:"tools,omitempty"`
+	// Tools left out.
+	ToolsOmitted uint32 `protobuf:"varint,4,opt,name=tools_omitted,json=toolsOmitted,proto3" json:"tools_omitted,omitempty"`
+	// Attempts that it has, of those that it takes at once.
+	Attempts *Usage `protobuf:"bytes,5,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// It takes no new ones.
+	Draining bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	// Since it was last heard.
+	Silence       *durationpb.Duration `protobuf:"bytes,7,opt,name=silence,proto3" json:"silence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerStatus) Reset() {
+	*x = WorkerStatus{}
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerStatus) ProtoMessage() {}
+
+func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerStatus.ProtoReflect.Descriptor instead.
+func (*WorkerStatus) Descriptor() ([]byte, []int) {
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *WorkerStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WorkerStatus) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *WorkerStatus) GetTools() []string {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *WorkerStatus) GetToolsOmitted() uint32 {
+	if x != nil {
+		return x.ToolsOmitted
+	}
+	return 0
+}
+
+func (x *WorkerStatus) GetAttempts() *Usage {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
+func (x *WorkerStatus) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *WorkerStatus) GetSilence() *durationpb.Duration {
+	if x != nil {
+		return x.Silence
+	}
+	return nil
+}
+
 // What sessions have spent.
 type BudgetsStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -6659,7 +6842,7 @@ type BudgetsStatus struct {
 
 func (x *BudgetsStatus) Reset() {
 	*x = BudgetsStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6671,7 +6854,7 @@ func (x *BudgetsStatus) String() string {
 func (*BudgetsStatus) ProtoMessage() {}
 
 func (x *BudgetsStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6684,7 +6867,7 @@ func (x *BudgetsStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BudgetsStatus.ProtoReflect.Descriptor instead.
 func (*BudgetsStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{66}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *BudgetsStatus) GetSessions() uint32 {
@@ -6723,7 +6906,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6735,7 +6918,7 @@ func (x *SessionStatus) String() string {
 func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6748,7 +6931,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{67}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -6788,7 +6971,7 @@ type LogLevelsRequest struct {
 
 func (x *LogLevelsRequest) Reset() {
 	*x = LogLevelsRequest{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6800,7 +6983,7 @@ func (x *LogLevelsRequest) String() string {
 func (*LogLevelsRequest) ProtoMessage() {}
 
 func (x *LogLevelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6813,7 +6996,7 @@ func (x *LogLevelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevelsRequest.ProtoReflect.Descriptor instead.
 func (*LogLevelsRequest) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{68}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *LogLevelsRequest) GetChange() isLogLevelsRequest_Change {
@@ -6874,7 +7057,7 @@ type LogLevelsResponse struct {
 
 func (x *LogLevelsResponse) Reset() {
 	*x = LogLevelsResponse{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6886,7 +7069,7 @@ func (x *LogLevelsResponse) String() string {
 func (*LogLevelsResponse) ProtoMessage() {}
 
 func (x *LogLevelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6899,7 +7082,7 @@ func (x *LogLevelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevelsResponse.ProtoReflect.Descriptor instead.
 func (*LogLevelsResponse) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{69}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *LogLevelsResponse) GetFilter() string {
@@ -7280,7 +7463,7 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"attempt_id\x18\x01 \x01(\x04R\tattemptId\"<\n" +
 	"\rStatusRequest\x12\x1e\n" +
 	"\brows_max\x18\x01 \x01(\rH\x00R\arowsMax\x88\x01\x01B\v\n" +
-	"\t_rows_max\"\xcf\x02\n" +
+	"\t_rows_max\"\x85\x03\n" +
 	"\x0eStatusResponse\x124\n" +
 	"\aprocess\x18\x01 \x01(\v2\x1a.sidecall.v1.ProcessStatusR\aprocess\x12*\n" +
 	"\x04apis\x18\x02 \x03(\v2\x16.sidecall.v1.ApiStatusR\x04apis\x12!\n" +
@@ -7288,7 +7471,8 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\x05tools\x18\x04 \x03(\v2\x17.sidecall.v1.ToolStatusR\x05tools\x12#\n" +
 	"\rtools_omitted\x18\x05 \x01(\rR\ftoolsOmitted\x12.\n" +
 	"\x05locks\x18\x06 \x01(\v2\x18.sidecall.v1.LocksStatusR\x05locks\x124\n" +
-	"\abudgets\x18\a \x01(\v2\x1a.sidecall.v1.BudgetsStatusR\abudgets\":\n" +
+	"\abudgets\x18\a \x01(\v2\x1a.sidecall.v1.BudgetsStatusR\abudgets\x124\n" +
+	"\aworkers\x18\b \x01(\v2\x1a.sidecall.v1.WorkersStatusR\aworkers\":\n" +
 	"\x05Usage\x12\x12\n" +
 	"\x04used\x18\x01 \x01(\rR\x04used\x12\x15\n" +
 	"\x03max\x18\x02 \x01(\rH\x00R\x03max\x88\x01\x01B\x06\n" +
@@ -7379,7 +7563,21 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\bbatch_id\x18\x01 \x01(\tR\abatchId\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x122\n" +
 	"\x04held\x18\x03 \x01(\v2\x19.google.protobuf.DurationH\x00R\x04held\x88\x01\x01B\a\n" +
-	"\x05_held\"y\n" +
+	"\x05_held\"\xbb\x01\n" +
+	"\rWorkersStatus\x120\n" +
+	"\tconnected\x18\x01 \x01(\v2\x12.sidecall.v1.UsageR\tconnected\x12)\n" +
+	"\x10unwanted_answers\x18\x02 \x01(\x04R\x0funwantedAnswers\x123\n" +
+	"\abusiest\x18\x03 \x03(\v2\x19.sidecall.v1.WorkerStatusR\abusiest\x12\x18\n" +
+	"\aomitted\x18\x04 \x01(\rR\aomitted\"\xfd\x01\n" +
+	"\fWorkerStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x14\n" +
+	"\x05tools\x18\x03 \x03(\tR\x05tools\x12#\n" +
+	"\rtools_omitted\x18\x04 \x01(\rR\ftoolsOmitted\x12.\n" +
+	"\battempts\x18\x05 \x01(\v2\x12.sidecall.v1.UsageR\battempts\x12\x1a\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\x123\n" +
+	"\asilence\x18\a \x01(\v2\x19.google.protobuf.DurationR\asilence\"y\n" +
 	"\rBudgetsStatus\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x122\n" +
 	"\x06lowest\x18\x02 \x03(\v2\x1a.sidecall.v1.SessionStatusR\x06lowest\x12\x18\n" +
@@ -7526,7 +7724,7 @@ func file_sidecall_v1_sidecall_proto_rawDescGZIP() []byte {
 }
 
 var file_sidecall_v1_sidecall_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_sidecall_v1_sidecall_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_sidecall_v1_sidecall_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_sidecall_v1_sidecall_proto_goTypes = []any{
 	(References)(0),               // 0: sidecall.v1.References
 	(Ordering)(0),                 // 1: sidecall.v1.Ordering
@@ -7609,21 +7807,23 @@ var file_sidecall_v1_sidecall_proto_goTypes = []any{
 	(*LocksStatus)(nil),           // 78: sidecall.v1.LocksStatus
 	(*LockStatus)(nil),            // 79: sidecall.v1.LockStatus
 	(*LockHolder)(nil),            // 80: sidecall.v1.LockHolder
-	(*BudgetsStatus)(nil),         // 81: sidecall.v1.BudgetsStatus
-	(*SessionStatus)(nil),         // 82: sidecall.v1.SessionStatus
-	(*LogLevelsRequest)(nil),      // 83: sidecall.v1.LogLevelsRequest
-	(*LogLevelsResponse)(nil),     // 84: sidecall.v1.LogLevelsResponse
-	nil,                           // 85: sidecall.v1.WorkerAttempt.ContextEntry
-	(*durationpb.Duration)(nil),   // 86: google.protobuf.Duration
+	(*WorkersStatus)(nil),         // 81: sidecall.v1.WorkersStatus
+	(*WorkerStatus)(nil),          // 82: sidecall.v1.WorkerStatus
+	(*BudgetsStatus)(nil),         // 83: sidecall.v1.BudgetsStatus
+	(*SessionStatus)(nil),         // 84: sidecall.v1.SessionStatus
+	(*LogLevelsRequest)(nil),      // 85: sidecall.v1.LogLevelsRequest
+	(*LogLevelsResponse)(nil),     // 86: sidecall.v1.LogLevelsResponse
+	nil,                           // 87: sidecall.v1.WorkerAttempt.ContextEntry
+	(*durationpb.Duration)(nil),   // 88: google.protobuf.Duration
 }
 var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
-	86,  // 0: sidecall.v1.ToolUse.timeout:type_name -> google.protobuf.Duration
+	88,  // 0: sidecall.v1.ToolUse.timeout:type_name -> google.protobuf.Duration
 	15,  // 1: sidecall.v1.ToolUses.tool_uses:type_name -> sidecall.v1.ToolUse
 	0,   // 2: sidecall.v1.ExecuteBatchRequest.references:type_name -> sidecall.v1.References
 	1,   // 3: sidecall.v1.ExecuteBatchRequest.ordering:type_name -> sidecall.v1.Ordering
 	2,   // 4: sidecall.v1.ExecuteBatchRequest.on_disconnect:type_name -> sidecall.v1.OnDisconnect
-	86,  // 5: sidecall.v1.ExecuteBatchRequest.timeout:type_name -> google.protobuf.Duration
-	86,  // 6: sidecall.v1.ExecuteBatchRequest.call_timeout:type_name -> google.protobuf.Duration
+	88,  // 5: sidecall.v1.ExecuteBatchRequest.timeout:type_name -> google.protobuf.Duration
+	88,  // 6: sidecall.v1.ExecuteBatchRequest.call_timeout:type_name -> google.protobuf.Duration
 	16,  // 7: sidecall.v1.ExecuteBatchRequest.typed:type_name -> sidecall.v1.ToolUses
 	26,  // 8: sidecall.v1.ExecuteBatchResponse.event:type_name -> sidecall.v1.BatchEvent
 	20,  // 9: sidecall.v1.ExecuteStreamRequest.open:type_name -> sidecall.v1.StreamOpen
@@ -7634,8 +7834,8 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	0,   // 14: sidecall.v1.StreamOpen.references:type_name -> sidecall.v1.References
 	1,   // 15: sidecall.v1.StreamOpen.ordering:type_name -> sidecall.v1.Ordering
 	2,   // 16: sidecall.v1.StreamOpen.on_disconnect:type_name -> sidecall.v1.OnDisconnect
-	86,  // 17: sidecall.v1.StreamOpen.timeout:type_name -> google.protobuf.Duration
-	86,  // 18: sidecall.v1.StreamOpen.call_timeout:type_name -> google.protobuf.Duration
+	88,  // 17: sidecall.v1.StreamOpen.timeout:type_name -> google.protobuf.Duration
+	88,  // 18: sidecall.v1.StreamOpen.call_timeout:type_name -> google.protobuf.Duration
 	10,  // 19: sidecall.v1.StreamOpen.shape:type_name -> sidecall.v1.Shape
 	15,  // 20: sidecall.v1.ToolUseBegun.tool_use:type_name -> sidecall.v1.ToolUse
 	26,  // 21: sidecall.v1.ExecuteStreamResponse.event:type_name -> sidecall.v1.BatchEvent
@@ -7651,14 +7851,14 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	45,  // 31: sidecall.v1.BatchAccepted.plan:type_name -> sidecall.v1.Plan
 	46,  // 32: sidecall.v1.CallPlanned.call:type_name -> sidecall.v1.PlannedCall
 	47,  // 33: sidecall.v1.CallPlanned.edges:type_name -> sidecall.v1.Edge
-	86,  // 34: sidecall.v1.CallStarted.at:type_name -> google.protobuf.Duration
+	88,  // 34: sidecall.v1.CallStarted.at:type_name -> google.protobuf.Duration
 	42,  // 35: sidecall.v1.CallStarted.timings:type_name -> sidecall.v1.Timings
-	86,  // 36: sidecall.v1.CallRetrying.delay:type_name -> google.protobuf.Duration
+	88,  // 36: sidecall.v1.CallRetrying.delay:type_name -> google.protobuf.Duration
 	44,  // 37: sidecall.v1.CallRetrying.failure:type_name -> sidecall.v1.Failure
 	37,  // 38: sidecall.v1.CallFinished.result:type_name -> sidecall.v1.ToolResult
 	36,  // 39: sidecall.v1.BatchFinished.summary:type_name -> sidecall.v1.BatchSummary
-	86,  // 40: sidecall.v1.BatchSummary.duration:type_name -> google.protobuf.Duration
-	86,  // 41: sidecall.v1.BatchSummary.sequential:type_name -> google.protobuf.Duration
+	88,  // 40: sidecall.v1.BatchSummary.duration:type_name -> google.protobuf.Duration
+	88,  // 41: sidecall.v1.BatchSummary.sequential:type_name -> google.protobuf.Duration
 	3,   // 42: sidecall.v1.ToolResult.outcome:type_name -> sidecall.v1.Outcome
 	4,   // 43: sidecall.v1.ToolResult.source:type_name -> sidecall.v1.Source
 	38,  // 44: sidecall.v1.ToolResult.content:type_name -> sidecall.v1.Content
@@ -7669,34 +7869,34 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	39,  // 49: sidecall.v1.Content.image:type_name -> sidecall.v1.Blob
 	39,  // 50: sidecall.v1.Content.document:type_name -> sidecall.v1.Blob
 	40,  // 51: sidecall.v1.Content.link:type_name -> sidecall.v1.Link
-	86,  // 52: sidecall.v1.Timings.blocked:type_name -> google.protobuf.Duration
-	86,  // 53: sidecall.v1.Timings.locked:type_name -> google.protobuf.Duration
-	86,  // 54: sidecall.v1.Timings.queued:type_name -> google.protobuf.Duration
-	86,  // 55: sidecall.v1.Timings.throttled:type_name -> google.protobuf.Duration
-	86,  // 56: sidecall.v1.Timings.backing_off:type_name -> google.protobuf.Duration
-	86,  // 57: sidecall.v1.Timings.running:type_name -> google.protobuf.Duration
-	86,  // 58: sidecall.v1.Attempt.at:type_name -> google.protobuf.Duration
-	86,  // 59: sidecall.v1.Attempt.backing_off:type_name -> google.protobuf.Duration
-	86,  // 60: sidecall.v1.Attempt.queued:type_name -> google.protobuf.Duration
-	86,  // 61: sidecall.v1.Attempt.throttled:type_name -> google.protobuf.Duration
-	86,  // 62: sidecall.v1.Attempt.running:type_name -> google.protobuf.Duration
+	88,  // 52: sidecall.v1.Timings.blocked:type_name -> google.protobuf.Duration
+	88,  // 53: sidecall.v1.Timings.locked:type_name -> google.protobuf.Duration
+	88,  // 54: sidecall.v1.Timings.queued:type_name -> google.protobuf.Duration
+	88,  // 55: sidecall.v1.Timings.throttled:type_name -> google.protobuf.Duration
+	88,  // 56: sidecall.v1.Timings.backing_off:type_name -> google.protobuf.Duration
+	88,  // 57: sidecall.v1.Timings.running:type_name -> google.protobuf.Duration
+	88,  // 58: sidecall.v1.Attempt.at:type_name -> google.protobuf.Duration
+	88,  // 59: sidecall.v1.Attempt.backing_off:type_name -> google.protobuf.Duration
+	88,  // 60: sidecall.v1.Attempt.queued:type_name -> google.protobuf.Duration
+	88,  // 61: sidecall.v1.Attempt.throttled:type_name -> google.protobuf.Duration
+	88,  // 62: sidecall.v1.Attempt.running:type_name -> google.protobuf.Duration
 	5,   // 63: sidecall.v1.Attempt.code:type_name -> sidecall.v1.FailureCode
 	5,   // 64: sidecall.v1.Failure.code:type_name -> sidecall.v1.FailureCode
 	6,   // 65: sidecall.v1.Failure.origin:type_name -> sidecall.v1.FailureOrigin
 	7,   // 66: sidecall.v1.Failure.retry:type_name -> sidecall.v1.RetryAdvice
-	86,  // 67: sidecall.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	88,  // 67: sidecall.v1.Failure.retry_after:type_name -> google.protobuf.Duration
 	46,  // 68: sidecall.v1.Plan.calls:type_name -> sidecall.v1.PlannedCall
 	47,  // 69: sidecall.v1.Plan.edges:type_name -> sidecall.v1.Edge
 	48,  // 70: sidecall.v1.Plan.estimate:type_name -> sidecall.v1.PlanEstimate
 	44,  // 71: sidecall.v1.PlannedCall.fault:type_name -> sidecall.v1.Failure
-	86,  // 72: sidecall.v1.PlannedCall.latency:type_name -> google.protobuf.Duration
+	88,  // 72: sidecall.v1.PlannedCall.latency:type_name -> google.protobuf.Duration
 	11,  // 73: sidecall.v1.PlannedCall.effect:type_name -> sidecall.v1.Effect
 	8,   // 74: sidecall.v1.Edge.kind:type_name -> sidecall.v1.EdgeKind
 	9,   // 75: sidecall.v1.Edge.strength:type_name -> sidecall.v1.EdgeStrength
-	86,  // 76: sidecall.v1.Edge.cost:type_name -> google.protobuf.Duration
-	86,  // 77: sidecall.v1.PlanEstimate.sequential:type_name -> google.protobuf.Duration
-	86,  // 78: sidecall.v1.PlanEstimate.critical_path:type_name -> google.protobuf.Duration
-	86,  // 79: sidecall.v1.PlanEstimate.order:type_name -> google.protobuf.Duration
+	88,  // 76: sidecall.v1.Edge.cost:type_name -> google.protobuf.Duration
+	88,  // 77: sidecall.v1.PlanEstimate.sequential:type_name -> google.protobuf.Duration
+	88,  // 78: sidecall.v1.PlanEstimate.critical_path:type_name -> google.protobuf.Duration
+	88,  // 79: sidecall.v1.PlanEstimate.order:type_name -> google.protobuf.Duration
 	0,   // 80: sidecall.v1.PlanBatchRequest.references:type_name -> sidecall.v1.References
 	1,   // 81: sidecall.v1.PlanBatchRequest.ordering:type_name -> sidecall.v1.Ordering
 	16,  // 82: sidecall.v1.PlanBatchRequest.typed:type_name -> sidecall.v1.ToolUses
@@ -7712,71 +7912,76 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	62,  // 92: sidecall.v1.ServeToolsRequest.drain:type_name -> sidecall.v1.WorkerDrain
 	58,  // 93: sidecall.v1.WorkerHello.tools:type_name -> sidecall.v1.WorkerTool
 	11,  // 94: sidecall.v1.WorkerTool.effect:type_name -> sidecall.v1.Effect
-	86,  // 95: sidecall.v1.WorkerTool.timeout:type_name -> google.protobuf.Duration
-	86,  // 96: sidecall.v1.WorkerTool.latency:type_name -> google.protobuf.Duration
+	88,  // 95: sidecall.v1.WorkerTool.timeout:type_name -> google.protobuf.Duration
+	88,  // 96: sidecall.v1.WorkerTool.latency:type_name -> google.protobuf.Duration
 	38,  // 97: sidecall.v1.WorkerResult.content:type_name -> sidecall.v1.Content
 	64,  // 98: sidecall.v1.ServeToolsResponse.welcome:type_name -> sidecall.v1.WorkerWelcome
 	65,  // 99: sidecall.v1.ServeToolsResponse.attempt:type_name -> sidecall.v1.WorkerAttempt
 	66,  // 100: sidecall.v1.ServeToolsResponse.cancel:type_name -> sidecall.v1.WorkerCancel
 	61,  // 101: sidecall.v1.ServeToolsResponse.heartbeat:type_name -> sidecall.v1.WorkerHeartbeat
 	62,  // 102: sidecall.v1.ServeToolsResponse.drain:type_name -> sidecall.v1.WorkerDrain
-	86,  // 103: sidecall.v1.WorkerWelcome.heartbeat:type_name -> google.protobuf.Duration
-	86,  // 104: sidecall.v1.WorkerAttempt.timeout:type_name -> google.protobuf.Duration
-	85,  // 105: sidecall.v1.WorkerAttempt.context:type_name -> sidecall.v1.WorkerAttempt.ContextEntry
+	88,  // 103: sidecall.v1.WorkerWelcome.heartbeat:type_name -> google.protobuf.Duration
+	88,  // 104: sidecall.v1.WorkerAttempt.timeout:type_name -> google.protobuf.Duration
+	87,  // 105: sidecall.v1.WorkerAttempt.context:type_name -> sidecall.v1.WorkerAttempt.ContextEntry
 	70,  // 106: sidecall.v1.StatusResponse.process:type_name -> sidecall.v1.ProcessStatus
 	71,  // 107: sidecall.v1.StatusResponse.apis:type_name -> sidecall.v1.ApiStatus
 	76,  // 108: sidecall.v1.StatusResponse.tools:type_name -> sidecall.v1.ToolStatus
 	78,  // 109: sidecall.v1.StatusResponse.locks:type_name -> sidecall.v1.LocksStatus
-	81,  // 110: sidecall.v1.StatusResponse.budgets:type_name -> sidecall.v1.BudgetsStatus
-	86,  // 111: sidecall.v1.ProcessStatus.uptime:type_name -> google.protobuf.Duration
-	69,  // 112: sidecall.v1.ProcessStatus.batches:type_name -> sidecall.v1.Usage
-	69,  // 113: sidecall.v1.ProcessStatus.calls:type_name -> sidecall.v1.Usage
-	69,  // 114: sidecall.v1.ProcessStatus.attempts:type_name -> sidecall.v1.Usage
-	69,  // 115: sidecall.v1.ApiStatus.attempts:type_name -> sidecall.v1.Usage
-	69,  // 116: sidecall.v1.ApiStatus.queue:type_name -> sidecall.v1.Usage
-	86,  // 117: sidecall.v1.ApiStatus.longest_wait:type_name -> google.protobuf.Duration
-	86,  // 118: sidecall.v1.ApiStatus.next_grant:type_name -> google.protobuf.Duration
-	86,  // 119: sidecall.v1.ApiStatus.paused:type_name -> google.protobuf.Duration
-	72,  // 120: sidecall.v1.ApiStatus.buckets:type_name -> sidecall.v1.BucketStatus
-	74,  // 121: sidecall.v1.ApiStatus.breaker:type_name -> sidecall.v1.BreakerStatus
-	75,  // 122: sidecall.v1.ApiStatus.retries:type_name -> sidecall.v1.RetryStatus
-	12,  // 123: sidecall.v1.BucketStatus.scope:type_name -> sidecall.v1.BucketScope
-	73,  // 124: sidecall.v1.BucketStatus.lowest:type_name -> sidecall.v1.BucketLevel
-	86,  // 125: sidecall.v1.BucketLevel.next_token:type_name -> google.protobuf.Duration
-	13,  // 126: sidecall.v1.BreakerStatus.state:type_name -> sidecall.v1.BreakerState
-	86,  // 127: sidecall.v1.BreakerStatus.next_probe:type_name -> google.protobuf.Duration
-	69,  // 128: sidecall.v1.ToolStatus.attempts:type_name -> sidecall.v1.Usage
-	77,  // 129: sidecall.v1.ToolStatus.cache:type_name -> sidecall.v1.CacheStatus
-	69,  // 130: sidecall.v1.CacheStatus.entries:type_name -> sidecall.v1.Usage
-	79,  // 131: sidecall.v1.LocksStatus.busiest:type_name -> sidecall.v1.LockStatus
-	14,  // 132: sidecall.v1.LockStatus.access:type_name -> sidecall.v1.LockAccess
-	80,  // 133: sidecall.v1.LockStatus.holders:type_name -> sidecall.v1.LockHolder
-	86,  // 134: sidecall.v1.LockStatus.longest_wait:type_name -> google.protobuf.Duration
-	86,  // 135: sidecall.v1.LockHolder.held:type_name -> google.protobuf.Duration
-	82,  // 136: sidecall.v1.BudgetsStatus.lowest:type_name -> sidecall.v1.SessionStatus
-	69,  // 137: sidecall.v1.SessionStatus.calls:type_name -> sidecall.v1.Usage
-	69,  // 138: sidecall.v1.SessionStatus.cost:type_name -> sidecall.v1.Usage
-	17,  // 139: sidecall.v1.SidecallService.ExecuteBatch:input_type -> sidecall.v1.ExecuteBatchRequest
-	19,  // 140: sidecall.v1.SidecallService.ExecuteStream:input_type -> sidecall.v1.ExecuteStreamRequest
-	49,  // 141: sidecall.v1.SidecallService.PlanBatch:input_type -> sidecall.v1.PlanBatchRequest
-	51,  // 142: sidecall.v1.SidecallService.CancelBatch:input_type -> sidecall.v1.CancelBatchRequest
-	53,  // 143: sidecall.v1.SidecallService.ListTools:input_type -> sidecall.v1.ListToolsRequest
-	56,  // 144: sidecall.v1.SidecallService.ServeTools:input_type -> sidecall.v1.ServeToolsRequest
-	67,  // 145: sidecall.v1.SidecallService.Status:input_type -> sidecall.v1.StatusRequest
-	83,  // 146: sidecall.v1.SidecallService.LogLevels:input_type -> sidecall.v1.LogLevelsRequest
-	18,  // 147: sidecall.v1.SidecallService.ExecuteBatch:output_type -> sidecall.v1.ExecuteBatchResponse
-	25,  // 148: sidecall.v1.SidecallService.ExecuteStream:output_type -> sidecall.v1.ExecuteStreamResponse
-	50,  // 149: sidecall.v1.SidecallService.PlanBatch:output_type -> sidecall.v1.PlanBatchResponse
-	52,  // 150: sidecall.v1.SidecallService.CancelBatch:output_type -> sidecall.v1.CancelBatchResponse
-	54,  // 151: sidecall.v1.SidecallService.ListTools:output_type -> sidecall.v1.ListToolsResponse
-	63,  // 152: sidecall.v1.SidecallService.ServeTools:output_type -> sidecall.v1.ServeToolsResponse
-	68,  // 153: sidecall.v1.SidecallService.Status:output_type -> sidecall.v1.StatusResponse
-	84,  // 154: sidecall.v1.SidecallService.LogLevels:output_type -> sidecall.v1.LogLevelsResponse
-	147, // [147:155] is the sub-list for method output_type
-	139, // [139:147] is the sub-list for method input_type
-	139, // [139:139] is the sub-list for extension type_name
-	139, // [139:139] is the sub-list for extension extendee
-	0,   // [0:139] is the sub-list for field type_name
+	83,  // 110: sidecall.v1.StatusResponse.budgets:type_name -> sidecall.v1.BudgetsStatus
+	81,  // 111: sidecall.v1.StatusResponse.workers:type_name -> sidecall.v1.WorkersStatus
+	88,  // 112: sidecall.v1.ProcessStatus.uptime:type_name -> google.protobuf.Duration
+	69,  // 113: sidecall.v1.ProcessStatus.batches:type_name -> sidecall.v1.Usage
+	69,  // 114: sidecall.v1.ProcessStatus.calls:type_name -> sidecall.v1.Usage
+	69,  // 115: sidecall.v1.ProcessStatus.attempts:type_name -> sidecall.v1.Usage
+	69,  // 116: sidecall.v1.ApiStatus.attempts:type_name -> sidecall.v1.Usage
+	69,  // 117: sidecall.v1.ApiStatus.queue:type_name -> sidecall.v1.Usage
+	88,  // 118: sidecall.v1.ApiStatus.longest_wait:type_name -> google.protobuf.Duration
+	88,  // 119: sidecall.v1.ApiStatus.next_grant:type_name -> google.protobuf.Duration
+	88,  // 120: sidecall.v1.ApiStatus.paused:type_name -> google.protobuf.Duration
+	72,  // 121: sidecall.v1.ApiStatus.buckets:type_name -> sidecall.v1.BucketStatus
+	74,  // 122: sidecall.v1.ApiStatus.breaker:type_name -> sidecall.v1.BreakerStatus
+	75,  // 123: sidecall.v1.ApiStatus.retries:type_name -> sidecall.v1.RetryStatus
+	12,  // 124: sidecall.v1.BucketStatus.scope:type_name -> sidecall.v1.BucketScope
+	73,  // 125: sidecall.v1.BucketStatus.lowest:type_name -> sidecall.v1.BucketLevel
+	88,  // 126: sidecall.v1.BucketLevel.next_token:type_name -> google.protobuf.Duration
+	13,  // 127: sidecall.v1.BreakerStatus.state:type_name -> sidecall.v1.BreakerState
+	88,  // 128: sidecall.v1.BreakerStatus.next_probe:type_name -> google.protobuf.Duration
+	69,  // 129: sidecall.v1.ToolStatus.attempts:type_name -> sidecall.v1.Usage
+	77,  // 130: sidecall.v1.ToolStatus.cache:type_name -> sidecall.v1.CacheStatus
+	69,  // 131: sidecall.v1.CacheStatus.entries:type_name -> sidecall.v1.Usage
+	79,  // 132: sidecall.v1.LocksStatus.busiest:type_name -> sidecall.v1.LockStatus
+	14,  // 133: sidecall.v1.LockStatus.access:type_name -> sidecall.v1.LockAccess
+	80,  // 134: sidecall.v1.LockStatus.holders:type_name -> sidecall.v1.LockHolder
+	88,  // 135: sidecall.v1.LockStatus.longest_wait:type_name -> google.protobuf.Duration
+	88,  // 136: sidecall.v1.LockHolder.held:type_name -> google.protobuf.Duration
+	69,  // 137: sidecall.v1.WorkersStatus.connected:type_name -> sidecall.v1.Usage
+	82,  // 138: sidecall.v1.WorkersStatus.busiest:type_name -> sidecall.v1.WorkerStatus
+	69,  // 139: sidecall.v1.WorkerStatus.attempts:type_name -> sidecall.v1.Usage
+	88,  // 140: sidecall.v1.WorkerStatus.silence:type_name -> google.protobuf.Duration
+	84,  // 141: sidecall.v1.BudgetsStatus.lowest:type_name -> sidecall.v1.SessionStatus
+	69,  // 142: sidecall.v1.SessionStatus.calls:type_name -> sidecall.v1.Usage
+	69,  // 143: sidecall.v1.SessionStatus.cost:type_name -> sidecall.v1.Usage
+	17,  // 144: sidecall.v1.SidecallService.ExecuteBatch:input_type -> sidecall.v1.ExecuteBatchRequest
+	19,  // 145: sidecall.v1.SidecallService.ExecuteStream:input_type -> sidecall.v1.ExecuteStreamRequest
+	49,  // 146: sidecall.v1.SidecallService.PlanBatch:input_type -> sidecall.v1.PlanBatchRequest
+	51,  // 147: sidecall.v1.SidecallService.CancelBatch:input_type -> sidecall.v1.CancelBatchRequest
+	53,  // 148: sidecall.v1.SidecallService.ListTools:input_type -> sidecall.v1.ListToolsRequest
+	56,  // 149: sidecall.v1.SidecallService.ServeTools:input_type -> sidecall.v1.ServeToolsRequest
+	67,  // 150: sidecall.v1.SidecallService.Status:input_type -> sidecall.v1.StatusRequest
+	85,  // 151: sidecall.v1.SidecallService.LogLevels:input_type -> sidecall.v1.LogLevelsRequest
+	18,  // 152: sidecall.v1.SidecallService.ExecuteBatch:output_type -> sidecall.v1.ExecuteBatchResponse
+	25,  // 153: sidecall.v1.SidecallService.ExecuteStream:output_type -> sidecall.v1.ExecuteStreamResponse
+	50,  // 154: sidecall.v1.SidecallService.PlanBatch:output_type -> sidecall.v1.PlanBatchResponse
+	52,  // 155: sidecall.v1.SidecallService.CancelBatch:output_type -> sidecall.v1.CancelBatchResponse
+	54,  // 156: sidecall.v1.SidecallService.ListTools:output_type -> sidecall.v1.ListToolsResponse
+	63,  // 157: sidecall.v1.SidecallService.ServeTools:output_type -> sidecall.v1.ServeToolsResponse
+	68,  // 158: sidecall.v1.SidecallService.Status:output_type -> sidecall.v1.StatusResponse
+	86,  // 159: sidecall.v1.SidecallService.LogLevels:output_type -> sidecall.v1.LogLevelsResponse
+	152, // [152:160] is the sub-list for method output_type
+	144, // [144:152] is the sub-list for method input_type
+	144, // [144:144] is the sub-list for extension type_name
+	144, // [144:144] is the sub-list for extension extendee
+	0,   // [0:144] is the sub-list for field type_name
 }
 
 func init() { file_sidecall_v1_sidecall_proto_init() }
@@ -7861,7 +8066,7 @@ func file_sidecall_v1_sidecall_proto_init() {
 	file_sidecall_v1_sidecall_proto_msgTypes[59].OneofWrappers = []any{}
 	file_sidecall_v1_sidecall_proto_msgTypes[64].OneofWrappers = []any{}
 	file_sidecall_v1_sidecall_proto_msgTypes[65].OneofWrappers = []any{}
-	file_sidecall_v1_sidecall_proto_msgTypes[68].OneofWrappers = []any{
+	file_sidecall_v1_sidecall_proto_msgTypes[70].OneofWrappers = []any{
 		(*LogLevelsRequest_Filter)(nil),
 		(*LogLevelsRequest_Reset_)(nil),
 	}
@@ -7871,7 +8076,7 @@ func file_sidecall_v1_sidecall_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sidecall_v1_sidecall_proto_rawDesc), len(file_sidecall_v1_sidecall_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   71,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

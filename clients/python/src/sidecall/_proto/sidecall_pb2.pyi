@@ -896,7 +896,7 @@ class StatusRequest(_message.Message):
     def __init__(self, rows_max: _Optional[int] = ...) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("process", "apis", "apis_omitted", "tools", "tools_omitted", "locks", "budgets")
+    __slots__ = ("process", "apis", "apis_omitted", "tools", "tools_omitted", "locks", "budgets", "workers")
     PROCESS_FIELD_NUMBER: _ClassVar[int]
     APIS_FIELD_NUMBER: _ClassVar[int]
     APIS_OMITTED_FIELD_NUMBER: _ClassVar[int]
@@ -904,6 +904,7 @@ class StatusResponse(_message.Message):
     TOOLS_OMITTED_FIELD_NUMBER: _ClassVar[int]
     LOCKS_FIELD_NUMBER: _ClassVar[int]
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     process: ProcessStatus
     apis: _containers.RepeatedCompositeFieldContainer[ApiStatus]
     apis_omitted: int
@@ -911,7 +912,8 @@ class StatusResponse(_message.Message):
     tools_omitted: int
     locks: LocksStatus
     budgets: BudgetsStatus
-    def __init__(self, process: _Optional[_Union[ProcessStatus, _Mapping]] = ..., apis: _Optional[_Iterable[_Union[ApiStatus, _Mapping]]] = ..., apis_omitted: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[ToolStatus, _Mapping]]] = ..., tools_omitted: _Optional[int] = ..., locks: _Optional[_Union[LocksStatus, _Mapping]] = ..., budgets: _Optional[_Union[BudgetsStatus, _Mapping]] = ...) -> None: ...
+    workers: WorkersStatus
+    def __init__(self, process: _Optional[_Union[ProcessStatus, _Mapping]] = ..., apis: _Optional[_Iterable[_Union[ApiStatus, _Mapping]]] = ..., apis_omitted: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[ToolStatus, _Mapping]]] = ..., tools_omitted: _Optional[int] = ..., locks: _Optional[_Union[LocksStatus, _Mapping]] = ..., budgets: _Optional[_Union[BudgetsStatus, _Mapping]] = ..., workers: _Optional[_Union[WorkersStatus, _Mapping]] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("used", "max")
@@ -1086,6 +1088,36 @@ class LockHolder(_message.Message):
     call_id: str
     held: _duration_pb2.Duration
     def __init__(self, batch_id: _Optional[str] = ..., call_id: _Optional[str] = ..., held: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class WorkersStatus(_message.Message):
+    __slots__ = ("connected", "unwanted_answers", "busiest", "omitted")
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    UNWANTED_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    BUSIEST_FIELD_NUMBER: _ClassVar[int]
+    OMITTED_FIELD_NUMBER: _ClassVar[int]
+    connected: Usage
+    unwanted_answers: int
+    busiest: _containers.RepeatedCompositeFieldContainer[WorkerStatus]
+    omitted: int
+    def __init__(self, connected: _Optional[_Union[Usage, _Mapping]] = ..., unwanted_answers: _Optional[int] = ..., busiest: _Optional[_Iterable[_Union[WorkerStatus, _Mapping]]] = ..., omitted: _Optional[int] = ...) -> None: ...
+
+class WorkerStatus(_message.Message):
+    __slots__ = ("name", "session_id", "tools", "tools_omitted", "attempts", "draining", "silence")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_OMITTED_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    SILENCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    session_id: str
+    tools: _containers.RepeatedScalarFieldContainer[str]
+    tools_omitted: int
+    attempts: Usage
+    draining: bool
+    silence: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., session_id: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., tools_omitted: _Optional[int] = ..., attempts: _Optional[_Union[Usage, _Mapping]] = ..., draining: _Optional[bool] = ..., silence: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class BudgetsStatus(_message.Message):
     __slots__ = ("sessions", "lowest", "omitted")
