@@ -35,7 +35,7 @@ shuttle: ## What threads meet over, in many thousands of interleavings.
 	$(CARGO) test --locked --features shuttle --lib interleavings
 
 jaeger: ## Runs Jaeger on its usual ports, page and all: http://127.0.0.1:16686.
-	@$(WITH_TOOLS) \
+	@tools=$$(tests/tools.sh jaeger); export $$tools; \
 	[ -n "$${SIDECALL_TEST_JAEGER:-}" ] || { echo 'Jaeger is built with Go 1.25 or later: https://go.dev/dl' >&2; exit 1; }; \
 	echo 'Jaeger: http://127.0.0.1:16686, OTLP at 127.0.0.1:4317. Ctrl-C ends it.'; \
 	JAEGER_UI_ASSETS="$$SIDECALL_TEST_JAEGER_UI" exec "$$SIDECALL_TEST_JAEGER" --config file:tests/jaeger/config.yaml

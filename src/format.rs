@@ -96,6 +96,15 @@ impl Frame {
         }
     }
 
+    /// The tool that the model means by a name, which its provider may have been told
+    /// by another.
+    pub fn tool<'n>(&self, written: &'n str) -> &'n str {
+        match self.shape {
+            Shape::Gemini => names::own(written),
+            _ => written,
+        }
+    }
+
     /// A result as an item of the bundle: JSON text, the same bytes for the same
     /// result.
     pub fn encode(&self, result: &CallResult) -> String {

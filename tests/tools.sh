@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 tools=${SIDECALL_TOOLS:-${HOME:?}/.cache/sidecall}
+# With `jaeger`, that alone.
+only=${1:-}
 missing=()
 
 # need COMMAND PACKAGE WORDS: COMMAND must succeed; if not, PACKAGE (where there
@@ -25,14 +27,16 @@ need() {
 }
 
 need 'cargo --version' '' 'Rust 1.90 or later: cargo is not on the path'
-need 'cc --version' 'gcc libc6-dev' 'a C compiler: apt-get install gcc libc6-dev'
-need 'python3 -c "import sys; sys.exit(sys.version_info < (3, 10))"' 'python3' \
-    'Python 3.10 or later, as python3'
-need 'python3 -c "import ensurepip, venv"' 'python3-venv' \
-    "Python's venv module: apt-get install python3-venv"
-need 'node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"' '' 'Node.js 20 or later, as node'
-need 'npm --version' 'npm' 'npm, which comes with Node.js'
-need 'redis-server --version' 'redis-server' 'Redis: apt-get install redis-server'
+if [ "$only" != jaeger ]; then
+    need 'cc --version' 'gcc libc6-dev' 'a C compiler: apt-get install gcc libc6-dev'
+    need 'python3 -c "import sys; sys.exit(sys.version_info < (3, 10))"' 'python3' \
+        'Python 3.10 or later, as python3'
+    need 'python3 -c "import ensurepip, venv"' 'python3-venv' \
+        "Python's venv module: apt-get install python3-venv"
+    need 'node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"' '' 'Node.js 20 or later, as node'
+    need 'npm --version' 'npm' 'npm, which comes with Node.js'
+    need 'redis-server --version' 'redis-server' 'Redis: apt-get install redis-server'
+fi
 
 # want COMMAND PACKAGE WORDS: as `need`, and without it WORDS say which tests go.
 want() {
@@ -48,7 +52,7 @@ go=$(command -v go || echo /usr/local/go/bin/go)
 if want "$go version" '' 'left out: reading traces back from Jaeger, which is built with Go 1.25 or later'; then
     has_go=1
 fi
-if want 'chromium --version' 'chromium' "left out: Jaeger's page in a browser, which is Debian's package chromium"; then
+if [ "$only" != jaeger ] && want 'chromium --version' 'chromium' "left out: Jaeger's page in a browser, which is Debian's package chromium"; then
     has_chromium=1
 fi
 
@@ -73,21 +77,23 @@ once() {
     touch "$folder/.complete"
 }
 
-python=$tools/python-$({ python3 --version; cat clients/python/requirements.txt; } | key)
-fill_python() {
-    python3 -m venv .
-    bin/pip install --quiet --disable-pip-version-check --requirement "$1"
-}
-once "$python" fill_python "$PWD/clients/python/requirements.txt"
+if [ "$only" != jaeger ]; then
+    python=$tools/python-$({ python3 --version; cat clients/python/requirements.txt; } | key)
+    fill_python() {
+        python3 -m venv .
+        bin/pip install --quiet --disable-pip-version-check --requirement "$1"
+    }
+    once "$python" fill_python "$PWD/clients/python/requirements.txt"
 
-node=$tools/node-$(key clients/node/package.json clients/node/package-lock.json)
-fill_node() {
-    cp "$1/package.json" "$1/package-lock.json" .
-    # Not `npm ci`, which wants every platform's binaries in the lock file. No scripts:
-    # a package's own installer fetches what no lock file names.
-    npm install --ignore-scripts --no-audit --no-fund --loglevel=error
-}
-once "$node" fill_node "$PWD/clients/node"
+    node=$tools/node-$(key clients/node/package.json clients/node/package-lock.json)
+    fill_node() {
+        cp "$1/package.json" "$1/package-lock.json" .
+        # Not `npm ci`, which wants every platform's binaries in the lock file. No scripts:
+        # a package's own installer fetches what no lock file names.
+        npm install --ignore-scripts --no-audit --no-fund --loglevel=error
+    }
+    once "$node" fill_node "$PWD/clients/node"
+fi
 
 # Jaeger itself, and its page, which its Go module does not hold: a crate does.
 jaeger=$tools/jaeger-$(key jaeger/go.mod jaeger/go.sum jaeger/ui/Cargo.lock)
@@ -101,11 +107,13 @@ print(*(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"
 }
 if [ -n "${has_go:-}" ]; then once "$jaeger" fill_jaeger "$PWD/jaeger"; fi
 
-cat <<VARIABLES
+if [ "$only" != jaeger ]; then
+    cat <<VARIABLES
 SIDECALL_TEST_PYTHON=$python/bin/python
 SIDECALL_TEST_NODE_MODULES=$node/node_modules
 SIDECALL_TEST_REDIS=$(command -v redis-server)
 VARIABLES
+fi
 if [ -n "${has_go:-}" ]; then
     echo "SIDECALL_TEST_JAEGER=$jaeger/jaeger"
     echo "SIDECALL_TEST_JAEGER_UI=$jaeger/ui"

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use sidecall::config::env::{Environment, Process, Variable};
 use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
@@ -265,8 +266,11 @@ async fn a_person_sees_the_calls_and_the_error_on_jaegers_page() {
     let Some((trace, ..)) = traced(&jaeger).await else { return };
 
     let folder = TempDir::new().unwrap();
-    let kept = exported("SIDECALL_TEST_SCREENSHOT", "name a file to keep the screenshot in");
-    let screenshot = kept.map_or_else(|| folder.path().join("trace.png"), Into::into);
+    // Where a file is named, the screenshot is kept in it.
+    let screenshot = match Process.variable("SIDECALL_TEST_SCREENSHOT") {
+        Variable::Set(path) => path.into(),
+        _ => folder.path().join("trace.png"),
+    };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/node/trace_page.js");
     let seen = report(
         Command::new("node")

@@ -6,7 +6,6 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -268,7 +267,7 @@ impl Turn {
         let series = frame.push(&block_json);
         Some(Arrival::Begun(Begun {
             id,
-            tool: Arc::from(tool_use.name),
+            tool: frame.tool(&tool_use.name),
             input: tool_use.input_json,
             depends_on: tool_use.depends_on,
             timeout,

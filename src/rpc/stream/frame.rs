@@ -1,6 +1,6 @@
 //! A frame that grows with its turn.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{format::Frame, model::call::Series};
 
@@ -10,10 +10,15 @@ use crate::{format::Frame, model::call::Series};
 pub(in crate::rpc) struct SharedFrame(Arc<Mutex<Frame>>);
 
 impl SharedFrame {
+    /// The tool that the model means by a name.
+    pub(in crate::rpc) fn tool(&self, written: &str) -> Arc<str> {
+        self.locked().tool(written).into()
+    }
+
     /// Takes in the block of the next call, empty where there is nothing to repeat;
     /// gives whose order the call keeps.
     pub(in crate::rpc) fn push(&self, block: &str) -> Option<Series> {
-        let mut frame = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frame = self.locked();
         if block.is_empty() {
             frame.push(None);
             return None;
@@ -23,7 +28,11 @@ impl SharedFrame {
 
     /// All of it.
     pub(super) fn take(&self) -> Frame {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.locked())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Frame> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,6 +2,7 @@ use futures_util::{StreamExt, stream};
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::Shape;
 
 fn request(step: Step) -> v1::ExecuteStreamRequest {
     v1::ExecuteStreamRequest { step: Some(step) }
@@ -92,6 +93,18 @@ async fn the_first_fault_of_the_protocol_ends_the_turn_and_says_where() {
     }
     let empty = take(vec![Ok(v1::ExecuteStreamRequest::default())]).await;
     assert!(fault(empty.first()).starts_with("step: is missing"));
+}
+
+#[tokio::test]
+async fn a_tool_is_found_by_the_name_that_its_provider_was_told() {
+    for (shape, tool) in [(Shape::Gemini, "2fa"), (Shape::Anthropic, "t__2fa")] {
+        let Step::ToolUseBegun(mut told) = begun(0, "a") else { panic!("another step") };
+        told.tool_use.as_mut().unwrap().name = "t__2fa".into();
+        let steps = stream::iter([Ok(request(Step::ToolUseBegun(told)))]);
+        let arrivals: Vec<_> = Steps::new(steps, Frame::new(shape).into()).collect().await;
+        let Some(Arrival::Begun(begun)) = arrivals.first() else { panic!("{arrivals:?}") };
+        assert_eq!(&*begun.tool, tool);
+    }
 }
 
 #[tokio::test]
