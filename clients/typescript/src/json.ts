@@ -35,6 +35,38 @@ export function toText(value: unknown): string {
   }
 }
 
+/**
+ * A value as JSON text, as {@link toText} has it, of what JSON can hold: what it would
+ * lose without a word is refused. Nothing is `null`.
+ *
+ * @throws {TypeError} the value, or one within it, is no JSON
+ */
+export function exactText(value: unknown): string {
+  let hasBigint = false;
+  const text = JSON.stringify(value, (key, item: unknown) => {
+    if (typeof item === "bigint") {
+      hasBigint = true;
+      return 0;
+    }
+    const kind = lossy(item);
+    if (kind === undefined) return item;
+    const where = key === "" ? "" : ` at ${JSON.stringify(key)}`;
+    throw new TypeError(`${kind}${where} is no JSON: return text, an object, an array or a number`);
+  });
+  return hasBigint ? toText(value) : (text ?? "null");
+}
+
+/** What a value is that JSON does not hold. */
+function lossy(value: unknown): string | undefined {
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  const isLost = LOST.some((kind) => value instanceof kind) || ArrayBuffer.isView(value);
+  return isLost ? `a ${(value as object).constructor.name}` : undefined;
+}
+
+/** Of these `JSON.stringify` makes an object with nothing in it. */
+const LOST = [Map, Set, WeakMap, WeakSet, Promise, RegExp, ArrayBuffer] as const;
+
 function written(value: unknown): string | undefined {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-import { create } from "@bufbuild/protobuf";
-import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { type Context, context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 
 import {
@@ -14,123 +13,9 @@ import {
   ToolError,
   UnreachableError,
 } from "../src/index.js";
-import {
-  Effect,
-  type ServeToolsRequest,
-  type ServeToolsResponse,
-  ServeToolsResponseSchema,
-} from "../src/wire/sidecall/v1/sidecall_pb.js";
-import type { Worker } from "../src/worker/worker.js";
-import { Peer, refusal } from "./support/peer.js";
-
-type Stream = ServerDuplexStream<ServeToolsRequest, ServeToolsResponse>;
-
-const opened: { close(): void }[] = [];
-afterEach(() => {
-  for (const each of opened.splice(0)) each.close();
-});
-
-/** What a worker says, one after the other. */
-class Heard {
-  readonly stream: Stream;
-  readonly #messages: (ServeToolsRequest["message"] | undefined)[] = [];
-  readonly #waiting: ((message: ServeToolsRequest["message"] | undefined) => void)[] = [];
-
-  constructor(stream: Stream) {
-    this.stream = stream;
-    const take = (message: ServeToolsRequest["message"] | undefined) => {
-      const wait = this.#waiting.shift();
-      if (wait) wait(message);
-      else this.#messages.push(message);
-    };
-    stream.on("data", ({ message }: ServeToolsRequest) => take(message));
-    stream.on("end", () => take(undefined));
-  }
-
-  /** `undefined` at the end of what it says. */
-  next(): Promise<ServeToolsRequest["message"] | undefined> {
-    if (this.#messages.length > 0) return Promise.resolve(this.#messages.shift());
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  async hello() {
-    const message = await this.next();
-    if (message?.case !== "hello") throw new Error(`${message?.case} came first`);
-    return message.value;
-  }
-
-  async result() {
-    const message = await this.next();
-    if (message?.case !== "result") throw new Error(`${message?.case} is no result`);
-    return message.value;
-  }
-
-  say(message: { case: string; value: object }): void {
-    this.stream.write(create(ServeToolsResponseSchema, { message } as never));
-  }
-
-  welcome(heartbeatMs = 60_000): void {
-    const seconds = BigInt(Math.floor(heartbeatMs / 1000));
-    const nanos = (heartbeatMs % 1000) * 1e6;
-    this.say({ case: "welcome", value: { heartbeat: { seconds, nanos } } });
-  }
-
-  attempt(id: bigint, tool: string, input: string, more: object = {}): void {
-    const value = {
-      attemptId: id,
-      tool,
-      inputJson: input,
-      callId: `call-${id}`,
-      number: 1,
-      ...more,
-    };
-    this.say({ case: "attempt", value });
-  }
-}
-
-/** A server whose streams a test takes one after the other. */
-async function server() {
-  const streams: Heard[] = [];
-  const waiting: ((heard: Heard) => void)[] = [];
-  const peer = await Peer.start({
-    serveTools: (stream: Stream) => {
-      stream.on("error", () => undefined);
-      const heard = new Heard(stream);
-      const wait = waiting.shift();
-      if (wait) wait(heard);
-      else streams.push(heard);
-    },
-  });
-  const sidecall = new Sidecall({ address: peer.address });
-  opened.push(sidecall, { close: () => peer.kill() });
-  const stream = () => {
-    const next = streams.shift();
-    return next ? Promise.resolve(next) : new Promise<Heard>((resolve) => waiting.push(resolve));
-  };
-  return { sidecall, stream };
-}
-
-/** A worker with one tool, welcomed. */
-async function serving(...[name, options, run]: Parameters<Worker["tool"]>) {
-  const { sidecall, stream } = await server();
-  const worker = sidecall.worker({ sessionId: "s" }).tool(name, options, run);
-  opened.push(worker);
-  const started = worker.start();
-  const heard = await stream();
-  const hello = await heard.hello();
-  heard.welcome();
-  await started;
-  return { worker, heard, hello, stream };
-}
-
-const ANY = { description: "Anything.", input: { type: "object" } } as const;
-
-/** A promise, and what settles it. */
-function latch<T = void>() {
-  let settle: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((resolve) => (settle = resolve));
-  return { promise, settle };
-}
+import { Effect } from "../src/wire/sidecall/v1/sidecall_pb.js";
+import { refusal } from "./support/peer.js";
+import { ANY, latch, opened, server, serving } from "./support/serving.js";
 
 describe("a tool", () => {
   test("has its schema from zod, and its input is of that type", async () => {
@@ -197,7 +82,7 @@ describe("a tool", () => {
 
   test.each([
     ["text", "hi", [{ case: "text", value: "hi" }]],
-    ["nothing", undefined, []],
+    ["nothing", undefined, [{ case: "json", value: "null" }]],
     ["null", null, [{ case: "json", value: "null" }]],
     ["a bigint", { id: 2n ** 70n }, [{ case: "json", value: '{"id":1180591620717411303424}' }]],
     [

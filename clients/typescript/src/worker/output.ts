@@ -2,12 +2,12 @@
 
 import { create } from "@bufbuild/protobuf";
 
-import { toText } from "../json.js";
+import { exactText } from "../json.js";
 import { type Content, ContentSchema } from "../wire/sidecall/v1/sidecall_pb.js";
 
 /**
- * What a function may return: text, anything that is JSON (`bigint`s too), bytes,
- * or several parts by {@link content}.
+ * What a function may return: text, anything that is JSON (`bigint`s too), nothing
+ * (which is `null`), bytes, or several parts by {@link content}.
  */
 export type ToolOutput = unknown;
 
@@ -32,9 +32,12 @@ export function content(...parts: readonly Part[]): ToolOutput {
   return new Several(parts);
 }
 
-/** What a function returned, as the wire has it. */
+/**
+ * What a function returned, as the wire has it.
+ *
+ * @throws {TypeError} it returned what no result can hold
+ */
 export function contentOf(output: ToolOutput): Content[] {
-  if (output === undefined) return [];
   if (typeof output === "string") return [textOf(output)];
   if (output instanceof Several) return output.parts.map(partOf);
   if (output instanceof Uint8Array) {
@@ -51,16 +54,34 @@ export function textOf(words: string): Content {
 function partOf(part: Part): Content {
   switch (part.type) {
     case "text":
-      return made({ case: "text", value: part.text });
+      return made({ case: "text", value: words(part.text, "the `text` of a text") });
     case "json":
-      return made({ case: "json", value: toText(part.value) });
-    case "link":
-      return made({ case: "link", value: { uri: part.uri, name: part.name ?? "" } });
-    default: {
-      const { mediaType, data } = part;
+      return made({ case: "json", value: exactText(part.value) });
+    case "link": {
+      const uri = words(part.uri, "the `uri` of a link");
+      return made({ case: "link", value: { uri, name: words(part.name ?? "", "its `name`") } });
+    }
+    case "image":
+    case "document": {
+      const mediaType = words(part.mediaType, `the \`mediaType\` of this ${part.type}`);
+      const { data } = part;
+      if (!(data instanceof Uint8Array)) {
+        throw new TypeError(
+          `the \`data\` of this ${part.type} is no Uint8Array: give its bytes, as in Buffer.from(text, "base64")`,
+        );
+      }
       return made({ case: part.type, value: { mediaType, data } });
     }
+    default:
+      throw new TypeError(
+        "a part of the content has no `type` that is known: text, json, image, document or link",
+      );
   }
+}
+
+function words(value: unknown, what: string): string {
+  if (typeof value === "string") return value;
+  throw new TypeError(`${what} is missing or no text`);
 }
 
 function made(block: { case: string; value: unknown }): Content {

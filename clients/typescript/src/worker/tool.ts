@@ -147,8 +147,19 @@ function valid(result: StandardResult<unknown>): unknown {
   throw new ToolError(`the input is not valid: ${issues.join("; ")}`);
 }
 
-/** What is said of a function that threw. */
+/** What is said of a function that threw, whatever that was. */
 export function errorText(error: unknown): string {
-  if (error instanceof Error) return error.message || error.name;
+  for (const words of [told, String]) {
+    try {
+      return words(error);
+    } catch {
+      // What is thrown may be anything: a circle, or what throws itself when it is read.
+    }
+  }
+  return "the tool failed with something that has no words";
+}
+
+function told(error: unknown): string {
+  if (error instanceof Error) return String(error.message || error.name);
   return isObject(error) ? toText(error) : String(error);
 }

@@ -7,7 +7,7 @@ import type { ClientDuplexStream } from "@grpc/grpc-js";
 
 import type { Connection } from "../connection.js";
 import { toMs } from "../duration.js";
-import { OptionsError, RefusedError, SidecallError } from "../errors.js";
+import { OptionsError, RefusedError, SidecallError, UnreachableError } from "../errors.js";
 import type { JsonObject } from "../json.js";
 import { isRefused, isServiceError, refusal } from "../refusal.js";
 import { delayMs } from "../resend.js";
@@ -37,6 +37,11 @@ export interface WorkerOptions {
   readonly shared?: boolean | undefined;
   /** Attempts that it takes at once. 64. */
   readonly attemptsMax?: number | undefined;
+  /**
+   * Told why the server will not have it back, while it goes on trying. `console.error`
+   * where it is left out.
+   */
+  readonly onError?: ((error: Error) => void) | undefined;
 }
 
 type Stream = ClientDuplexStream<ServeToolsRequest, ServeToolsResponse>;
@@ -45,10 +50,13 @@ type Stream = ClientDuplexStream<ServeToolsRequest, ServeToolsResponse>;
 const SILENT_HEARTBEATS = 2.5;
 /** How long an attempt may be under way that crosses a worker's drain. */
 const DRAIN_WAIT_MS = 100;
+/** How long a drain waits for what runs. */
+const DRAIN_TIMEOUT_MS = 30_000;
 
 /**
  * Offers functions of this process as tools. It connects again by itself when the
- * server was lost; attempts that ran then are aborted, since nobody waits for them.
+ * server was lost, or would not have it back; attempts that ran when the server was
+ * lost are aborted, since nobody waits for them.
  *
  * @example
  * ```ts
@@ -62,7 +70,7 @@ const DRAIN_WAIT_MS = 100;
  * ```
  */
 export class Worker {
-  /** Settles when the worker is over: it was closed, or the server will not have it. */
+  /** Settles when the worker is over: it was closed, or it never came to serve. */
   readonly closed: Promise<void>;
   readonly #connection: Connection;
   readonly #options: WorkerOptions;
@@ -73,6 +81,8 @@ export class Worker {
   #attempts: Attempts | undefined;
   #isStarted = false;
   #isDraining = false;
+  /** What was last told of why it cannot come back. */
+  #toldOf: string | undefined;
 
   /** @internal */
   constructor(connection: Connection, options: WorkerOptions) {
@@ -126,21 +136,30 @@ export class Worker {
     });
   }
 
-  /** Takes no new attempts, ends those that it has, and closes. */
-  async drain(): Promise<void> {
+  /**
+   * Takes no new attempts, ends those that it has, and closes.
+   *
+   * @param options - `timeoutMs`: after which those that still run are aborted; 30 s
+   */
+  async drain({ timeoutMs = DRAIN_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<void> {
     this.#isDraining = true;
-    const stream = this.#stream;
-    if (stream) {
-      say(stream, { case: "drain", value: {} });
-      // An attempt may be under way to here that was sent before this was heard.
-      await sleep(DRAIN_WAIT_MS, undefined, { signal: this.#closing.signal }).catch(
-        () => undefined,
-      );
-      await this.#attempts?.idle();
-      stream.end();
+    const over = setTimeout(() => this.close(), timeoutMs);
+    try {
+      const stream = this.#stream;
+      if (stream) {
+        say(stream, { case: "drain", value: {} });
+        // An attempt may be under way to here that was sent before this was heard.
+        await sleep(DRAIN_WAIT_MS, undefined, { signal: this.#closing.signal }).catch(
+          () => undefined,
+        );
+        await this.#attempts?.idle();
+        stream.end();
+      }
+      this.#closing.abort();
+      if (this.#isStarted) await this.closed.catch(() => undefined);
+    } finally {
+      clearTimeout(over);
     }
-    this.#closing.abort();
-    if (this.#isStarted) await this.closed.catch(() => undefined);
   }
 
   /** Ends at once. Attempts that run are aborted. */
@@ -155,29 +174,46 @@ export class Worker {
     let wasWelcome = false;
     let failures = 0;
     while (!this.#isDraining) {
+      let after = 0;
       try {
         await this.#connection.ready(undefined, this.#closing.signal);
         const stream = await this.#connection.bidiStream(SidecallService.method.serveTools);
         await this.#converse(stream, () => {
           wasWelcome = true;
           failures = 0;
+          this.#toldOf = undefined;
           welcome();
         });
       } catch (error) {
         if (this.#isDraining) return;
         const refused = refusedBy(error);
-        if (refused && refused.retryAfterMs === undefined) throw refused;
-        // Whoever starts is told at once; whoever served comes back.
+        // Whoever starts is told at once; whoever served comes back, since what stands
+        // against it may go away: another worker's name, a configuration, a token.
         if (!wasWelcome) throw refused ?? error;
+        after = refused?.retryAfterMs ?? 0;
+        const isLost = isServiceError(error) || error instanceof UnreachableError;
+        if (refused || !isLost) this.#tell(refused ?? (error as Error));
       }
       failures += 1;
-      const wait = delayMs(failures, 0, Number.POSITIVE_INFINITY, Math.random()) ?? 0;
+      const wait = delayMs(failures, after, Number.POSITIVE_INFINITY, Math.random()) ?? 0;
       await sleep(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined);
     }
   }
 
+  /** Tells of what keeps it from coming back, once until that changes. */
+  #tell(error: Error): void {
+    if (this.#toldOf === error.message) return;
+    this.#toldOf = error.message;
+    const { onError = logged } = this.#options;
+    try {
+      onError(error);
+    } catch {
+      // Whoever is told may fail; the worker goes on.
+    }
+  }
+
   async #converse(stream: Stream, welcome: () => void): Promise<void> {
-    const attempts = new Attempts(this.#tools, (message) => say(stream, message));
+    const attempts = new Attempts(this.#tools, (request) => write(stream, request));
     const silence = new Silence(() => stream.cancel());
     this.#stream = stream;
     this.#attempts = attempts;
@@ -219,8 +255,15 @@ export class Worker {
 }
 
 function say(stream: Stream, message: { case: string; value: object }): void {
-  if (stream.writableEnded || stream.destroyed) return;
-  stream.write(create(ServeToolsRequestSchema, { message } as never));
+  write(stream, create(ServeToolsRequestSchema, { message } as never));
+}
+
+function write(stream: Stream, request: ServeToolsRequest): void {
+  if (!stream.writableEnded && !stream.destroyed) stream.write(request);
+}
+
+function logged(error: Error): void {
+  console.error("sidecall: a worker cannot come back, and goes on trying:", error.message);
 }
 
 function refusedBy(error: unknown): RefusedError | undefined {
