@@ -39,8 +39,9 @@ export class UnreachableError extends SidecallError {
 }
 
 /**
- * The server refused the request, and nothing of it has run. The reasons are
- * listed in docs/errors.md.
+ * The server refused the request, and nothing of it has run; of a streamed turn, whose
+ * fault may come late, nothing but calls that read. The reasons are listed in
+ * docs/errors.md.
  */
 export class RefusedError extends SidecallError {
   override name = "RefusedError";

@@ -109,6 +109,7 @@ type Stream = AsyncIterable<{ event?: Parameters<Batch["add"]>[0] | undefined }>
  * Follows a batch to its end. Answers with the refusal, where it was refused, and
  * so has had no effect.
  *
+ * @param lateReasons with which it may be refused after it was accepted
  * @throws {AbortedError} when the caller's signal was raised
  */
 export async function* follow(
@@ -116,6 +117,7 @@ export async function* follow(
   stream: Stream,
   batch: Batch,
   { batchId, signal }: Sending,
+  lateReasons: readonly string[] = [],
 ): AsyncGenerator<BatchEvent, RefusedError | undefined, void> {
   const abort = new Abort(connection, stream, batch, batchId, signal);
   let end: unknown;
@@ -142,9 +144,10 @@ export async function* follow(
     yield { type: "finished", turn };
     return undefined;
   }
-  if (isServiceError(end) && !batch.isAccepted && !signal?.aborted) {
+  if (isServiceError(end) && !signal?.aborted) {
     const read = refusal(end);
-    if (isRefused(read)) return new RefusedError(read);
+    const isKnown = batch.isAccepted ? lateReasons.includes(read.reason) : isRefused(read);
+    if (isKnown) return new RefusedError(read);
   }
   const loss = lossOf(end, signal);
   const turn = batch.salvage(loss, broken(end));

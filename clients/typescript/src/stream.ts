@@ -33,6 +33,12 @@ export interface StreamOptions<S extends Shape = Shape> extends BatchOptions<S> 
 }
 
 /**
+ * Why a turn is refused that was accepted before all of it had come. It never was
+ * committed then: nothing of it that waits for that has run.
+ */
+const LATE_REASONS = ["INVALID", "TOO_LARGE"] as const;
+
+/**
  * A turn that the model is still writing. A `read_only` call starts as soon as its own
  * input is complete; every other waits for {@link commit}, since a turn that is cut is
  * asked for again.
@@ -168,7 +174,7 @@ export class TurnStream<S extends Shape = Shape> {
     if (this.#isFinal) stream.end();
     else this.#live = stream;
     const batch = new Batch(batchId, shape, this.#calls.names);
-    const events = follow(this.#connection, stream, batch, this.#sent);
+    const events = follow(this.#connection, stream, batch, this.#sent, LATE_REASONS);
     try {
       for (;;) {
         const { done, value } = await events.next();
@@ -181,6 +187,8 @@ export class TurnStream<S extends Shape = Shape> {
       }
     } finally {
       this.#live = undefined;
+      // Also where whoever is told fails: nobody follows the stream any more.
+      await events.return(undefined);
     }
   }
 }

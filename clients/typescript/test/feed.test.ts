@@ -264,3 +264,72 @@ test("an id that the wire does not take is left to the block", () => {
 
   expect(calls[0]).toMatchObject({ id: "", block: { toolCallId: "functions.save:0" } });
 });
+
+describe("calls of Chat Completions are told apart", () => {
+  const piece = (call: object) => chunk({ tool_calls: [call] });
+  const whole = (id: string, name: string, json: string, more: object = {}) =>
+    piece({ ...more, id, type: "function", function: { name, arguments: json } });
+  const TWO = [
+    ["a", "one", '{"n":1}'],
+    ["b", "two", '{"m":2}'],
+  ];
+  const END = chunk({}, "tool_calls");
+
+  test.each<[string, JsonObject[]]>([
+    [
+      "by their ids at one place",
+      [whole("a", "one", '{"n":1}', { index: 0 }), whole("b", "two", '{"m":2}', { index: 0 }), END],
+    ],
+    [
+      "at one place in pieces, of which only the first has the id",
+      [
+        whole("a", "one", "", { index: 0 }),
+        piece({ index: 0, function: { arguments: '{"n":1}' } }),
+        whole("b", "two", "", { index: 0 }),
+        piece({ index: 0, function: { arguments: '{"m":2}' } }),
+        END,
+      ],
+    ],
+    [
+      "by their ids without a place",
+      [
+        whole("a", "one", '{"n":'),
+        piece({ function: { arguments: "1}" } }),
+        whole("b", "two", '{"m":2}'),
+        END,
+      ],
+    ],
+    [
+      "where each piece repeats the id",
+      [
+        whole("a", "one", '{"n":', { index: 0 }),
+        piece({ index: 0, id: "a", function: { arguments: "1}" } }),
+        whole("b", "two", '{"m":2}', { index: 1 }),
+        END,
+      ],
+    ],
+    [
+      "where later pieces have an empty id",
+      [
+        whole("a", "one", '{"n":', { index: 0 }),
+        piece({ index: 0, id: "", function: { arguments: "1}" } }),
+        whole("b", "two", '{"m":2}', { index: 1 }),
+        END,
+      ],
+    ],
+  ])("%s", (_, events) => {
+    const { calls } = told(events);
+
+    expect(calls.map(({ id, tool, input }) => [id, tool, input])).toEqual(TWO);
+  });
+
+  test("by their places, where one has the id of another", () => {
+    const { calls } = told([
+      whole("a", "one", '{"n":1}', { index: 0 }),
+      whole("a", "two", '{"m":2}', { index: 1 }),
+      END,
+    ]);
+
+    expect(calls.map(({ tool, input }) => [tool, input])).toEqual(TWO.map(([, ...rest]) => rest));
+  });
+});

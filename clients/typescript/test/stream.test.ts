@@ -149,6 +149,38 @@ describe("a turn that is streamed", () => {
     expect(streams).toHaveLength(2);
   });
 
+  test("that is refused after it was accepted is refused, and not lost", async () => {
+    const { sidecall, streams } = await scripted((step, stream) => {
+      if (step.case === "open") accept(stream);
+      if (step.case === "toolUseEnded") {
+        stream.emit("error", refusal(status.INVALID_ARGUMENT, "INVALID"));
+      }
+    });
+    const turn = sidecall.stream<"anthropic">();
+    for (const event of [BEGIN, PIECE, END]) turn.feed(event);
+
+    await expect(turn.commit()).rejects.toMatchObject({
+      name: "RefusedError",
+      reason: "INVALID",
+    });
+    expect(streams).toHaveLength(1);
+  });
+
+  test("is left when whoever is told of it fails", async () => {
+    const { sidecall, cancelled } = await scripted((step, stream) => {
+      if (step.case === "open") accept(stream);
+    });
+    const turn = sidecall.stream<"anthropic">({
+      onEvent: () => {
+        throw new Error("no screen");
+      },
+    });
+    for (const event of [BEGIN, PIECE, END]) turn.feed(event);
+
+    await expect(turn.commit()).rejects.toThrow("no screen");
+    await cancelled;
+  });
+
   test("is discarded when it is left by an exception", async () => {
     const { sidecall, streams, cancelled } = await scripted((step, stream) => {
       if (step.case === "open") accept(stream);

@@ -90,3 +90,19 @@ test("chunks of Chat Completions come back as tool messages", async () => {
   expect(messages).toMatchObject([{ role: "tool", tool_call_id: "functions.save:0" }]);
   expect(upstream.asked[0]?.body).toBe('{"value":1.50}');
 });
+
+test("a turn whose fault comes late is refused, and says what is wrong", async () => {
+  const turn = sidecall.stream<"anthropic">();
+  for (const event of written(0, "save", '{"value":1}')) turn.feed(event);
+  const [, ...rest] = written(1, "save", '{"value":2}');
+  const content_block = { type: "tool_use", id: "toolu_0", name: "save", input: {} };
+  turn.feed({ type: "content_block_start", index: 1, content_block });
+  for (const event of rest) turn.feed(event);
+
+  await expect(turn.commit()).rejects.toMatchObject({
+    name: "RefusedError",
+    reason: "INVALID",
+    violations: [{ field: expect.any(String), description: expect.any(String) }],
+  });
+  expect(upstream.asked).toEqual([]);
+});

@@ -19,12 +19,20 @@ interface Open {
   isOpen: boolean;
 }
 
+interface Placed {
+  readonly id: string;
+  readonly key: Key;
+}
+
 /** Writes the steps of the calls, each as a request. */
 export class Calls implements Steps {
   /** In the order in which they began. */
   readonly names: CallName[] = [];
   readonly #write: (request: ExecuteStreamRequest) => void;
   readonly #byKey = new Map<Key, Open>();
+  /** At each place the call that was written there last, and the last of all. */
+  readonly #latest = new Map<number, Placed>();
+  #last: Placed | undefined;
 
   constructor(write: (request: ExecuteStreamRequest) => void) {
     this.#write = write;
@@ -60,8 +68,23 @@ export class Calls implements Steps {
     this.#step({ case: "toolUseEnded", value: { block: open.place } });
   }
 
-  isOpen(key: Key): boolean {
-    return this.#byKey.get(key)?.isOpen ?? false;
+  endAll(): void {
+    for (const key of this.#byKey.keys()) this.end(key);
+  }
+
+  keyAt(place: unknown, id: unknown): Key {
+    const given = typeof id === "string" ? id : "";
+    const isPlaced = typeof place === "number";
+    const latest = isPlaced ? this.#latest.get(place) : this.#last;
+    let at = latest;
+    if (!latest || (given !== "" && given !== latest.id)) {
+      at = { id: given, key: `${isPlaced ? place : ""}/${given}` };
+      // An id that comes after its call began is that call's.
+      if (isPlaced && latest?.id === "") at = { id: given, key: latest.key };
+    }
+    this.#last = at as Placed;
+    if (isPlaced) this.#latest.set(place, this.#last);
+    return this.#last.key;
   }
 
   has(key: Key): boolean {
@@ -70,7 +93,7 @@ export class Calls implements Steps {
 
   /** The turn is final: what nobody ended is complete with it. */
   commit(): void {
-    for (const key of this.#byKey.keys()) this.end(key);
+    this.endAll();
     this.#step({ case: "commit", value: {} });
   }
 

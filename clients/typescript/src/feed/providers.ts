@@ -2,16 +2,7 @@
 
 import { isObject, type JsonObject, member, toText } from "../json.js";
 import type { Shape } from "../turn/shape.js";
-import {
-  FREE_TEXT,
-  type Key,
-  list,
-  object,
-  type Reader,
-  type Steps,
-  text,
-  whole,
-} from "./steps.js";
+import { FREE_TEXT, type Key, list, object, type Reader, text, whole } from "./steps.js";
 
 /** Anthropic Messages: `MessageStreamEvent`s. */
 const anthropic: Reader = (event, steps) => {
@@ -42,11 +33,11 @@ const openaiChat: Reader = (event, steps) => {
   const choice = object(list(event["choices"])[0]);
   for (const each of list(object(choice["delta"])["tool_calls"])) {
     const call = object(each);
-    const key = call["index"] as number;
+    const key = steps.keyAt(call["index"], call["id"]);
     const kind = call["type"] === "custom" || isObject(call["custom"]) ? "custom" : "function";
     const { name, ...written } = object(call[kind]);
     if (!steps.has(key)) {
-      endAll(steps, key);
+      steps.endAll();
       const { index: _, ...block } = call;
       const input = kind === "custom" ? { input: FREE_TEXT.opening } : {};
       steps.begin(key, { id: call["id"], name, ...input }, { type: kind, ...block });
@@ -54,7 +45,7 @@ const openaiChat: Reader = (event, steps) => {
     const piece = text(written[kind === "custom" ? "input" : "arguments"]);
     if (piece !== "") steps.fragment(key, kind === "custom" ? FREE_TEXT.piece(piece) : piece);
   }
-  if (choice["finish_reason"]) endAll(steps, Number.POSITIVE_INFINITY);
+  if (choice["finish_reason"]) steps.endAll();
 };
 
 /** OpenAI Responses: `ResponseStreamEvent`s. */
@@ -146,21 +137,14 @@ const aiSdk: Reader = (event, steps) => {
 const langchain: Reader = (event, steps) => {
   for (const each of list(event["tool_call_chunks"])) {
     const { index, id, name, args } = object(each);
-    const key = (index ?? id) as Key;
+    const key = steps.keyAt(index, id);
     if (!steps.has(key)) {
-      if (typeof index === "number") endAll(steps, index);
+      steps.endAll();
       steps.begin(key, { id, name }, { type: "tool_call", id, name });
     }
     if (text(args) !== "") steps.fragment(key, text(args));
   }
 };
-
-/** Ends the calls before a place, which the provider does not end by itself. */
-function endAll(steps: Steps, before: number): void {
-  for (let key = 0; steps.has(key) && key < before; key += 1) {
-    if (steps.isOpen(key)) steps.end(key);
-  }
-}
 
 /** The reader of each shape's events. */
 export const READERS: Readonly<Record<Shape, Reader>> = {

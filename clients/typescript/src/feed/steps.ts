@@ -15,8 +15,13 @@ export interface Steps {
   fragment(key: Key, json: string): void;
   /** Its input is complete. A call that is not open is passed over. */
   end(key: Key): void;
-  /** Whether the call has begun and not ended. */
-  isOpen(key: Key): boolean;
+  /** Ends every call that is open. */
+  endAll(): void;
+  /**
+   * Which call a piece is of, where a provider has a place and an id for that, either of
+   * which may be missing: several calls may stand at one place, if their ids differ.
+   */
+  keyAt(place: unknown, id: unknown): Key;
   /** Whether it has begun. */
   has(key: Key): boolean;
 }
