@@ -94,6 +94,8 @@ export class Connection {
     const settings = {
       // A sidecar is near: no proxy of the environment stands between.
       "grpc.enable_http_proxy": 0,
+      // What the server may send is bounded there, by its configuration.
+      "grpc.max_receive_message_length": -1,
       // A server that starts a moment later is found at once.
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 2000,

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import {
+  type handleUnaryCall,
   type Metadata,
   ServerCredentials,
   type ServerUnaryCall,
@@ -16,6 +17,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 
 import { type ConnectionOptions, OptionsError, Sidecall, UnreachableError } from "../src/index.js";
 import {
+  type ListToolsRequest,
+  type ListToolsResponse,
+  ListToolsResponseSchema,
   type StatusRequest,
   type StatusResponse,
   StatusResponseSchema,
@@ -141,6 +145,17 @@ describe("a connection that was left alone", () => {
 
     expect(held).toHaveLength(1);
   });
+});
+
+test("an answer is as large as the server makes it", async () => {
+  const instructions = "x".repeat(5 << 20);
+  const listTools: handleUnaryCall<ListToolsRequest, ListToolsResponse> = (_, answer) =>
+    answer(null, create(ListToolsResponseSchema, { instructions }));
+  const peer = await Peer.start({ listTools });
+  const sidecall = new Sidecall({ address: peer.address });
+  opened.push(sidecall, { close: () => peer.kill() });
+
+  expect((await sidecall.listTools()).instructions).toBe(instructions);
 });
 
 test("a bearer goes with each request, asked for anew", async () => {
