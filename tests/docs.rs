@@ -180,32 +180,74 @@ fn in_prometheus(metric: &names::Metric) -> String {
     }
 }
 
-#[test]
-fn every_metric_and_label_of_the_dashboard_and_the_alerts_exists() {
-    let metrics: BTreeSet<String> = names::METRICS.iter().map(in_prometheus).collect();
-    let labels: BTreeSet<String> = [
-        names::attribute::TOOL_NAME,
-        names::attribute::API,
-        names::attribute::WAIT_KIND,
-        names::attribute::STAGE,
-        names::attribute::RPC_METHOD,
-    ]
-    .into_iter()
-    .map(|name| name.replace('.', "_"))
-    .collect();
-    let mut shown = BTreeSet::new();
-    for path in ["deploy/observability/dashboard.json", "deploy/observability/alerts.yaml"] {
-        let text = page(path);
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let ours = ["sidecall_", "gen_ai_", "rpc_"];
-        for word in words.filter(|word| ours.iter().any(|prefix| word.starts_with(prefix))) {
-            let ends = ["_bucket", "_sum", "_count", "_total"];
-            let base = ends.iter().find_map(|end| word.strip_suffix(end));
-            let metric = base.into_iter().chain([word]).find(|name| metrics.contains(*name));
-            assert!(metric.is_some() || labels.contains(word), "{path}: there is no {word}");
-            shown.extend(metric.map(str::to_owned));
+/// The queries of the dashboard and the rules of the alerts, each with the text
+/// that names its labels.
+fn queries() -> Vec<String> {
+    fn targets(panels: &Value, found: &mut Vec<String>) {
+        for panel in panels.as_array().into_iter().flatten() {
+            for target in panel["targets"].as_array().into_iter().flatten() {
+                let legend = target["legendFormat"].as_str().unwrap_or_default();
+                found.push(format!("{}\n{legend}", target["expr"].as_str().unwrap()));
+            }
+            targets(&panel["panels"], found);
         }
     }
-    let hidden: Vec<_> = metrics.difference(&shown).collect();
-    assert_eq!(hidden, ["sidecall_call_attempts"], "measured and never shown");
+    let dashboard: Value =
+        serde_json::from_str(&page("deploy/observability/dashboard.json")).unwrap();
+    let mut found = Vec::new();
+    targets(&dashboard["panels"], &mut found);
+    let alerts = page("deploy/observability/alerts.yaml");
+    found.extend(alerts.split("- alert:").skip(1).map(str::to_owned));
+    found
+}
+
+/// The labels that a query groups by, selects by and is told with.
+fn labels_in(query: &str) -> BTreeSet<&str> {
+    let grouped = query.split("by (").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let braced = query.split('{').skip(1).map(|rest| rest.split('}').next().unwrap());
+    let words = grouped.chain(braced).flat_map(|list| list.split(',')).map(str::trim);
+    words
+        // Of a rule, and no label of a metric.
+        .filter(|word| !word.is_empty() && !word.starts_with("severity:"))
+        .map(|word| word.trim_start_matches("$labels.").split(['=', '!']).next().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_query_of_the_dashboard_and_the_alerts_has_an_answer() {
+    let mut shown = BTreeSet::new();
+    for query in queries() {
+        let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let labels = labels_in(&query);
+        let mut asked = 0;
+        for word in words.filter(|word| word.starts_with("sidecall_") || word.contains("_seconds"))
+        {
+            let ends = ["_bucket", "_sum", "_count", "_total"];
+            let base = ends.iter().find_map(|end| word.strip_suffix(end));
+            let is_it = |metric: &&names::Metric| {
+                base.into_iter().chain([word]).any(|name| name == in_prometheus(metric))
+            };
+            let Some(metric) = names::METRICS.iter().find(is_it) else {
+                assert!(labels.contains(word), "there is no {word}: {query}");
+                continue;
+            };
+            // Who is asked says Prometheus itself, and of what bucket.
+            let has: BTreeSet<String> = metric
+                .labels
+                .iter()
+                .map(|label| label.replace('.', "_"))
+                .chain(["job", "instance", "le"].map(str::to_owned))
+                .collect();
+            for label in &labels {
+                assert!(has.contains(*label), "{} has no {label}: {query}", metric.name);
+            }
+            shown.insert(metric.name);
+            asked += 1;
+        }
+        assert!(asked > 0, "it asks for nothing: {query}");
+    }
+    let all: BTreeSet<_> = names::METRICS.iter().map(|metric| metric.name).collect();
+    let hidden: Vec<_> = all.difference(&shown).collect();
+    let kept = [&"sidecall.batch.saved", &"sidecall.call.attempts"];
+    assert_eq!(hidden, kept, "measured and never shown");
 }

@@ -5,7 +5,7 @@
 //! as [`names::OTHER`].
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -34,9 +34,6 @@ use crate::{
     model::{CallResult, Content, FailureCode, SessionId, Timings},
 };
 
-/// Sessions whose last batch is remembered, and for how long.
-const SESSIONS_MAX: usize = 10_000;
-const SESSIONS_FOR: Duration = Duration::from_secs(3600);
 /// Bytes that a token is taken to have.
 const TOKEN_BYTES: usize = 4;
 
@@ -62,6 +59,7 @@ struct Instruments {
     depth: Histogram<u64>,
     critical: Histogram<f64>,
     saved: Histogram<f64>,
+    sequential: Histogram<f64>,
     attempts: Histogram<u64>,
     in_flight: UpDownCounter<i64>,
     wait: Histogram<f64>,
@@ -187,7 +185,7 @@ impl Metrics {
         &self,
         states: impl Fn() -> Vec<(Arc<str>, u64)> + Send + Sync + 'static,
     ) {
-        let Metric { name, unit, sentence } = names::BREAKER_STATE;
+        let Metric { name, unit, sentence, .. } = names::BREAKER_STATE;
         let observe = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
             for (api, state) in states() {
                 observer.observe(state, &[KeyValue::new(attribute::API, api)]);
@@ -287,18 +285,20 @@ impl Metrics {
 
     /// An attempt failed so, and is made again.
     pub fn retried(&self, tool: &str, code: FailureCode) {
-        let Labels { name, .. } = self.labels(tool);
+        let Labels { name, api, .. } = self.labels(tool);
         let error = KeyValue::new(attribute::ERROR_TYPE, code.as_str());
-        self.0.instruments.retries.add(1, &[name, error]);
+        self.0.instruments.retries.add(1, &[name, api, error]);
     }
 
     /// A batch has ended.
     pub fn batch(&self, ended: Ended<'_>) {
-        let Instruments { batch, width, depth, critical, saved, turn, .. } = &self.0.instruments;
+        let Instruments { batch, width, depth, critical, saved, sequential, turn, .. } =
+            &self.0.instruments;
         batch.record(ended.duration.as_secs_f64(), &[]);
         width.record(ended.width as u64, &[]);
         depth.record(ended.depth as u64, &[]);
         critical.record(ended.critical.as_secs_f64(), &[]);
+        sequential.record(ended.sequential.as_secs_f64(), &[]);
         saved.record(ended.sequential.saturating_sub(ended.duration).as_secs_f64(), &[]);
         if let Some(session) = ended.session
             && let Some(before) = self.sessions().ends(session, ended.at)
@@ -322,18 +322,18 @@ impl Metrics {
 
 impl Instruments {
     fn new(meter: &Meter) -> Self {
-        let time = |Metric { name, unit, sentence }: Metric, bounds: &[f64]| {
+        let time = |Metric { name, unit, sentence, .. }: Metric, bounds: &[f64]| {
             let histogram = meter.f64_histogram(name).with_unit(unit).with_description(sentence);
             histogram.with_boundaries(bounds.to_vec()).build()
         };
-        let count = |Metric { name, unit, sentence }: Metric, bounds: &[f64]| {
+        let count = |Metric { name, unit, sentence, .. }: Metric, bounds: &[f64]| {
             let histogram = meter.u64_histogram(name).with_unit(unit).with_description(sentence);
             histogram.with_boundaries(bounds.to_vec()).build()
         };
-        let counter = |Metric { name, unit, sentence }: Metric| {
+        let counter = |Metric { name, unit, sentence, .. }: Metric| {
             meter.u64_counter(name).with_unit(unit).with_description(sentence).build()
         };
-        let Metric { name, unit, sentence } = names::CALLS_IN_FLIGHT;
+        let Metric { name, unit, sentence, .. } = names::CALLS_IN_FLIGHT;
         let in_flight =
             meter.i64_up_down_counter(name).with_unit(unit).with_description(sentence).build();
         let (durations, counts) = (&names::DURATION_BUCKETS[..], &names::COUNT_BUCKETS[..]);
@@ -345,6 +345,7 @@ impl Instruments {
             depth: count(names::BATCH_DEPTH, counts),
             critical: time(names::BATCH_CRITICAL_PATH, durations),
             saved: time(names::BATCH_SAVED, durations),
+            sequential: time(names::BATCH_SEQUENTIAL, durations),
             attempts: count(names::CALL_ATTEMPTS, counts),
             in_flight,
             wait: time(names::WAIT_DURATION, durations),
@@ -358,42 +359,13 @@ impl Instruments {
     }
 }
 
-/// When each session's last batch ended.
-#[derive(Default)]
-struct Sessions {
-    ended: HashMap<SessionId, Instant>,
-    /// Oldest first; entries that were overtaken are passed over.
-    order: VecDeque<(Instant, SessionId)>,
-}
-
-impl Sessions {
-    fn ended(&self, session: &SessionId, now: Instant) -> Option<Instant> {
-        let ended = *self.ended.get(session)?;
-        (now.saturating_duration_since(ended) < SESSIONS_FOR).then_some(ended)
-    }
-
-    /// A batch ends; gives when the one before did.
-    fn ends(&mut self, session: &SessionId, now: Instant) -> Option<Instant> {
-        let before = self.ended(session, now);
-        self.ended.insert(session.clone(), now);
-        self.order.push_back((now, session.clone()));
-        while let Some((when, oldest)) = self.order.front() {
-            let is_old = now.saturating_duration_since(*when) >= SESSIONS_FOR;
-            if !is_old && self.order.len() <= SESSIONS_MAX {
-                break;
-            }
-            if self.ended.get(oldest) == Some(when) {
-                self.ended.remove(oldest);
-            }
-            self.order.pop_front();
-        }
-        before
-    }
-}
-
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+mod sessions;
+
+use sessions::Sessions;
 
 #[cfg(test)]
 mod tests;

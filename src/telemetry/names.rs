@@ -14,10 +14,18 @@ pub struct Metric {
     pub unit: &'static str,
     /// What it says.
     pub sentence: &'static str,
+    /// The attributes that its points may have.
+    pub labels: &'static [&'static str],
 }
 
 const fn metric(name: &'static str, unit: &'static str, sentence: &'static str) -> Metric {
-    Metric { name, unit, sentence }
+    Metric { name, unit, sentence, labels: &[] }
+}
+
+impl Metric {
+    const fn by(self, labels: &'static [&'static str]) -> Self {
+        Self { labels, ..self }
+    }
 }
 
 /// How long a call of a tool took, from its inputs being ready to its result.
@@ -26,10 +34,15 @@ pub const EXECUTE_TOOL_DURATION: Metric = metric(
     "gen_ai.execute_tool.duration",
     "s",
     "Time of a call, from its inputs being ready to its result.",
-);
+)
+.by(&[attribute::TOOL_NAME, attribute::TOOL_TYPE, attribute::ERROR_TYPE]);
 /// How long an RPC was open. Named by OpenTelemetry's conventions for RPC.
-pub const RPC_DURATION: Metric =
-    metric("rpc.server.call.duration", "s", "Time of an RPC, from its request to its status.");
+pub const RPC_DURATION: Metric = metric(
+    "rpc.server.call.duration",
+    "s",
+    "Time of an RPC, from its request to its status.",
+)
+.by(&[attribute::RPC_SYSTEM, attribute::RPC_METHOD, attribute::RPC_STATUS, attribute::ERROR_TYPE]);
 /// How long a batch took.
 pub const BATCH_DURATION: Metric =
     metric("sidecall.batch.duration", "s", "Time of a batch, from accepted to its last result.");
@@ -53,39 +66,55 @@ pub const BATCH_SAVED: Metric = metric(
     "s",
     "Time that a batch saved against its calls being run one by one.",
 );
+/// What no concurrency would have cost.
+pub const BATCH_SEQUENTIAL: Metric = metric(
+    "sidecall.batch.sequential",
+    "s",
+    "Time that a batch's calls would have taken one by one.",
+);
 /// How many attempts a call took.
 pub const CALL_ATTEMPTS: Metric =
-    metric("sidecall.call.attempts", "{attempt}", "Attempts that a call took.");
+    metric("sidecall.call.attempts", "{attempt}", "Attempts that a call took.")
+        .by(&[attribute::TOOL_NAME]);
 /// Calls that are not terminal.
 pub const CALLS_IN_FLIGHT: Metric =
     metric("sidecall.call.in_flight", "{call}", "Calls that were accepted and have not ended.");
 /// How long a call waited, and for what.
 pub const WAIT_DURATION: Metric =
-    metric("sidecall.wait.duration", "s", "Time that a call waited, by what it waited for.");
+    metric("sidecall.wait.duration", "s", "Time that a call waited, by what it waited for.")
+        .by(&[attribute::WAIT_KIND, attribute::API]);
 /// Attempts that were made again.
 pub const RETRIES: Metric =
-    metric("sidecall.retry.count", "{retry}", "Attempts that failed and were made again.");
+    metric("sidecall.retry.count", "{retry}", "Attempts that failed and were made again.").by(&[
+        attribute::TOOL_NAME,
+        attribute::API,
+        attribute::ERROR_TYPE,
+    ]);
 /// Calls that a bucket had no token for in time.
 pub const BUCKET_REFUSALS: Metric = metric(
     "sidecall.bucket.refusals",
     "{call}",
     "Calls that were answered at once, since their API's rate had no token for them in time.",
-);
+)
+.by(&[attribute::API]);
 /// How each API's breaker stands.
 pub const BREAKER_STATE: Metric = metric(
     "sidecall.breaker.state",
     "{state}",
     "The state of an API's breaker: 0 closed, 1 half open, 2 open.",
-);
+)
+.by(&[attribute::API]);
 /// Size of results.
 pub const RESULT_SIZE: Metric =
-    metric("sidecall.result.size", "By", "Size of a result, whole and as it was shown.");
+    metric("sidecall.result.size", "By", "Size of a result, whole and as it was shown.")
+        .by(&[attribute::STAGE, attribute::TOOL_NAME]);
 /// What results cost the model.
 pub const RESULT_TOKENS: Metric = metric(
     "sidecall.result.tokens",
     "{token}",
     "Tokens that a result is estimated to cost the model, at four bytes each.",
-);
+)
+.by(&[attribute::TOOL_NAME]);
 /// How long the model thought.
 pub const THINK_DURATION: Metric = metric(
     "sidecall.session.think.duration",
@@ -114,6 +143,7 @@ pub const METRICS: &[Metric] = &[
     BATCH_DEPTH,
     BATCH_CRITICAL_PATH,
     BATCH_SAVED,
+    BATCH_SEQUENTIAL,
     CALL_ATTEMPTS,
     CALLS_IN_FLIGHT,
     WAIT_DURATION,

@@ -133,6 +133,7 @@ async fn every_metric_arrives_with_its_name_unit_and_sentence() {
         "sidecall.batch.critical_path",
         "sidecall.batch.depth",
         "sidecall.batch.saved",
+        "sidecall.batch.sequential",
         "sidecall.batch.width",
         "sidecall.breaker.state",
         "sidecall.call.attempts",

@@ -1,9 +1,14 @@
 //! What is measured, as Prometheus reads it; in paused time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use opentelemetry_sdk::metrics::data::ScopeMetrics;
 use tokio::time::advance;
 
-use super::*;
+use super::{
+    sessions::{SESSIONS_FOR, SESSIONS_MAX},
+    *,
+};
 use crate::{
     clock,
     model::{CallId, Failure, Outcome, Source},
@@ -105,6 +110,42 @@ fn what_the_conventions_name_is_measured_as_they_have_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_was_slower_than_one_by_one_is_told_so() {
+    let metrics = metrics();
+    let (duration, sequential) = (Duration::from_secs(4), Duration::from_secs(1));
+    let at = clock::now();
+    let ended =
+        Ended { session: None, width: 1, depth: 1, duration, sequential, critical: sequential, at };
+    metrics.batch(ended);
+    // What was saved has a floor, and tells of no loss.
+    is(&metrics, "sidecall_batch_saved_seconds_sum", &[], 0.0);
+    is(&metrics, "sidecall_batch_sequential_seconds_sum", &[], 1.0);
+    is(&metrics, "sidecall_batch_duration_seconds_sum", &[], 4.0);
+}
+
+#[test]
+fn each_metric_has_the_labels_that_are_said_of_it_and_no_others() {
+    let (metrics, reader) = with_reader();
+    metrics.call(&result("get", None), 1);
+    metrics.call(&result("get", Some(FailureCode::RateLimited)), 0);
+    metrics.retried("get", FailureCode::Unavailable);
+    metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
+    metrics.watch_breakers(|| vec![("crm".into(), 2)]);
+    let mut all = ResourceMetrics::default();
+    reader.collect(&mut all).unwrap();
+    let mut labelled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for metric in all.scope_metrics().flat_map(ScopeMetrics::metrics) {
+        let labels = labelled.entry(metric.name().to_owned()).or_default();
+        names::tests::each_label(metric, |name| labels.extend([name.to_owned()]));
+    }
+    for Metric { name, labels, .. } in names::METRICS.iter().filter(|m| !m.labels.is_empty()) {
+        let said = labels.iter().map(|&label| label.to_owned()).collect();
+        assert_eq!(labelled.remove(*name), Some(said), "{name}");
+    }
+    assert!(labelled.values().all(BTreeSet::is_empty), "{labelled:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_had_no_token_in_time_is_counted_at_its_api() {
     let metrics = metrics();
     metrics.call(&result("get", Some(FailureCode::RateLimited)), 0);
@@ -112,7 +153,8 @@ async fn what_had_no_token_in_time_is_counted_at_its_api() {
     metrics.call(&result("get", Some(FailureCode::RateLimited)), 1);
     metrics.retried("get", FailureCode::Unavailable);
     is(&metrics, "sidecall_bucket_refusals_total", &["sidecall_api=\"crm\""], 1.0);
-    is(&metrics, "sidecall_retry_count_total", &["error_type=\"unavailable\""], 1.0);
+    let retry = ["error_type=\"unavailable\"", "sidecall_api=\"crm\"", "tool_name=\"get\""];
+    is(&metrics, "sidecall_retry_count_total", &retry, 1.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +184,7 @@ async fn between_two_batches_of_a_session_the_model_thinks() {
     is(&metrics, "sidecall_session_think_duration_seconds_count", &[], 1.0);
     is(&metrics, "sidecall_session_turn_duration_seconds_sum", &[], 9.0);
     is(&metrics, "sidecall_batch_saved_seconds_sum", &[], 6.0);
+    is(&metrics, "sidecall_batch_sequential_seconds_sum", &[], 10.0);
     is(&metrics, "sidecall_batch_critical_path_seconds_sum", &[], 2.0);
     is(&metrics, "sidecall_batch_width_sum", &[], 10.0);
     is(&metrics, "sidecall_batch_depth_sum", &[], 4.0);

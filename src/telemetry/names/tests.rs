@@ -267,11 +267,37 @@ pub(in crate::telemetry) fn assert_metric(
     true
 }
 
+/// The attributes of a metric's points.
+pub(in crate::telemetry) fn each_label(
+    metric: &opentelemetry_sdk::metrics::data::Metric,
+    mut label: impl FnMut(&str),
+) {
+    let mut each = |pair: &KeyValue| label(pair.key.as_str());
+    match metric.data() {
+        AggregatedMetrics::F64(MetricData::Histogram(data)) => {
+            data.data_points().for_each(|point| point.attributes().for_each(&mut each));
+        }
+        AggregatedMetrics::U64(MetricData::Histogram(data)) => {
+            data.data_points().for_each(|point| point.attributes().for_each(&mut each));
+        }
+        AggregatedMetrics::U64(MetricData::Sum(data)) => {
+            data.data_points().for_each(|point| point.attributes().for_each(&mut each));
+        }
+        AggregatedMetrics::I64(MetricData::Sum(data)) => {
+            data.data_points().for_each(|point| point.attributes().for_each(&mut each));
+        }
+        AggregatedMetrics::U64(MetricData::Gauge(data)) => {
+            data.data_points().for_each(|point| point.attributes().for_each(&mut each));
+        }
+        other => panic!("{}: {other:?} is not looked into", metric.name()),
+    }
+}
+
 #[test]
 fn metrics_are_named_once_with_a_unit_and_a_sentence() {
     let names: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
     assert_eq!(names.len(), METRICS.len());
-    for Metric { name, unit, sentence } in METRICS {
+    for Metric { name, unit, sentence, .. } in METRICS {
         assert!(!name.contains("total") && !name.ends_with("seconds"), "{name}");
         assert!(["s", "By"].contains(unit) || unit.starts_with('{'), "{name}: {unit}");
         assert!(sentence.ends_with('.'), "{name}");
