@@ -20,7 +20,7 @@ use sidecall::{
 };
 
 /// Every page that a reader may land on.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -29,6 +29,7 @@ const PAGES: [&str; 9] = [
     "docs/config.md",
     "docs/errors.md",
     "docs/plan-and-references.md",
+    "docs/telemetry.md",
     "docs/wire.md",
 ];
 
@@ -250,4 +251,32 @@ fn every_query_of_the_dashboard_and_the_alerts_has_an_answer() {
     let hidden: Vec<_> = all.difference(&shown).collect();
     let kept = [&"sidecall.batch.saved", &"sidecall.call.attempts"];
     assert_eq!(hidden, kept, "measured and never shown");
+}
+
+/// Every attribute that is named in the source.
+fn attributes() -> Vec<String> {
+    let source = page("src/telemetry/names.rs");
+    let (_, rest) = source.split_once("pub mod attribute {").unwrap();
+    let names = rest.lines().filter_map(|line| line.trim().strip_prefix("pub const "));
+    names.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_metric_and_attribute_is_on_its_page() {
+    let text = page("docs/telemetry.md");
+    let (_, metrics) = text.split_once("\n## Metrics\n").unwrap();
+    for names::Metric { name, unit, labels, .. } in names::METRICS {
+        let start = format!("| `{name}` |");
+        let row = metrics.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("docs/telemetry.md has no row of {name}"));
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let said: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let said = if said.is_empty() { "none".to_owned() } else { said.join(", ") };
+        assert_eq!((cells[3], cells[4]), (format!("`{unit}`").as_str(), said.as_str()), "{name}");
+    }
+    let attributes = attributes();
+    assert!(attributes.len() > 30, "{attributes:?}");
+    for name in attributes {
+        assert!(text.contains(&format!("`{name}`")), "docs/telemetry.md has no `{name}`");
+    }
 }

@@ -246,8 +246,6 @@ pub mod attribute {
     pub const BATCH_DEPTH: &str = "sidecall.batch.depth";
     /// What its calls would have taken one by one, in seconds.
     pub const BATCH_SEQUENTIAL: &str = "sidecall.batch.sequential";
-    /// Place in the turn, from 0.
-    pub const CALL_INDEX: &str = "sidecall.call.index";
     /// How a call ended.
     pub const OUTCOME: &str = "sidecall.call.outcome";
     /// Where its result came from.
