@@ -1,8 +1,8 @@
 """Sidecall runs the tool calls of an LLM agent's turn; this is its client.
 
 with Sidecall() as client:
-    response = model.messages.create(tools=client.list_tools("anthropic"), ...)
-    results = client.execute(response)
+    response = model.messages.create(tools=client.list_tools("anthropic", session_id="s-1"), ...)
+    results = client.execute(response, session_id="s-1")
     messages += [{"role": "assistant", "content": response.content}, *results.messages]
 """
 

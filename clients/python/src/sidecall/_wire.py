@@ -111,17 +111,22 @@ def content(message: pb.Content) -> model.Content:
     return model.Text(message.text)
 
 
+def well(text: str) -> str:
+    """Text as the wire takes it: half of a surrogate pair, which is none, is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def content_message(block: model.Content) -> pb.Content:
     """A block for the wire."""
     if isinstance(block, model.Json):
-        return pb.Content(json=block.text)
+        return pb.Content(json=well(block.text))
     if isinstance(block, model.Image):
         return pb.Content(image=pb.Blob(media_type=block.media_type, data=block.data))
     if isinstance(block, model.Document):
         return pb.Content(document=pb.Blob(media_type=block.media_type, data=block.data))
     if isinstance(block, model.Link):
-        return pb.Content(link=pb.Link(uri=block.uri, name=block.name))
-    return pb.Content(text=block.text)
+        return pb.Content(link=pb.Link(uri=well(block.uri), name=well(block.name)))
+    return pb.Content(text=well(block.text))
 
 
 def result(message: pb.ToolResult, blocks: list[model.Content]) -> model.CallResult:

@@ -9,12 +9,11 @@ import os
 import signal
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import grpc.aio
 
-from sidecall import _refusals, _wire, errors
+from sidecall import _refusals, errors
 from sidecall._backoff import Backoff
 from sidecall._connection import Connection, Endpoint
 from sidecall._proto import sidecall_pb2 as pb
@@ -22,6 +21,8 @@ from sidecall._sync import LoopThread
 from sidecall.model import Effect
 from sidecall.worker.attempts import Attempts
 from sidecall.worker.context import Cancelled, Context
+from sidecall.worker.session import Session, status
+from sidecall.worker.threads import Threads
 from sidecall.worker.tool import Tool
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sidecall.worker")
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-# A server that says nothing for so many heartbeats is gone.
-SILENT_HEARTBEATS = 3
 
 
 class Worker:
@@ -59,11 +57,14 @@ class Worker:
             same share its calls.
         name: For people; the host and the process where it is left out.
         attempts_max: Calls that it takes at once.
-        threads: Of those, functions that are not ``async`` that run at once.
+        threads: Of those, functions that are not ``async`` that run at once; all of them
+            where it is left out.
         drain_timeout: Seconds that running calls have when it ends.
         tls: Certificates.
         token: A bearer token, or what gives one.
         connect_timeout: Seconds to wait for a sidecar before it is tried again.
+        start_timeout: Seconds that ``with`` waits until the tools are offered; ``None``
+            for as long as it takes, as :meth:`serve` and :meth:`run` do.
         options: Further options of gRPC's channel.
 
     When the stream breaks, what runs is cancelled (nobody could be told), and it is opened
@@ -79,11 +80,12 @@ class Worker:
         shared: bool = False,
         name: str | None = None,
         attempts_max: int = 64,
-        threads: int = 16,
+        threads: int | None = None,
         drain_timeout: float = 30.0,
         tls: TLS | None = None,
         token: str | Callable[[], str] | None = None,
         connect_timeout: float = 5.0,
+        start_timeout: float | None = 30.0,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         if bool(session_id) == shared:
@@ -100,13 +102,16 @@ class Worker:
             shared=shared,
             attempts_max=attempts_max,
         )
-        self._threads = threads
+        self._threads_max = attempts_max if threads is None else threads
+        self._start_timeout = start_timeout
         self._drain_timeout = drain_timeout
         self._tools: dict[str, Tool] = {}
         self._task: asyncio.Task[None] | None = None
         self._welcomed: asyncio.Event | None = None
         self._ending: asyncio.Event | None = None
         self._thread: LoopThread | None = None
+        # Why there is no stream, where there is none.
+        self._why = ""
 
     # ------------------------------------------------------------ tools
 
@@ -180,28 +185,39 @@ class Worker:
         """Serves until :meth:`drain`, or until the task is cancelled.
 
         Raises:
-            Refused: The sidecar does not take this worker.
+            Refused: The sidecar does not take this worker. Once it has, it is tried again
+                and the log says so.
 
         """
         if not self._tools:
             raise ValueError("a worker without tools has nothing to offer: decorate a function")
         self._welcomed, self._ending = asyncio.Event(), asyncio.Event()
-        backoff = Backoff(first=0.1)
+        backoff, was_welcomed = Backoff(first=0.1), False
         connection = self._endpoint.open()
-        with ThreadPoolExecutor(self._threads, "sidecall-worker") as executor:
-            try:
-                while not self._ending.is_set():
-                    why = await self._session(connection, executor, backoff)
-                    self._welcomed.clear()
-                    if self._ending.is_set():
-                        break
-                    delay = backoff.next()
-                    logger.warning("The worker's stream ended (%s); again in %.1f s.", why, delay)
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(self._ending.wait(), delay)
-            finally:
-                executor.shutdown(wait=False, cancel_futures=True)
-                await connection.close()
+        threads = Threads(self._threads_max)
+        try:
+            while not self._ending.is_set():
+                level = logging.WARNING
+                try:
+                    self._why = await self._session(connection, threads, backoff)
+                except Exception as error:
+                    was_welcomed = was_welcomed or self._welcomed.is_set()
+                    if not was_welcomed:
+                        raise
+                    level, self._why = logging.ERROR, f"{type(error).__name__}: {error}"
+                was_welcomed = was_welcomed or self._welcomed.is_set()
+                self._welcomed.clear()
+                if self._ending.is_set():
+                    break
+                delay = backoff.next()
+                logger.log(
+                    level, "The worker has no stream (%s); again in %.1f s.", self._why, delay
+                )
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), delay)
+        finally:
+            threads.close()
+            await connection.close()
 
     def drain(self) -> None:
         """Takes no new calls, ends those that run, and then :meth:`serve` returns."""
@@ -209,14 +225,23 @@ class Worker:
             self._ending.set()
 
     async def __aenter__(self) -> Worker:
-        """Serves in the background, and is here when its tools are offered."""
+        """Serves in the background, and is here when its tools are offered.
+
+        Raises:
+            Unavailable: No sidecar has taken them within ``start_timeout``.
+
+        """
         self._task = asyncio.create_task(self.serve())
         # It runs until its first wait, and so makes its events.
         await asyncio.sleep(0)
         if self._welcomed is not None:
             welcomed = asyncio.create_task(self._welcomed.wait())
             try:
-                await asyncio.wait((self._task, welcomed), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    (self._task, welcomed),
+                    timeout=self._start_timeout,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
             except asyncio.CancelledError:
                 self._task.cancel()
                 raise
@@ -224,6 +249,13 @@ class Worker:
                 welcomed.cancel()
         if self._task.done():
             await self._task
+        elif self._welcomed is None or not self._welcomed.is_set():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            raise errors.Unavailable(
+                f"no sidecar has taken this worker in {self._start_timeout} s at "
+                f"{self._endpoint.address.text}: {self._why or 'it does not answer'}"
+            )
         return self
 
     async def __aexit__(
@@ -252,8 +284,10 @@ class Worker:
         traceback: TracebackType | None,
     ) -> None:
         if self._thread is not None:
-            self._thread.run(self.__aexit__(kind, value, traceback))
-            self._thread.stop()
+            try:
+                self._thread.run(self.__aexit__(kind, value, traceback))
+            finally:
+                self._thread.stop()
 
     def run(self) -> None:
         """Serves until SIGINT or SIGTERM, then drains; the second ends it at once."""
@@ -275,15 +309,13 @@ class Worker:
 
     # ------------------------------------------------------------ one stream
 
-    async def _session(
-        self, connection: Connection, executor: ThreadPoolExecutor, backoff: Backoff
-    ) -> str:
+    async def _session(self, connection: Connection, threads: Threads, backoff: Backoff) -> str:
         """One stream from its beginning to its end; gives what ended it."""
         try:
             await connection.ready()
         except errors.Unavailable as error:
             return str(error)
-        attempts = Attempts(self._tools, executor)
+        attempts = Attempts(self._tools, threads)
         call = connection.serve_tools(metadata=connection.metadata())
         session = Session(call, attempts, self._hello, self._tools)
         assert self._welcomed is not None  # noqa: S101 - made by `serve`.
@@ -292,117 +324,14 @@ class Worker:
             return await session.run(self._welcomed, self._ending, self._drain_timeout, backoff)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as caught:
             broken = isinstance(caught, grpc.aio.AioRpcError)
-            status: Any = caught if broken else await _error(call)
-            refused = _refusals.refusal(status)
+            said: Any = caught if broken else await status(call)
+            refused = _refusals.refusal(said)
             if refused is not None and refused.retry_after is None and not session.is_welcomed:
                 raise refused from None
-            return f"{_refusals.status_of(status)}: {status.details()}"
+            return f"{_refusals.status_of(said)}: {said.details()}"
         finally:
             attempts.cancel_all()
             call.cancel()
-
-
-class Session:
-    """One stream."""
-
-    def __init__(
-        self,
-        call: Any,
-        attempts: Attempts,
-        hello: pb.WorkerHello,
-        tools: Mapping[str, Tool],
-    ) -> None:
-        self._call = call
-        self._attempts = attempts
-        self._hello = pb.WorkerHello()
-        self._hello.CopyFrom(hello)
-        self._hello.tools.extend(tool.message() for tool in tools.values())
-        self._silence: float | None = None
-        self.is_welcomed = False
-
-    async def run(
-        self,
-        welcomed: asyncio.Event,
-        ending: asyncio.Event,
-        drain_timeout: float,
-        backoff: Backoff,
-    ) -> str:
-        """Reads and writes until the stream ends, or this end is to end."""
-        await self._call.write(pb.ServeToolsRequest(hello=self._hello))
-        reading = asyncio.create_task(self._read(welcomed, backoff))
-        writing = asyncio.create_task(self._write())
-        ended = asyncio.create_task(ending.wait())
-        try:
-            await asyncio.wait((reading, writing, ended), return_when=asyncio.FIRST_COMPLETED)
-            if ended.done() and not reading.done():
-                await self._drained(reading, drain_timeout)
-            if writing.done() and not reading.done():
-                # What broke the stream is what reading says of it.
-                await asyncio.wait((reading,), timeout=1.0)
-            if reading.done():
-                return await reading
-            return "it could not be written to"
-        finally:
-            for task in (reading, writing, ended):
-                task.cancel()
-            await asyncio.gather(reading, writing, ended, return_exceptions=True)
-
-    async def _drained(self, reading: asyncio.Task[str], timeout: float) -> None:
-        outgoing = self._attempts.outgoing
-        outgoing.put_nowait(pb.ServeToolsRequest(drain=pb.WorkerDrain()))
-        await self._attempts.ended(timeout)
-        await outgoing.join()
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            await self._call.done_writing()
-        await asyncio.wait((reading,), timeout=1.0)
-
-    async def _read(self, welcomed: asyncio.Event, backoff: Backoff) -> str:
-        while True:
-            try:
-                response = await asyncio.wait_for(self._call.read(), self._silence)
-            except asyncio.TimeoutError:
-                return "the sidecar has not been heard for too long"
-            if response is grpc.aio.EOF:
-                # Raises what the status says, where it is no good one.
-                code = await self._call.code()
-                if code is not grpc.StatusCode.OK:
-                    raise await _error(self._call)
-                return "the sidecar closed it"
-            kind = response.WhichOneof("message")
-            if kind == "welcome":
-                heartbeat = _wire.seconds(response.welcome.heartbeat)
-                self._silence = SILENT_HEARTBEATS * heartbeat if heartbeat else None
-                self.is_welcomed = True
-                backoff.reset()
-                welcomed.set()
-            elif kind == "attempt":
-                self._attempts.begin(response.attempt)
-            elif kind == "cancel":
-                self._attempts.cancel(response.cancel.attempt_id)
-            elif kind == "heartbeat":
-                beat = pb.ServeToolsRequest(heartbeat=pb.WorkerHeartbeat())
-                self._attempts.outgoing.put_nowait(beat)
-
-    async def _write(self) -> None:
-        outgoing = self._attempts.outgoing
-        while True:
-            message = self._attempts.message(await outgoing.get())
-            try:
-                if message is not None:
-                    await self._call.write(message)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                return
-            finally:
-                outgoing.task_done()
-
-
-async def _error(call: Any) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(
-        await call.code(),
-        await call.initial_metadata(),
-        await call.trailing_metadata(),
-        details=await call.details(),
-    )
 
 
 __all__ = ["Cancelled", "Context", "Worker"]

@@ -16,9 +16,9 @@ from sidecall.worker.values import contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
+    from sidecall.worker.threads import Threads
     from sidecall.worker.tool import Tool
 
 try:
@@ -36,9 +36,9 @@ RESULT_BYTES_MAX = 8 << 20
 class Attempts:
     """What runs, and what is to be told of it."""
 
-    def __init__(self, tools: Mapping[str, Tool], executor: Executor) -> None:
+    def __init__(self, tools: Mapping[str, Tool], threads: Threads) -> None:
         self._tools = tools
-        self._executor = executor
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, tuple[asyncio.Task[None], Context]] = {}
         # The latest of each attempt: a slow stream holds up no function.
@@ -80,11 +80,15 @@ class Attempts:
         if progress is None:
             return None
         done, total, words = progress
-        message = pb.WorkerProgress(attempt_id=outgoing, message=words)
-        if done is not None:
-            message.done = done
-        if total is not None:
-            message.total = total
+        try:
+            message = pb.WorkerProgress(attempt_id=outgoing, message=_wire.well(words))
+            if done is not None:
+                message.done = done
+            if total is not None:
+                message.total = total
+        except (TypeError, ValueError) as error:
+            logger.warning("A tool's progress is none, and was left out: %s", error)
+            return None
         return pb.ServeToolsRequest(progress=message)
 
     def _report(self, attempt_id: int, progress: Progress) -> None:
@@ -100,24 +104,49 @@ class Attempts:
             self.outgoing.put_nowait(attempt_id)
 
     async def _run(self, attempt: pb.WorkerAttempt, context: Context) -> None:
-        blocks, is_error = await self._blocks(attempt, context)
+        """Answers, whatever becomes of the function: the sidecar waits for that."""
+        try:
+            result = self._result(attempt, *await self._blocks(attempt, context))
+        except GeneratorExit:  # The loop has ended; there is nobody to answer.
+            raise
+        except asyncio.CancelledError:
+            if context.cancelled:
+                raise
+            result = self._failed(attempt, "the tool cancelled itself")
+        except BaseException as error:
+            # A `SystemExit` too: it is the call's end, not the agent's.
+            logger.exception("Tool %s failed in call %s.", attempt.tool, attempt.call_id)
+            result = self._failed(attempt, described(error))
+            if isinstance(error, KeyboardInterrupt):
+                self._answer(context, result)
+                raise
+        self._answer(context, result)
+
+    def _answer(self, context: Context, result: pb.WorkerResult) -> None:
         if context.cancelled:
             return
-        self._progress.pop(attempt.attempt_id, None)
+        self._progress.pop(result.attempt_id, None)
+        self.outgoing.put_nowait(pb.ServeToolsRequest(result=result))
+
+    def _result(
+        self, attempt: pb.WorkerAttempt, blocks: list[Content], is_error: bool
+    ) -> pb.WorkerResult:
         result = pb.WorkerResult(
             attempt_id=attempt.attempt_id,
             content=[_wire.content_message(block) for block in blocks],
             is_error=is_error,
         )
         if result.ByteSize() > RESULT_BYTES_MAX:
-            words = (
+            return self._failed(
+                attempt,
                 f"{attempt.tool} gave {result.ByteSize()} bytes, and a worker's result has at "
-                f"most {RESULT_BYTES_MAX}: ask for less"
+                f"most {RESULT_BYTES_MAX}: ask for less",
             )
-            result = pb.WorkerResult(
-                attempt_id=attempt.attempt_id, content=[pb.Content(text=words)], is_error=True
-            )
-        self.outgoing.put_nowait(pb.ServeToolsRequest(result=result))
+        return result
+
+    def _failed(self, attempt: pb.WorkerAttempt, words: str) -> pb.WorkerResult:
+        content = [pb.Content(text=_wire.well(words))]
+        return pb.WorkerResult(attempt_id=attempt.attempt_id, content=content, is_error=True)
 
     async def _blocks(
         self, attempt: pb.WorkerAttempt, context: Context
@@ -135,17 +164,20 @@ class Attempts:
                     value = await tool.function(**arguments)
                 else:
                     held = contextvars.copy_context()
-                    value = await self._loop.run_in_executor(
-                        self._executor, lambda: held.run(tool.function, **arguments)
-                    )
+                    value = await self._threads.run(lambda: held.run(tool.function, **arguments))
             return contents(value), False
         except ToolError as error:
             return [Text(str(error) or "the tool said no")], True
         except Cancelled:
             return [Text("cancelled")], True
-        except Exception as error:
-            logger.exception("Tool %s failed in call %s.", tool.name, attempt.call_id)
-            return [Text(f"{type(error).__name__}: {error}")], True
+
+
+def described(error: BaseException) -> str:
+    """What the model reads of it; an exception of a tool's may fail in saying itself."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - whatever its `__str__` raises.
+        return type(error).__name__
 
 
 class traced:  # noqa: N801 - used as a function.
