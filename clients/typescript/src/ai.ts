@@ -12,10 +12,12 @@ import { Gatherer } from "./ai/gather.js";
 import { Steps } from "./ai/steps.js";
 import { wordsOf } from "./bundle.js";
 import type { Sidecall } from "./client.js";
-import { SidecallError } from "./errors.js";
 import type { BatchOptions } from "./options.js";
 import type { CallResult, Content } from "./result.js";
+import { ToolCallError } from "./tool_call_error.js";
 import type { TurnResult } from "./turn_result.js";
+
+export { ToolCallError };
 
 /** How the tools are listed, and their calls run. */
 export interface SidecallToolsOptions
@@ -50,18 +52,6 @@ export interface SidecallTools {
   readonly middleware: LanguageModelMiddleware;
   /** For the system prompt; empty unless references were asked for. */
   readonly instructions: string;
-}
-
-/** A call that failed, as a tool throws it: the model reads the message. */
-export class ToolCallError extends SidecallError {
-  override name = "ToolCallError";
-  /** What it came to. */
-  readonly result: CallResult;
-
-  constructor(result: CallResult) {
-    super(result.failure ? `${result.failure.code}: ${result.failure.message}` : words(result));
-    this.result = result;
-  }
 }
 
 /** A tool as the server writes it for the AI SDK. */
@@ -142,8 +132,4 @@ function modelOutput(output: unknown): unknown {
   const { type, value } = (output ?? {}) as { type?: unknown; value?: unknown };
   if (type === "content" && Array.isArray(value)) return output;
   return { type: "json", value: output ?? null };
-}
-
-function words(result: CallResult): string {
-  return result.content.map(wordsOf).join("\n");
 }
