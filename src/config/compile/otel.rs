@@ -4,7 +4,7 @@
 //! As its specification has it, a variable that is empty counts as not set, and
 //! one that cannot be understood is told of and passed over.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -13,11 +13,15 @@ use crate::{
     config::{
         declared::{
             capture::{Capture, Captured},
-            otlp::{Otlp, Ratio},
+            otlp::{Otlp, Queue, Ratio},
             process::Telemetry,
         },
         env::Variable,
-        file::{Decoder, decode::Place, scalar::OneOf},
+        file::{
+            Decoder,
+            decode::Place,
+            scalar::{Count, LONGEST, OneOf},
+        },
     },
     telemetry::{self, capture, export},
 };
@@ -80,8 +84,12 @@ impl Environment<'_, '_> {
             return None;
         }
         let usual = export::Settings::new(endpoint);
-        let ms = |text: &str| text.parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis);
-        let fix = "write a number of milliseconds";
+        // The bounds are those of the file.
+        let ms = |text: &str| {
+            let time = text.parse().ok().map(Duration::from_millis)?;
+            (!time.is_zero() && time <= LONGEST).then_some(time)
+        };
+        let fix = "write a number of milliseconds, at most a year";
         let timeout = timeout.or_else(|| {
             let (text, name) = self.of_traces("TIMEOUT")?;
             ms(&text).or_else(|| {
@@ -90,8 +98,8 @@ impl Environment<'_, '_> {
             })
         });
         let queue = queue.or_else(|| {
-            let spans = |text: &str| text.parse().ok().and_then(NonZeroUsize::new);
-            self.read("OTEL_BSP_MAX_QUEUE_SIZE", spans, "write a number of spans")
+            let spans = |text: &str| Queue::read(text).map(|Count(spans)| spans);
+            self.read("OTEL_BSP_MAX_QUEUE_SIZE", spans, "write a number of spans, at most 1000000")
         });
         let delay = delay.or_else(|| self.read("OTEL_BSP_SCHEDULE_DELAY", ms, fix));
         let interval = interval

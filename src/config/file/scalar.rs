@@ -73,7 +73,7 @@ fn quantity(text: &str) -> Option<(u64, &str)> {
 }
 
 /// The longest time that can be set: longer ones are most likely slips.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Setting for Duration {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -215,6 +215,14 @@ pub(crate) fn bytes_shown(bytes: usize) -> String {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Count<const MAX: usize>(pub(crate) NonZeroUsize);
 
+impl<const MAX: usize> Count<MAX> {
+    /// Reads it, where it is one.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let count = text.parse().ok().and_then(NonZeroUsize::new)?;
+        (count.get() <= MAX).then_some(Self(count))
+    }
+}
+
 impl<const MAX: usize> Setting for Count<MAX> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let expected = format!("a whole number from 1 to {MAX}");
@@ -235,9 +243,9 @@ impl<const MAX: usize> Setting for Count<MAX> {
             }
             return None;
         };
-        match number.parse().ok().and_then(NonZeroUsize::new) {
-            Some(count) if count.get() <= MAX => Some(Self(count)),
-            _ => {
+        match Self::read(&number) {
+            Some(count) => Some(count),
+            None => {
                 let fix = match &*number {
                     "0" => format!("write {expected}; zero never means `no limit`"),
                     _ => format!("write {expected}"),

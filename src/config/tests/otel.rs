@@ -90,6 +90,32 @@ fn what_cannot_be_understood_is_told_of_and_passed_over() {
     }
 }
 
+#[test]
+fn a_variable_beyond_the_bounds_of_its_key_is_told_of_and_passed_over() {
+    let usual = with(&[ENDPOINT], "").telemetry.otlp.unwrap();
+    for (name, most, beyond) in [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "1000000", ["1000001", "18446744073709551615"]),
+        ("OTEL_BSP_SCHEDULE_DELAY", "31536000000", ["31536000001", "18446744073709551615"]),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "31536000000", ["31536000001", "18446744073709551615"]),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "31536000000", ["31536000001", "18446744073709551615"]),
+    ] {
+        let config = with(&[ENDPOINT, (name, most)], "");
+        assert!(!config.warnings.to_string().contains(name), "{name}={most}");
+        for value in beyond {
+            let config = with(&[ENDPOINT, (name, value)], "");
+            let warnings = config.warnings.to_string();
+            assert!(warnings.contains(name) && warnings.contains("at most"), "{warnings}");
+            let otlp = config.telemetry.otlp.unwrap();
+            assert_eq!(format!("{otlp:?}"), format!("{usual:?}"), "{name}={value}");
+            telemetry::Telemetry::start(
+                &telemetry::Settings { otlp: Some(otlp), ..telemetry::Settings::default() },
+                &[],
+            )
+            .unwrap();
+        }
+    }
+}
+
 const CAPTURE: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
 
 #[test]
