@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -227,3 +228,53 @@ async def test_a_turn_that_never_ran_has_results_for_an_agent_that_goes_on(tmp_p
             await client.execute(turn, session_id="not valid")
     codes = {result.failure.code for result in caught.value.bundle.results}
     assert codes == {FailureCode.INVALID_INPUT}
+
+
+def test_a_refused_turns_results_say_which_call_is_at_fault(sidecar):
+    turn = [{"type": "text", "text": "x"}, tool_use(1, "get_user", id="u"), tool_use(2, "")]
+    with Sidecall(sidecar.address) as client, pytest.raises(sidecall.InvalidRequest) as caught:
+        client.execute(turn)
+    (violation,) = caught.value.violations
+    first, second = caught.value.bundle.results
+    assert violation.description in second.failure.message
+    assert violation.description not in first.failure.message
+
+
+@pytest.mark.parametrize("bad", ["a\ud800", float("nan")])
+async def test_an_input_that_is_no_json_is_an_invalid_turn_with_results(tmp_path, bad):
+    turns = [[tool_use(1, "a", x=bad)], [sidecall.ToolUse("a", {"x": bad})]]
+    async with AsyncSidecall(f"unix://{tmp_path}/none.sock") as client:
+        for turn in turns:
+            with pytest.raises(sidecall.InvalidTurn) as caught:
+                await client.execute(turn)
+            assert len(caught.value.bundle) == 1
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+async def test_a_time_that_is_none_is_refused_before_anything_is_sent(tmp_path, timeout):
+    async with AsyncSidecall(f"unix://{tmp_path}/none.sock") as client:
+        with pytest.raises(ValueError, match="above zero"):
+            await client.execute(TURN, timeout=timeout)
+        with pytest.raises(ValueError, match="`call_timeout`"):
+            await client.execute(TURN, call_timeout=timeout)
+
+
+def test_a_call_of_an_unknown_type_is_for_the_sidecar_to_judge(sidecar):
+    turn = {"role": "assistant", "tool_calls": [{"id": "c", "type": "magic", "magic": {}}]}
+    with Sidecall(sidecar.address) as client, pytest.raises(sidecall.InvalidRequest) as caught:
+        client.execute(turn)
+    assert "openai_chat_json" in caught.value.violations[0].field
+
+
+def test_a_client_that_is_closed_meanwhile_gives_a_whole_bundle(sidecar, world):
+    client, ended = Sidecall(sidecar.address), []
+    thread = threading.Thread(
+        target=lambda: ended.append(client.execute([tool_use(1, "hang_write")])), daemon=True
+    )
+    thread.start()
+    world.wait_for(1, "/hang")
+    client.close()
+    thread.join(20)
+    (bundle,) = ended
+    assert "closed" in str(bundle.interrupted)
+    assert bundle.results[0].failure.code is FailureCode.OUTCOME_UNKNOWN

@@ -203,7 +203,6 @@ def test_a_turn_of_another_shape_is_refused(shape):
         {"role": "user", "content": "Hello"},
         [{"type": "image"}],
         [object()],
-        {"role": "assistant", "content": [{"type": "tool_use", "input": float("inf")}]},
         [ToolUse("a"), "b"],
         {"choices": []},
     ],
@@ -491,3 +490,24 @@ def test_calls_that_openai_writes_at_once_end_when_the_next_begins():
     steps = steps_of(Shape.OPENAI_CHAT, chat_chunks())
     kinds = [type(step).__name__ for step in steps]
     assert kinds == ["Begun", "Fragment", "Fragment", "Ended", "Begun", "Fragment", "Ended"]
+
+
+@pytest.mark.parametrize("indices", [(0, 0), (None, None)])
+def test_calls_that_share_an_index_or_have_none_are_told_apart_by_their_ids(indices):
+    def chunk(index, id, arguments, name=None):
+        call = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        call |= {} if index is None else {"index": index}
+        return {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+
+    first, second = indices
+    events = [
+        chunk(first, "c_1", '{"x"', "a"),
+        chunk(first, None, ": "),
+        chunk(first, "c_1", "1}"),
+        chunk(second, "c_2", "{}", "b"),
+    ]
+    if first is None:
+        del events[2]
+        events[1] = chunk(None, None, ": 1}")
+    wanted = [("a", "c_1", {"x": 1}, True), ("b", "c_2", {}, True)]
+    assert read(Shape.OPENAI_CHAT, events) == wanted

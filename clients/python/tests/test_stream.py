@@ -98,3 +98,18 @@ async def test_an_id_that_only_its_provider_allows_comes_back(sidecar):
         bundle = await turn.commit()
     assert bundle[0]["tool_call_id"] == "functions.get_user:0"
     assert bundle.results[0].outcome is Outcome.SUCCEEDED
+
+
+async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_faults(sidecar):
+    async with AsyncSidecall(sidecar.address) as client, client.stream() as turn:
+        for event in block(1, "get_user", '{"id": "u-1"}'):
+            await turn.feed(event)
+        await eventually(turn._accepted.is_set)
+        for event in block(2, "hang_write", "{}"):
+            if event["type"] == "content_block_start":
+                event["content_block"]["id"] = "toolu_1"
+            await turn.feed(event)
+        with pytest.raises(sidecall.InvalidRequest) as caught:
+            await turn.commit()
+    assert caught.value.violations
+    assert len(caught.value.bundle) == 2

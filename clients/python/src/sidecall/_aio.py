@@ -35,6 +35,12 @@ logger = logging.getLogger("sidecall")
 R = TypeVar("R")
 
 
+def _is_cancelled() -> bool:
+    """Whether the task itself is; before Python 3.11 it does not say."""
+    task: Any = asyncio.current_task()
+    return bool(task is not None and hasattr(task, "cancelling") and task.cancelling())
+
+
 class AsyncSidecall:
     """A sidecar, from asyncio.
 
@@ -278,6 +284,10 @@ class AsyncSidecall:
                     if batch.is_finished:
                         return
                 events = _options.interrupt(batch, None)
+            except asyncio.CancelledError:
+                if not connection.is_closed or _is_cancelled():
+                    raise
+                events = _options.interrupt(batch, None, "this client was closed")
             except grpc.aio.AioRpcError as error:
                 refused = None if batch.is_accepted else _refusals.refusal(error)
                 if refused is None:

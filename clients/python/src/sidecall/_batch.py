@@ -137,8 +137,12 @@ class Batch:
         self.is_finished = True
         return [*events, model.Done(self.bundle())]
 
-    def refuse(self, failure: model.Failure) -> Bundle:
-        """The batch was never begun: every call has that failure."""
+    def places(self) -> dict[int, int]:
+        """The calls' places, by their blocks' places in the turn that was sent."""
+        return {one.place: n for n, one in enumerate(self.calls) if one.place >= 0}
+
+    def refuse(self, failure: model.Failure, faults: dict[int, list[str]]) -> Bundle:
+        """The batch was never begun: every call has that failure, some with their faults."""
         for index, block in enumerate(self.calls):
             self.results[index] = model.CallResult(
                 call_id=block.id or f"call_{index + 1}",
@@ -146,7 +150,9 @@ class Batch:
                 index=index,
                 outcome=model.Outcome.FAILED,
                 is_error=True,
-                failure=failure,
+                failure=replace(
+                    failure, message=" ".join([failure.message, *faults.get(index, ())])
+                ),
                 is_synthetic=True,
             )
         return self._written()

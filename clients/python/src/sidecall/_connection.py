@@ -61,6 +61,8 @@ class Connection:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        # What runs then is cancelled by gRPC, which is not the caller's task being so.
+        self.is_closed = False
         address = endpoint.address
         if address.is_tls:
             self.channel = grpc.aio.secure_channel(
@@ -146,4 +148,5 @@ class Connection:
 
     async def close(self) -> None:
         """Lets the connection go, and what is open on it."""
+        self.is_closed = True
         await self.channel.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +34,12 @@ class Options:
     call_timeout: float | None = None
     batch_id: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("timeout", "call_timeout"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"`{name}` is a number of seconds above zero, not {value!r}")
+
     def write(self, request: pb.ExecuteBatchRequest | pb.StreamOpen) -> None:
         """Puts them into a request."""
         request.session_id = self.session_id
@@ -54,10 +62,15 @@ def ordering(word: str) -> pb.Ordering:
         raise ValueError(f"ordering is `free` or `ordered`, not {word!r}") from None
 
 
-def interrupt(batch: Batch, error: grpc.aio.AioRpcError | None) -> list[model.Event]:
+ENDED = "the stream ended before the batch"
+
+
+def interrupt(
+    batch: Batch, error: grpc.aio.AioRpcError | None, why: str = ENDED
+) -> list[model.Event]:
     """Ends a batch whose stream broke."""
     status = _refusals.status_of(error) if error is not None else "OK"
-    said = error.details() if error is not None else "the stream ended before the batch"
+    said = error.details() if error is not None else why
     cause = errors.Interrupted(f"the stream broke: {status}: {said}")
     if status == "DEADLINE_EXCEEDED":
         failure = model.Failure(
@@ -85,7 +98,11 @@ def interrupt(batch: Batch, error: grpc.aio.AioRpcError | None) -> list[model.Ev
     return batch.interrupt(cause, failure)
 
 
+# `anthropic_json[2].name`: which of the turn's blocks is at fault.
+PLACE = re.compile(r"\[(\d+)\]")
+
 CODES: dict[type[errors.SidecallError], model.FailureCode] = {
+    errors.InvalidTurn: model.FailureCode.INVALID_INPUT,
     errors.InvalidRequest: model.FailureCode.INVALID_INPUT,
     errors.Exhausted: model.FailureCode.OVERLOADED,
     errors.Draining: model.FailureCode.UNAVAILABLE,
@@ -108,4 +125,20 @@ def refused(batch: Batch, error: errors.SidecallError) -> Bundle:
     what = "It may be called again." if is_passing else "Calling it again does not help."
     # Addresses and the like are for people; the exception says them.
     message = f"The turn was refused before anything ran, this call included. {what}"
-    return batch.refuse(model.Failure(code, model.FailureOrigin.SIDECALL, retry, message))
+    failure = model.Failure(code, model.FailureOrigin.SIDECALL, retry, message)
+    return batch.refuse(failure, _faults(batch, error))
+
+
+def _faults(batch: Batch, error: errors.SidecallError) -> dict[int, list[str]]:
+    """What was found wrong, by the call that it concerns."""
+    faults: dict[int, list[str]] = {}
+    if isinstance(error, errors.Refused):
+        places = batch.places()
+        for violation in error.violations:
+            found = PLACE.search(violation.field)
+            index = places.get(int(found[1])) if found else None
+            if found is not None and index is not None:
+                what = violation.field[found.end() :].lstrip(".")
+                words = f"{what}: {violation.description}" if what else violation.description
+                faults.setdefault(index, []).append(words)
+    return faults

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
+import logging
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sidecall import model
+from sidecall import errors, model
 from sidecall._aio import AsyncSidecall
 
 if TYPE_CHECKING:
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
     from sidecall.bundle import Bundle
     from sidecall.tools import ToolList
 
+logger = logging.getLogger("sidecall")
+
 R = TypeVar("R")
+
+# What ends by itself when its connection is closed takes no longer.
+LAST_SECONDS_MAX = 1.0
 
 
 class LoopThread:
@@ -32,16 +39,43 @@ class LoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        # Of what runs there, or is about to.
+        self._pending: set[concurrent.futures.Future[Any]] = set()
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="sidecall", daemon=True
+                    target=self._main, args=(self._loop,), name="sidecall", daemon=True
                 )
                 self._thread.start()
             return self._loop
+
+    def _main(self, loop: asyncio.AbstractEventLoop) -> None:
+        is_stopped = False
+        while not is_stopped:
+            try:
+                loop.run_forever()
+                is_stopped = True
+            except BaseException as error:  # noqa: BLE001, PERF203 - `run` raises it where it belongs.
+                logger.debug("%r came out of a task.", error)
+        tasks = asyncio.all_tasks(loop)
+        if tasks:
+            # What was just let go ends by itself.
+            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_SECONDS_MAX))
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_SECONDS_MAX))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    def _fail_pending(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, set()
+        for future in pending:
+            if not future.done():
+                future.set_exception(errors.SidecallError("this client was closed meanwhile"))
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
         """Runs it there to its end, in this thread's context (its trace is the caller's)."""
@@ -61,7 +95,10 @@ class LoopThread:
             task.add_done_callback(end)
 
         def end(task: asyncio.Task[R]) -> None:
-            if task.cancelled():
+            self._pending.discard(future)
+            if task.cancelled() and self._loop is not loop:
+                future.set_exception(errors.SidecallError("this client was closed meanwhile"))
+            elif task.cancelled():
                 future.cancel()
                 future.set_running_or_notify_cancel()
             elif (error := task.exception()) is not None:
@@ -69,12 +106,20 @@ class LoopThread:
             else:
                 future.set_result(task.result())
 
-        loop.call_soon_threadsafe(start, context=contextvars.copy_context())
+        with self._lock:
+            self._pending.add(future)
+            if self._loop is loop:
+                loop.call_soon_threadsafe(start, context=contextvars.copy_context())
+            else:
+                coroutine.close()
+                future.set_exception(errors.SidecallError("this client was closed meanwhile"))
         try:
             return future.result()
         except BaseException:
             # A KeyboardInterrupt, say: what runs there has lost whom it runs for.
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+            if not loop.is_closed():
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
             raise
 
     def stop(self) -> None:
@@ -85,8 +130,7 @@ class LoopThread:
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+            self._fail_pending()
 
 
 class Sidecall:

@@ -13,6 +13,7 @@ from sidecall import _refusals, _wire, errors, model
 from sidecall._batch import Batch
 from sidecall._ids import uuid7
 from sidecall._options import interrupt
+from sidecall._options import refused as refuse
 from sidecall._proto import sidecall_pb2 as pb
 from sidecall.bundle import Bundle
 from sidecall.shapes import PROVIDERS
@@ -243,6 +244,11 @@ class AsyncTurnStream:
         refused = _refusals.refusal(error) if error and not batch.is_accepted else None
         if refused is not None:
             return await self._as_a_whole(provider)
+        refused = _refusals.refusal(error) if error else None
+        if isinstance(refused, errors.InvalidRequest) and refused.reason == "INVALID":
+            # The turn was at fault, so the commit was not taken: no write has run.
+            refused.bundle = refuse(batch, refused)
+            raise refused
         events = interrupt(batch, error)
         for event in events:
             self._see(event)

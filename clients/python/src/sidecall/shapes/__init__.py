@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sidecall import _wire
@@ -47,9 +47,26 @@ class Turn:
     calls: list[Block]
     json: str = ""
     typed: list[ToolUse] = field(default_factory=list)
+    # Why it cannot be sent, where it cannot: its calls are known all the same.
+    fault: str = ""
 
     def write(self, request: Request) -> None:
-        """Puts the turn into a request."""
+        """Puts the turn into a request.
+
+        Raises:
+            InvalidTurn: It holds what no JSON and no wire takes.
+
+        """
+        if self.fault:
+            raise InvalidTurn(self.fault)
+        try:
+            self._write(request)
+        except UnicodeEncodeError as error:
+            raise InvalidTurn(
+                f"the turn holds half of a surrogate pair, which is no text: {error.reason}"
+            ) from error
+
+    def _write(self, request: Request) -> None:
         if not self.typed:
             setattr(request, self.provider.field, self.json)
             return
@@ -92,8 +109,13 @@ def recognise(message: Any, shape: Shape | str | None = None) -> Turn:
         blocks = provider.find(value)
         if blocks is not None:
             # Its own text, where that is what was handed over: digits survive.
-            whole = text if text is not None and provider.is_direct(value) else dumps(blocks)
-            return Turn(provider, provider.calls(blocks), whole)
+            calls = [_placed(call, blocks) for call in provider.calls(blocks)]
+            try:
+                is_own = text is not None and provider.is_direct(value)
+                whole = text if text is not None and is_own else dumps(blocks)
+            except InvalidTurn as error:
+                return Turn(provider, calls, fault=str(error))
+            return Turn(provider, calls, whole)
     wanted = f"a turn of {providers[0].shape}" if shape is not None else "a provider's turn"
     raise InvalidTurn(
         f"{_described(message)} is not {wanted}: pass the assistant message as the "
@@ -102,11 +124,22 @@ def recognise(message: Any, shape: Shape | str | None = None) -> Turn:
     )
 
 
+def _placed(call: Block, blocks: Sequence[dict[str, Any]]) -> Block:
+    """The call with its block's place, by which the sidecar names it."""
+    for place, block in enumerate(blocks):
+        if block is call.raw or any(value is call.raw for value in block.values()):
+            return replace(call, place=place)
+    return call
+
+
 def _typed(uses: Sequence[Any]) -> Turn:
     for use in uses:
         if not isinstance(use, ToolUse):
             raise InvalidTurn(f"{_described(use)} stands among ToolUses: pass nothing but those")
-    calls = [Block(use.id or f"call_{place}", use.name) for place, use in enumerate(uses, start=1)]
+    calls = [
+        Block(use.id or f"call_{place + 1}", use.name, place=place)
+        for place, use in enumerate(uses)
+    ]
     return Turn(PROVIDERS[Shape.ANTHROPIC], calls, typed=list(uses))
 
 

@@ -21,6 +21,8 @@ class Block:
     id: str
     name: str
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
+    # Its place among the turn's blocks, where other blocks stand among them.
+    place: int = field(default=-1, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ class OpenAIChat(Provider):
                     if "role" in value and (content is None or isinstance(content, str))
                     else None
                 )
+            if "role" in value:
+                # What is wrong with one of them is the sidecar's to say.
+                return objects(calls)
             value = calls
         calls = objects(value)
         if calls is None or not all("function" in one or "custom" in one for one in calls):
@@ -58,8 +61,8 @@ class OpenAIChat(Provider):
     def calls(self, blocks: Sequence[dict[str, Any]]) -> list[Block]:
         return [
             Block(
-                str(block.get("id", "")),
-                str(get(block.get("function") or block.get("custom"), "name", "")),
+                str(block.get("id") or ""),
+                str(get(block.get("function") or block.get("custom"), "name") or ""),
                 block,
             )
             for block in blocks
@@ -88,7 +91,11 @@ class Chunks(Reader):
     """Chunks of ``create(stream=True)``, or the events of ``completions.stream()``."""
 
     def __init__(self) -> None:
+        # Blocks that are open, with their kind.
         self._open: dict[int, str] = {}
+        # By the model's own index, which may be missing, or stand for one call after another.
+        self._of: dict[Any, tuple[int, str]] = {}
+        self._blocks = 0
 
     def read(self, event: Any) -> Iterable[Step]:
         chunk = get(event, "chunk") if get(event, "type") == "chunk" else event
@@ -106,17 +113,23 @@ class Chunks(Reader):
             yield from self._close(index)
 
     def _call(self, call: Any) -> Iterable[Step]:
-        index = int(get(call, "index", 0))
+        key, call_id = get(call, "index"), str(get(call, "id") or "")
+        index, known = self._of.get(key, (-1, ""))
+        if key is None and not call_id and self._blocks:
+            index = self._blocks - 1
         custom = get(call, "custom")
         part = custom or get(call, "function")
-        if index not in self._open and get(call, "id"):
+        # Some repeat the id with every fragment.
+        if call_id and call_id != known:
             # One call is written after the other.
             yield from self.end()
+            index, self._blocks = self._blocks, self._blocks + 1
+            self._of[key] = (index, call_id)
             kind = get(call, "type") or "function"
             name = str(get(part, "name") or "")
-            raw = {"id": get(call, "id"), "type": kind, kind: {"name": name}}
+            raw = {"id": call_id, "type": kind, kind: {"name": name}}
             self._open[index] = kind
-            yield Begun(index, str(get(call, "id")), name, raw)
+            yield Begun(index, call_id, name, raw)
             if kind == "custom":
                 yield Fragment(index, FREE_TEXT[0])
         piece = get(part, "input" if custom else "arguments")
