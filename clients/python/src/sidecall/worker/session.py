@@ -63,7 +63,8 @@ class Session:
             if writing.done() and not reading.done():
                 # What broke the stream is what reading says of it.
                 await asyncio.wait((reading,), timeout=1.0)
-            if reading.done():
+            # gRPC cancels a stream whose last write was given up.
+            if reading.done() and not reading.cancelled():
                 return await reading
             return "it could not be written to"
         finally:
