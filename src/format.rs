@@ -5,7 +5,12 @@
 
 use std::sync::Arc;
 
-use crate::model::{Call, CallResult, call::Series};
+use self::{
+    ids::Given,
+    reader::{Grammar, Ids, Members, string},
+    writer::{object, quoted},
+};
+use crate::model::{Call, CallId, CallResult, call::Series, json::members};
 
 pub mod ai_sdk;
 pub mod anthropic;
@@ -14,6 +19,7 @@ mod digits;
 pub mod gemini;
 #[cfg(test)]
 mod golden;
+mod ids;
 pub mod langchain;
 #[cfg(test)]
 mod laws;
@@ -66,12 +72,24 @@ pub struct Frame {
     /// By call: its block as the provider wrote it, without its input; `None`
     /// where nothing of it is to be repeated.
     blocks: Vec<Option<Arc<str>>>,
+    /// Of calls that come one by one.
+    ids: Given,
+}
+
+/// What there is to know of a block.
+#[derive(Default)]
+struct Begun {
+    /// What the bundle repeats of it.
+    repeated: Option<Arc<str>>,
+    /// Its provider's id.
+    id: Option<String>,
+    series: Option<Series>,
 }
 
 impl Frame {
-    /// The frame of a turn of which nothing came yet.
-    pub const fn new(shape: Shape) -> Self {
-        Self { shape, blocks: Vec::new() }
+    /// The frame of a provider's turn of which nothing came yet.
+    pub fn new(shape: Shape) -> Self {
+        Self { shape, blocks: Vec::new(), ids: Given::of(shape.grammar().ids) }
     }
 
     /// Takes in the block of the next call.
@@ -79,20 +97,60 @@ impl Frame {
         self.blocks.push(block);
     }
 
-    /// Takes in the next call's block as its provider began it, in this shape and
-    /// perhaps without its input; gives whose order the call keeps.
-    pub fn begin(&mut self, block: &str) -> Option<Series> {
+    /// Takes in the next call as its provider began it: the id that was `written`,
+    /// which may be empty, and its block, in this shape and perhaps without its
+    /// input, or empty where there is nothing to repeat. Gives the id by which the
+    /// call is known here, which no other of the turn has, and whose order it keeps.
+    /// The bundle has the provider's own id.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the id, where its answer could not be told from another's.
+    pub fn begin(
+        &mut self,
+        written: &str,
+        block: &str,
+    ) -> Result<(CallId, Option<Series>), String> {
+        let Begun { mut repeated, id: of_block, series } = self.read(block);
+        let written = match of_block.as_deref() {
+            Some(of_block) if written.is_empty() && self.ids.grammar().is_some() => of_block,
+            _ => written,
+        };
+        let id = self.ids.next(written)?;
+        // A block that came without an id is answered without, where that can be.
+        let needs_none = self.ids.grammar() == Some(Ids::Optional);
+        if needs_none && written.is_empty() && repeated.is_none() {
+            repeated = Some("{}".into());
+        } else if written != id.as_str()
+            && !written.is_empty()
+            && (of_block.is_some() || block.is_empty() || !needs_none)
+        {
+            repeated = Some(with_id(repeated.as_deref(), self.shape.grammar().id, written));
+        }
+        self.blocks.push(repeated);
+        Ok((id, series))
+    }
+
+    fn read(&self, block: &str) -> Begun {
+        if block.is_empty() {
+            return Begun::default();
+        }
         let turn = self.shape.decode(&format!("[{block}]"));
         match turn.map(|Turn { calls, frame }| (<[Call; 1]>::try_from(calls), frame.blocks)) {
             Ok((Ok([call]), mut blocks)) => {
-                self.blocks.push(blocks.pop().flatten());
-                call.series
+                let repeated = blocks.pop().flatten();
+                let Grammar { id: key, ids, .. } = self.shape.grammar();
+                let found = repeated.as_deref().and_then(members).map(Members);
+                let id = found.as_ref().and_then(|found| string(found.get(key)?));
+                // An id that is not repeated stood as it is.
+                let id = id.map(String::from).or_else(|| match ids {
+                    Ids::Optional => None,
+                    Ids::Unique | Ids::Repeatable => Some(call.id.to_string()),
+                });
+                Begun { id, series: call.series, repeated }
             }
             // What is written of it finds there what it looks for.
-            _ => {
-                self.blocks.push(Some(block.into()));
-                None
-            }
+            _ => Begun { repeated: Some(block.into()), ..Begun::default() },
         }
     }
 
@@ -121,6 +179,17 @@ impl Frame {
     }
 }
 
+/// The block, with that id where it has none.
+fn with_id(block: Option<&str>, key: &str, id: &str) -> Arc<str> {
+    let found = Members(block.and_then(members).unwrap_or_default());
+    if let Some(block) = block.filter(|_| found.some(key).is_some()) {
+        return block.into();
+    }
+    let others = found.0.iter().map(|(name, value)| (&**name, *value));
+    let others = others.filter(|&(name, _)| name != key);
+    object(others.chain([(key, &*quoted(id))])).into()
+}
+
 /// What is wrong with a turn.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
@@ -142,6 +211,19 @@ pub struct Definition<'a> {
 }
 
 impl Shape {
+    /// What its blocks look like.
+    const fn grammar(self) -> Grammar {
+        match self {
+            Self::Anthropic => anthropic::GRAMMAR,
+            Self::OpenAiChat => openai_chat::GRAMMAR,
+            Self::OpenAiResponses => openai_responses::GRAMMAR,
+            Self::Gemini => gemini::GRAMMAR,
+            Self::Bedrock => bedrock::GRAMMAR,
+            Self::AiSdk => ai_sdk::GRAMMAR,
+            Self::LangChain => langchain::GRAMMAR,
+        }
+    }
+
     /// Reads a turn.
     ///
     /// # Errors

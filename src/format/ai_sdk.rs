@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// The SDK finds a call's result by its id.
-const GRAMMAR: Grammar =
+pub(super) const GRAMMAR: Grammar =
     Grammar { block: "a `tool-call` part", id: "toolCallId", ids: Ids::Unique };
 
 /// Reads an assistant `ModelMessage`, or its `content` array: the `tool-call` parts

@@ -16,7 +16,8 @@ use crate::model::{
 mod file;
 
 /// The API refuses a message whose ids are not unique.
-const GRAMMAR: Grammar = Grammar { block: "a `toolUse` block", id: "toolUseId", ids: Ids::Unique };
+pub(super) const GRAMMAR: Grammar =
+    Grammar { block: "a `toolUse` block", id: "toolUseId", ids: Ids::Unique };
 
 /// Reads an assistant message, its `content`, or a whole response: the `toolUse`
 /// blocks become calls in their order. Other blocks are passed over, among them

@@ -15,7 +15,8 @@ use crate::model::{
 };
 
 /// Calls have ids on some of Google's APIs and none on others.
-const GRAMMAR: Grammar = Grammar { block: "a `functionCall` part", id: "id", ids: Ids::Optional };
+pub(super) const GRAMMAR: Grammar =
+    Grammar { block: "a `functionCall` part", id: "id", ids: Ids::Optional };
 
 /// Reads a model's `Content`, its `parts`, or a whole response of one candidate:
 /// the `functionCall` parts become calls in their order. Other

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 /// Models behind it need not have ids.
-const GRAMMAR: Grammar = Grammar { block: "a tool call", id: "id", ids: Ids::Optional };
+pub(super) const GRAMMAR: Grammar = Grammar { block: "a tool call", id: "id", ids: Ids::Optional };
 
 /// The name of a call in which the model wrote none.
 const UNNAMED: &str = "unnamed_tool";
@@ -195,7 +195,9 @@ fn content(result: &CallResult) -> String {
     format!("[{}]", blocks.join(","))
 }
 
-/// A standard content block.
+/// A standard content block. A file is spelt the older way, which the LangChain of
+/// today makes its own block of in Python and in JavaScript: those two differ in the
+/// newer (`base64` with `mime_type`, `data` with `mimeType`).
 fn content_block(content: &Content) -> Option<String> {
     if let Some((kind, media_type, data)) = embedded(content) {
         let data = base64(data);

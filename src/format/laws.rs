@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
-use super::{Shape, results};
-use crate::model::{CallResult, Content, Failure, FailureCode, Json, Outcome};
+use super::{Frame, Shape, results};
+use crate::model::{CallResult, Content, Failure, FailureCode, Json, Outcome, json::elements};
 
 /// One call as a model may write it.
 #[derive(Clone, Debug)]
@@ -222,6 +222,23 @@ proptest! {
             let item = turn.frame.encode(&result);
             prop_assert_eq!(&item, &turn.frame.encode(&result.clone()));
             judge(shape, &item, wish, is_error);
+        }
+    }
+
+    #[test]
+    fn a_chat_turn_that_comes_call_by_call_has_the_bundle_of_the_whole(wishes in wishes()) {
+        let text = turn(Shape::OpenAiChat, &wishes);
+        let whole = Shape::OpenAiChat.decode(&text).unwrap();
+        let mut frame = Frame::new(Shape::OpenAiChat);
+        let mut known = HashSet::new();
+        for (index, (block, wish)) in elements(&text).unwrap().iter().zip(&wishes).enumerate() {
+            let block = if wish.is_behind_another { block } else { "" };
+            let (call_id, _) = frame.begin(&wish.id, block).unwrap();
+            prop_assert!(known.insert(call_id.clone()), "{}", call_id);
+            let streamed = CallResult { index, call_id, ..results::succeeded(vec![]) };
+            let call_id = whole.calls[index].id.clone();
+            let at_once = CallResult { call_id, ..streamed.clone() };
+            prop_assert_eq!(frame.encode(&streamed), whole.frame.encode(&at_once));
         }
     }
 }

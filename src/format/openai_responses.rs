@@ -4,5 +4,6 @@
 mod decode;
 mod encode;
 
+pub(super) use decode::GRAMMAR;
 pub use decode::decode;
 pub use encode::{encode, tool_definitions};

@@ -1,22 +1,16 @@
 //! What the readers of all shapes share: the calls that were found, their ids,
 //! and every fault.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use serde_json::json;
 
 use super::{
     Fault, Frame, Shape, Turn,
+    ids::call_ids,
     writer::{object, quoted},
 };
-use crate::model::{Call, CallId, Json, Series};
-
-/// Most characters that are kept of an id which cannot stand as it is.
-const KEPT_CHARS_MAX: usize = 96;
+use crate::model::{Call, Json, Series};
 
 /// What a provider's blocks look like, as far as all readers ask for it.
 #[derive(Clone, Copy, Debug)]
@@ -188,44 +182,6 @@ impl Reader {
     }
 }
 
-/// The ids by which the calls are known here: the provider's where it can be one
-/// of ours and is the first of its kind, else one made of it, else `call_N`. No
-/// two are the same, and the same turn has the same ones again.
-fn call_ids<'w>(written: impl Iterator<Item = Option<&'w str>> + Clone) -> Vec<CallId> {
-    let mut taken = HashSet::new();
-    let own: Vec<Option<CallId>> = written
-        .clone()
-        .map(|id| CallId::try_new(id?).ok().filter(|id| taken.insert(id.clone())))
-        .collect();
-    // The number that each base was last told apart by.
-    let mut numbers = HashMap::<CallId, usize>::new();
-    let mut ids = Vec::with_capacity(own.len());
-    for (place, (own, written)) in own.into_iter().zip(written).enumerate() {
-        ids.push(own.unwrap_or_else(|| {
-            let made = made_of(written.unwrap_or_default());
-            let base = made.unwrap_or_else(|| CallId::positional(place + 1));
-            let mut id = base.clone();
-            while !taken.insert(id.clone()) {
-                let number = numbers.entry(base.clone()).or_insert(1);
-                *number += 1;
-                // A base leaves room for any number.
-                id = CallId::try_new(format!("{base}_{number}")).unwrap_or(id);
-            }
-            id
-        }));
-    }
-    ids
-}
-
-/// What can be kept of an id.
-fn made_of(written: &str) -> Option<CallId> {
-    let kept = written.chars().take(KEPT_CHARS_MAX).map(|character| match character {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => character,
-        _ => '_',
-    });
-    CallId::try_new(kept.collect::<String>()).ok()
-}
-
 /// The object that stands there, or what came in its place.
 pub(super) fn input(source: &str) -> Result<Json, Arc<str>> {
     match Json::try_new(source) {
@@ -281,64 +237,7 @@ pub(super) fn kind(source: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn ids(written: &[Option<&str>]) -> Vec<String> {
-        call_ids(written.iter().copied()).iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn an_id_that_can_stand_does_and_others_are_made_of_what_came() {
-        let long = "x".repeat(129);
-        let written = [
-            Some("functions.get_user:0"),
-            Some("functions_get_user_0"),
-            Some("a"),
-            Some("a"),
-            None,
-            Some(""),
-            Some("call_5"),
-            Some(&*long),
-            Some("größe"),
-            Some("a_2"),
-        ];
-        let cut = "x".repeat(KEPT_CHARS_MAX);
-        let expected = [
-            "functions_get_user_0_2",
-            "functions_get_user_0",
-            "a",
-            "a_3",
-            "call_5_2",
-            "call_6",
-            "call_5",
-            &cut,
-            "gr__e",
-            "a_2",
-        ];
-        assert_eq!(ids(&written), expected);
-    }
-
-    proptest! {
-        #[test]
-        fn no_two_calls_have_the_same_id_whatever_the_provider_wrote(
-            written in prop::collection::vec(
-                prop::option::of("[ab._]{0,3}|call_[1-9](_[2-4])?|\\PC{0,140}"), 0..40,
-            ),
-        ) {
-            let written: Vec<_> = written.iter().map(Option::as_deref).collect();
-            let ids = call_ids(written.iter().copied());
-            prop_assert_eq!(&ids, &call_ids(written.iter().copied()));
-            prop_assert_eq!(ids.len(), written.len());
-            prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), written.len());
-            for (place, id) in ids.iter().enumerate() {
-                let own = written[place].filter(|own| CallId::try_new(*own).is_ok());
-                let is_first = own.is_some() && !written[..place].contains(&written[place]);
-                prop_assert!(!is_first || Some(id.as_str()) == own);
-            }
-        }
-    }
 
     #[test]
     fn arguments_are_an_object_or_what_came() {

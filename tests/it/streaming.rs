@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sidecall::proto::v1::{
     CancelBatchRequest, Commit, ExecuteStreamRequest, FailureCode, InputFragment, Outcome,
-    References, StreamOpen, ToolUse, ToolUseBegun, ToolUseEnded, batch_event::Event,
+    References, Shape, StreamOpen, ToolUse, ToolUseBegun, ToolUseEnded, batch_event::Event,
     execute_stream_request::Step,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -237,6 +237,36 @@ async fn a_turn_that_is_still_coming_can_be_cancelled_by_its_id() {
     assert_eq!(cancelled.call_ids, [read, write]);
     let ran = running.finish().await;
     assert_eq!(ran.count(Outcome::Cancelled), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn calls_that_their_provider_gave_one_id_have_two_results_with_it() {
+    let world = World::start(BASE).await;
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    let chat = StreamOpen { shape: Shape::OpenaiChat.into(), ..StreamOpen::default() };
+    let (pen, running) = open_within(&world, chat, None).await.unwrap();
+    for (block, id) in (0..).zip(["functions.read:0", "call", "call"]) {
+        let tool_use = ToolUse { id: id.to_owned(), name: "read".to_owned(), ..ToolUse::default() };
+        let block_json = match block {
+            2 => format!(r#"{{"index":2,"id":"{id}","function":{{"name":"read"}}}}"#),
+            _ => String::new(),
+        };
+        let begun = ToolUseBegun { block, tool_use: Some(tool_use), block_json };
+        pen.say(Step::ToolUseBegun(begun)).await;
+        pen.goes_on(block, &format!(r#"{{"id":"{block}"}}"#)).await;
+        pen.end(block).await;
+    }
+    pen.commit().await;
+    let ran = running.finish().await;
+    for id in ["functions_read_0", "call", "call_2"] {
+        ran.assert_succeeded(id, "{}");
+    }
+    let answered = ran.bundle.iter().map(|item| {
+        let item: serde_json::Value = serde_json::from_str(item).unwrap();
+        item["tool_call_id"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(answered.collect::<Vec<_>>(), ["functions.read:0", "call", "call"]);
     world.end().await;
 }
 

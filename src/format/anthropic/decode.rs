@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// The API refuses a message whose `tool_use` ids are not unique.
-const GRAMMAR: Grammar = Grammar { block: "a `tool_use` block", id: "id", ids: Ids::Unique };
+pub(in crate::format) const GRAMMAR: Grammar =
+    Grammar { block: "a `tool_use` block", id: "id", ids: Ids::Unique };
 
 /// The key under which the SDKs deliver an input that they could not parse.
 const INVALID_JSON: &str = "INVALID_JSON";

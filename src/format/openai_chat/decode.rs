@@ -17,7 +17,8 @@ use crate::{
 
 /// Some of those who speak this API number each turn's calls from zero, or give
 /// all of them the same id: their answers follow in order.
-const GRAMMAR: Grammar = Grammar { block: "a tool call", id: "id", ids: Ids::Repeatable };
+pub(in crate::format) const GRAMMAR: Grammar =
+    Grammar { block: "a tool call", id: "id", ids: Ids::Repeatable };
 
 /// Reads an assistant message, its `tool_calls` array, or the response around it:
 /// every tool call becomes a call. Fields that say nothing about a call are passed

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// An output belongs to the call of its `call_id`, wherever it stands.
-const GRAMMAR: Grammar = Grammar { block: "a call", id: "call_id", ids: Ids::Unique };
+pub(in crate::format) const GRAMMAR: Grammar =
+    Grammar { block: "a call", id: "call_id", ids: Ids::Unique };
 
 /// What an output repeats of its call: which program made it, where one did, and
 /// whose the function is.

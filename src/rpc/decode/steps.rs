@@ -4,7 +4,7 @@
 //! here are the caller's faults. The first ends the stream.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -19,7 +19,7 @@ use super::Faults;
 use crate::{
     clock::Instant,
     format::Frame,
-    model::{BatchId, CallId, Owner, SessionId, Tenant, json},
+    model::{BatchId, Owner, SessionId, Tenant, json},
     proto::v1::{self, execute_stream_request::Step},
     rpc::stream::SharedFrame,
     schedule::{Arrival, Refusal, Submission, Violation, arrivals::Begun},
@@ -72,7 +72,7 @@ pub(in crate::rpc) fn open(
     faults.on_disconnect(open.on_disconnect);
     let timeout = faults.timeout("open.timeout", open.timeout);
     let call_timeout = faults.timeout("open.call_timeout", open.call_timeout);
-    let shape = faults.shape(open.shape).unwrap_or_default();
+    let frame = faults.shape(open.shape).map(Frame::new).unwrap_or_default();
     faults.none()?;
     // What lies beyond the clock's end is no deadline.
     let ends = [
@@ -92,7 +92,7 @@ pub(in crate::rpc) fn open(
         fingerprint,
         context,
     };
-    Ok(Opening { submission, frame: Frame::new(shape) })
+    Ok(Opening { submission, frame })
 }
 
 /// The steps after the first, as they come. Ends after a fault.
@@ -157,7 +157,6 @@ struct Turn {
     in_a_row: u32,
     /// By the caller's own number.
     blocks: HashMap<u32, Block>,
-    ids: HashSet<CallId>,
     is_committed: bool,
 }
 
@@ -246,25 +245,16 @@ impl Turn {
                 free.insert(Block { index, has_ended: false });
             }
         }
-        let id = match tool_use.id.is_empty() {
-            true => Ok(CallId::positional(index + 1)),
-            false => CallId::try_new(tool_use.id),
-        };
-        let id = id.map_err(|error| faults.add("tool_use_begun.tool_use.id", error.to_string()));
-        if let Ok(id) = &id
-            && !self.ids.insert(id.clone())
-        {
-            let message = format!("{:?} is also that of an earlier call", id.as_str());
-            faults.add("tool_use_begun.tool_use.id", message);
-        }
+        let begun = frame.begin(&tool_use.id, &block_json);
+        let begun = begun.map_err(|message| faults.add("tool_use_begun.tool_use.id", message));
         faults.tool("tool_use_begun.tool_use.name", &tool_use.name);
         let timeout = faults.timeout("tool_use_begun.tool_use.timeout", tool_use.timeout);
         if !block_json.is_empty() && json::members(&block_json).is_none() {
             faults.add("tool_use_begun.block_json", "is no JSON object: a block is one");
         }
-        let id = id.ok().filter(|_| faults.0.is_empty())?;
-        let extra_bytes = block_json.len();
-        let series = frame.push(&block_json);
+        let (id, series) = begun.ok().filter(|_| faults.0.is_empty())?;
+        // What the bundle repeats, one way or the other.
+        let extra_bytes = block_json.len() + tool_use.id.len();
         Some(Arrival::Begun(Begun {
             id,
             tool: frame.tool(&tool_use.name),

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{format::Frame, model::call::Series};
+use crate::{
+    format::Frame,
+    model::{CallId, call::Series},
+};
 
 /// What a bundle repeats of its turn: filled by who reads the turn, and taken by who
 /// writes the bundle. Cheap to clone.
@@ -15,15 +18,15 @@ impl SharedFrame {
         self.locked().tool(written).into()
     }
 
-    /// Takes in the block of the next call, empty where there is nothing to repeat;
-    /// gives whose order the call keeps.
-    pub(in crate::rpc) fn push(&self, block: &str) -> Option<Series> {
-        let mut frame = self.locked();
-        if block.is_empty() {
-            frame.push(None);
-            return None;
-        }
-        frame.begin(block)
+    /// Takes in the next call: the id and the block as they came, each empty where
+    /// there is none. Gives the id by which it is known here and whose order it keeps,
+    /// or what is wrong with its id.
+    pub(in crate::rpc) fn begin(
+        &self,
+        written: &str,
+        block: &str,
+    ) -> Result<(CallId, Option<Series>), String> {
+        self.locked().begin(written, block)
     }
 
     /// All of it.

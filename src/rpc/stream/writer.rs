@@ -46,10 +46,6 @@ enum State {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a stream has one at a time; a box would cost every result an allocation"
-)]
 enum Parts {
     Result(ResultParts),
     End(BundleParts),

@@ -51,7 +51,10 @@ async fn the_first_fault_of_the_protocol_ends_the_turn_and_says_where() {
             vec![begun(1, "a"), begun(2, "a")],
             "tool_use_begun.tool_use.id: \"a\" is also that of an",
         ),
-        (vec![begun(1, ""), begun(2, "call_1")], "tool_use_begun.tool_use.id: \"call_1\" is also"),
+        (
+            vec![begun(1, ""), begun(2, "call_1")],
+            "tool_use_begun.tool_use.id: \"call_1\" was given",
+        ),
         (vec![begun(1, "a.b")], "tool_use_begun.tool_use.id: the call id holds '.'"),
         (
             vec![begun(1, "a"), ended(1), fragment(1)],
@@ -104,6 +107,34 @@ async fn a_tool_is_found_by_the_name_that_its_provider_was_told() {
         let arrivals: Vec<_> = Steps::new(steps, Frame::new(shape).into()).collect().await;
         let Some(Arrival::Begun(begun)) = arrivals.first() else { panic!("{arrivals:?}") };
         assert_eq!(&*begun.tool, tool);
+    }
+}
+
+#[tokio::test]
+async fn an_id_is_a_fault_only_where_its_provider_could_not_tell_the_answers_apart() {
+    for (shape, ids, expected) in [
+        (Shape::OpenAiChat, ["a", "a", "x.y:0"], Some(["a", "a_2", "x_y_0"])),
+        (Shape::Gemini, ["", "call_1", "call_1"], Some(["call_1", "call_1_2", "call_1_3"])),
+        (Shape::LangChain, ["call_2", "", "größe"], Some(["call_2", "call_2_2", "gr__e"])),
+        (Shape::Anthropic, ["a.b", "a_b", "c"], Some(["a_b", "a_b_2", "c"])),
+        (Shape::Anthropic, ["a", "b", "a"], None),
+        (Shape::OpenAiResponses, ["a.b", "b", "a.b"], None),
+        (Shape::Bedrock, ["a", "b", "a"], None),
+        (Shape::AiSdk, ["a", "b", "a"], None),
+    ] {
+        let steps = (0..).zip(ids).map(|(block, id)| Ok(request(begun(block, id))));
+        let steps = Steps::new(stream::iter(steps), Frame::new(shape).into());
+        let arrivals: Vec<_> = steps.collect().await;
+        let Some(expected) = expected else {
+            let fault = fault(arrivals.last());
+            assert!(fault.contains("is also that of an earlier call (in request 4"), "{fault}");
+            continue;
+        };
+        let known = arrivals.iter().map(|arrival| match arrival {
+            Arrival::Begun(begun) => begun.id.to_string(),
+            other => panic!("{shape:?}: {other:?}"),
+        });
+        assert_eq!(known.collect::<Vec<_>>(), expected, "{shape:?}");
     }
 }
 
