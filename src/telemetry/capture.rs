@@ -119,7 +119,8 @@ impl Redactor {
     /// JSON that was not cut stays JSON.
     pub(super) fn show(&self, taken: &Taken) -> String {
         let is_cut = taken.is_cut();
-        let mut shown = text::redacted(self, &taken.text, is_cut);
+        // Once more, for what seemed to be JSON and was none.
+        let mut shown = text::users(&text::redacted(self, &taken.text, is_cut), is_cut);
         if self.secrets.are_in(&shown) {
             // One that is spelt by JSON's own signs, or is a part of the mark.
             json::MARK.clone_into(&mut shown);

@@ -7,6 +7,8 @@ const USUAL: &[&str] = &[
     "password",
     "passwd",
     "passphrase",
+    "passcode",
+    "passkey",
     "pwd",
     "secret",
     "client_secret",
@@ -25,8 +27,19 @@ const USUAL: &[&str] = &[
     "private_key",
     "signing_key",
     "encryption_key",
+    "auth",
     "authorization",
+    "bearer",
     "cookie",
+    "session_id",
+    "sid",
+    "signature",
+    "sig",
+    "pin",
+    "otp",
+    "card_number",
+    "cvv",
+    "cvc",
     "credential",
     "connection_string",
     "dsn",
@@ -130,6 +143,12 @@ mod tests {
             "Proxy-Authorization",
             "credentials",
             "DB_CONNECTION_STRING",
+            "basicAuth",
+            "X-Amz-Signature",
+            "sessionId",
+            "PIN",
+            "otp2",
+            "creditCardNumber",
             "taxId",
             "tax_ids",
         ] {
@@ -138,10 +157,33 @@ mod tests {
     }
 
     #[test]
+    fn each_of_the_usual_keys_is_known_and_told_to_whoever_configures_them() {
+        let (keys, page) = (Keys::new(&[]), include_str!("../../../docs/config.md"));
+        for key in USUAL {
+            assert!(keys.has(key), "{key}");
+            assert!(page.contains(&format!("`{key}`")), "docs/config.md does not name {key}");
+        }
+    }
+
+    #[test]
     fn a_word_that_only_holds_one_is_another_word() {
         let keys = Keys::new(&[]);
-        for key in ["", "-", "keyboard", "tokenizer", "secretary", "author", "key", "api", "taxId"]
-        {
+        for key in [
+            "",
+            "-",
+            "keyboard",
+            "tokenizer",
+            "secretary",
+            "author",
+            "key",
+            "api",
+            "taxId",
+            "session",
+            "card",
+            "shipping",
+            "design",
+            "side",
+        ] {
             assert!(!keys.has(key), "{key}");
         }
         // Of one that is very long the beginning is looked at.

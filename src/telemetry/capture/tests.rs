@@ -75,6 +75,42 @@ fn what_is_secret_by_its_name_is_hidden_in_texts_too() {
 }
 
 #[test]
+fn who_an_address_is_opened_as_is_hidden() {
+    for (text, is) in [
+        ("postgres://app:canary@db:5432/x", "postgres://[redacted]@db:5432/x"),
+        (
+            "see https://canary@a/b, https://u:can@ary@c.",
+            "see https://[redacted]@a/b, https://[redacted]@c.",
+        ),
+        (r#"{"url":"amqps://u:canary@q"}"#, r#"{"url":"amqps://[redacted]@q"}"#),
+        (r#"{"url":"amqps:\/\/u:canary\u0040q"}"#, r#"{"url":"amqps://[redacted]@q"}"#),
+        ("[see https://u:canary@a/b]", "[see https://[redacted]@a/b]"),
+        (r#"["{\"a\":\"https://u:canary@b\"}"]"#, r#"["{\"a\":\"https://[redacted]@b\"}"]"#),
+    ] {
+        assert_eq!(shown(text), is);
+    }
+    for text in [
+        "https://a:80/b?mail=c@d.e",
+        "https://a/@b",
+        "https://a#c@d",
+        "https://a b@c",
+        "mail to a@b.c",
+        "://a@b",
+        "https://@b",
+        "https://a:80",
+    ] {
+        assert_eq!(shown(text), text);
+    }
+    // Cut within the password, there is no `@` yet.
+    for text in ["x https://u:canary@host", r#"{"a":"https://u:canary@host"}"#] {
+        for bytes in 1..text.len() {
+            let shown = redactor(bytes).show(&Taken::of(text, bytes));
+            assert!(!shown.contains("u:c"), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn secrets_that_are_known_are_hidden_wherever_they_stand() {
     let escaped = SECRET.replace('/', "\\/").replace('c', "\\u0063");
     for text in [

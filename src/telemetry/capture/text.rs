@@ -17,18 +17,51 @@ pub(super) fn within(redactor: &Redactor, text: &str, is_cut: bool, depth: usize
     if json::begins(&plain) {
         return json::redacted(redactor, &plain, is_cut, depth);
     }
-    names(redactor, &plain)
+    names(redactor, &users(&plain, is_cut))
 }
 
 /// A text that is no JSON.
 pub(super) fn plain(redactor: &Redactor, text: &str, is_cut: bool) -> String {
-    names(redactor, &secrets(redactor, text, is_cut))
+    names(redactor, &users(&secrets(redactor, text, is_cut), is_cut))
 }
 
 fn secrets(redactor: &Redactor, text: &str, is_cut: bool) -> String {
     let secrets = &redactor.secrets;
     let shown = if is_cut { secrets.redact_cut(text) } else { secrets.redact(text) };
     shown.into_owned()
+}
+
+/// Hides who addresses are opened as: what stands before the `@` of
+/// `scheme://user:password@host`.
+pub(super) fn users(text: &str, is_cut: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (at, sign) in text.match_indices("://") {
+        let begin = at + sign.len();
+        let is_address = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        if begin < copied || !is_address {
+            continue;
+        }
+        let rest = &text[begin..];
+        let ends_authority = |c: char| c.is_whitespace() || "/?#\"'\\<>`".contains(c);
+        let authority = &rest[..rest.find(ends_authority).unwrap_or(rest.len())];
+        let user = match authority.rfind('@') {
+            Some(at) => &authority[..at],
+            // Its host may have been cut off, and what is there be a password.
+            None if is_cut && rest[authority.len()..].trim_end_matches(['"', '\\']).is_empty() => {
+                authority.rfind(':').map_or("", |_| authority)
+            }
+            None => "",
+        };
+        if user.is_empty() || user == REDACTED {
+            continue;
+        }
+        shown.push_str(&text[copied..begin]);
+        shown.push_str(REDACTED);
+        copied = begin + user.len();
+    }
+    shown.push_str(&text[copied..]);
+    shown
 }
 
 /// Hides what stands behind a secret's name, as in forms (`name=value&`), headers
