@@ -129,7 +129,7 @@ fn assemble(config: Config, levels: Option<Levels>) -> Result<Bound, Error> {
     let tools = Registry::with_workers(tools, config.offers, worker::Pool::new(config.workers));
     let told: Vec<_> = tools.iter().map(|tool| told(tool)).collect();
     let (telemetry, exporter) = Telemetry::start(&telemetry, &told)?;
-    let telemetry = Telemetry { levels, ..telemetry };
+    let telemetry = telemetry.logging(levels);
     let metrics = telemetry.metrics.clone();
     let bound = Bound::try_new(tools, bounds, (&rpc, &listen), config.drain_timeout, telemetry)?;
     let admin = admin

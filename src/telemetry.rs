@@ -64,6 +64,15 @@ impl Telemetry {
         }
         Ok((Self { tracer: Some(tracer), metrics, levels: None }, Some(exporter)))
     }
+
+    /// The same of a process that logs, where it does.
+    #[must_use]
+    pub fn logging(self, levels: Option<log::Levels>) -> Self {
+        if let (Some(metrics), Some(levels)) = (&self.metrics, levels.clone()) {
+            metrics.watch_count(names::LOG_DROPPED, move || levels.dropped());
+        }
+        Self { levels, ..self }
+    }
 }
 
 /// What is told to others.

@@ -21,7 +21,7 @@ use sidecall::proto::v1::{
     sidecall_service_client::SidecallServiceClient,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
     net::TcpListener,
     process::{Child, ChildStderr, Command},
     time::timeout,
@@ -316,4 +316,33 @@ async fn what_is_logged_is_changed_while_the_server_runs_and_changed_back() {
     let later = &after[reset.unwrap()..];
     assert!(!later.iter().any(|line| line.contains("An attempt failed")), "{later:?}");
     assert_eq!(program.ends().await.code(), Some(0));
+}
+
+/// What a pipe of 64 KiB holds at least, since lines are not cut at its pages' ends.
+const PIPE_BYTES: usize = 60 << 10;
+
+#[tokio::test]
+async fn who_does_not_read_the_log_stops_neither_turns_nor_the_end() {
+    let place = Place::new("http://127.0.0.1:1");
+    let yaml = place.0.path().join("sidecall.yaml");
+    let text = std::fs::read_to_string(&yaml).unwrap() + "telemetry: {log: {filter: trace}}\n";
+    std::fs::write(&yaml, text).unwrap();
+    // Nobody reads after its first words.
+    let mut program = place.serve(1024).await;
+    for _ in 0..50 {
+        timeout(LONG, failing_turn(&program)).await.expect("a turn hangs");
+    }
+    assert!(timeout(LONG, program.is_healthy()).await.expect("its health hangs"));
+
+    let address = format!("unix://{}", place.socket().display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
+    command.args(["log", "--address", &address, "off"]).kill_on_drop(true);
+    let off = timeout(LONG, command.output()).await.expect("`log off` hangs").unwrap();
+    assert_eq!(off.status.code(), Some(0), "{off:?}");
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+
+    let mut rest = Vec::new();
+    program.log.into_inner().read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() >= PIPE_BYTES, "the pipe was never full: {} bytes", rest.len());
 }

@@ -7,7 +7,7 @@ use crate::{
     app::{self, Bound},
     config::{self, Config},
     rpc::listen,
-    telemetry::log::{self, Levels},
+    telemetry::log::{self, Levels, Logging},
 };
 
 /// Serves until it is told to stop.
@@ -30,7 +30,7 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: Args) -> Exit {
     match configured(args) {
-        Ok((config, levels)) => serve(config, levels),
+        Ok((config, logging)) => serve(config, logging),
         Err(error) => {
             // Where not even this can be said, the exit code says it.
             let _ = writeln!(anstream::stderr(), "error: {error:#}");
@@ -39,20 +39,20 @@ pub fn run(args: Args) -> Exit {
     }
 }
 
-/// The configuration, with what the command line says in its place, and what
-/// changes how it is logged from here on.
-fn configured(args: Args) -> anyhow::Result<(Config, Levels)> {
+/// The configuration, with what the command line says in its place, and the log,
+/// which has begun.
+fn configured(args: Args) -> anyhow::Result<(Config, Logging)> {
     let Args { config: ConfigArgs { config: path }, unix, tcp } = args;
     let path = path.ok_or_else(|| {
         anyhow::anyhow!("no configuration: name its file with `-c FILE` or `SIDECALL_CONFIG`")
     })?;
     let mut config = config::load(&path)?;
     config.listen = overridden(config.listen, unix, tcp);
-    let levels = log::init(&config.log, &config.telemetry.secrets)?;
+    let logging = log::init(&config.log, &config.telemetry.secrets)?;
     for config::Fault { line, column, path, what, fix, .. } in &config.warnings.warnings {
         tracing::warn!(file = config.warnings.name, line, column, "{path}: {what}; {fix}");
     }
-    Ok((config, levels))
+    Ok((config, logging))
 }
 
 /// Where the flags say, and nowhere else; where the configuration says, if they
@@ -69,7 +69,8 @@ fn overridden(
     listen::Settings { unix: unix.map(|path| listen::Unix { path, ..socket }), tcp }
 }
 
-fn serve(config: Config, levels: Levels) -> Exit {
+/// Serves, and writes at the end what waits in the log.
+fn serve(config: Config, logging: Logging) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -78,7 +79,7 @@ fn serve(config: Config, levels: Levels) -> Exit {
         }
     };
     let exit = runtime.block_on(async {
-        match bind(config, levels) {
+        match bind(config, logging.levels.clone()) {
             Ok(bound) => {
                 bound.run().await;
                 tracing::info!("Ended.");

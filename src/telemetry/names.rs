@@ -133,6 +133,12 @@ pub const SPANS_DROPPED: Metric = metric(
     "{span}",
     "Spans that were dropped, since the collector did not take them in time.",
 );
+/// Lines of the log that were not written.
+pub const LOG_DROPPED: Metric = metric(
+    "sidecall.log.dropped",
+    "{line}",
+    "Lines of the log that were dropped, since nobody read them in time.",
+);
 
 /// Every metric there is.
 pub const METRICS: &[Metric] = &[
@@ -155,6 +161,7 @@ pub const METRICS: &[Metric] = &[
     THINK_DURATION,
     TURN_DURATION,
     SPANS_DROPPED,
+    LOG_DROPPED,
 ];
 
 /// Bounds of the buckets of `gen_ai.execute_tool.duration`, as the convention

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tracing_subscriber::EnvFilter;
@@ -23,6 +26,8 @@ struct Inner {
     filter: Mutex<String>,
     /// Whether the filter was taken.
     set: Box<dyn Fn(EnvFilter) -> bool + Send + Sync>,
+    /// Lines that found no room.
+    dropped: Arc<AtomicU64>,
 }
 
 /// What is wrong with a filter.
@@ -49,9 +54,24 @@ pub enum Error {
 impl Levels {
     /// Those of a process that begins to log by this filter.
     pub fn new(configured: &str, set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> Self {
+        Self::counting(configured, set, Arc::default())
+    }
+
+    /// The same, where somebody counts the lines that are dropped.
+    pub(super) fn counting(
+        configured: &str,
+        set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static,
+        dropped: Arc<AtomicU64>,
+    ) -> Self {
         let configured = Some(configured.trim()).filter(|text| !text.is_empty()).unwrap_or(USUAL);
         let filter = Mutex::new(configured.to_owned());
-        Self(Arc::new(Inner { configured: configured.to_owned(), filter, set: Box::new(set) }))
+        let configured = configured.to_owned();
+        Self(Arc::new(Inner { configured, filter, set: Box::new(set), dropped }))
+    }
+
+    /// Lines that were dropped so far, since nobody read them in time.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
     }
 
     /// The filter that holds.
