@@ -9,6 +9,7 @@ pub mod effect;
 pub mod failure;
 pub mod id;
 pub mod json;
+pub(crate) mod nearest;
 pub mod result;
 pub mod secrets;
 pub mod slot;

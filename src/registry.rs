@@ -8,12 +8,12 @@ use crate::{
     model::{ApiName, SessionId, Tenant, ToolName},
 };
 
-pub(crate) mod nearest;
 pub mod offers;
 pub mod schema;
 pub mod tool;
 mod view;
 
+pub(crate) use crate::model::nearest;
 pub use offers::{Hello, Member, Offered, Refused};
 pub use schema::Schema;
 pub use tool::{Latency, Tool};

@@ -10,12 +10,43 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
+use crate::model::nearest::nearest;
+
 /// Longer filters are no person's.
 pub const FILTER_BYTES_MAX: usize = 1024;
 /// What is logged where nothing is said.
 const USUAL: &str = "info";
 /// The levels, and what switches a part off.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// This program, as filters name it, and its modules: those of `lib.rs`.
+const PROGRAM: &str = "sidecall";
+const MODULES: [&str; 22] = [
+    "admin",
+    "app",
+    "backend",
+    "budget",
+    "cache",
+    "cli",
+    "clock",
+    "config",
+    "drain",
+    "format",
+    "limits",
+    "locks",
+    "model",
+    "plan",
+    "proto",
+    "registry",
+    "retry",
+    "rpc",
+    "schedule",
+    "shape",
+    "sync",
+    "telemetry",
+];
+/// Whatever is logged: that this has changed.
+const ALWAYS: &str = "sidecall::telemetry::log::levels=info";
 
 /// Changes what is logged. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +68,7 @@ pub struct Fault {
     /// What.
     pub what: String,
     /// What to write instead.
-    pub fix: &'static str,
+    pub fix: String,
 }
 
 /// Why the levels were not changed.
@@ -63,9 +94,8 @@ impl Levels {
         set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static,
         dropped: Arc<AtomicU64>,
     ) -> Self {
-        let configured = Some(configured.trim()).filter(|text| !text.is_empty()).unwrap_or(USUAL);
-        let filter = Mutex::new(configured.to_owned());
-        let configured = configured.to_owned();
+        let configured = completed(configured, USUAL);
+        let filter = Mutex::new(configured.clone());
         Self(Arc::new(Inner { configured, filter, set: Box::new(set), dropped }))
     }
 
@@ -84,22 +114,17 @@ impl Levels {
         &self.0.configured
     }
 
-    /// Logs by this filter from now on.
+    /// Logs by this filter from now on; where it says nothing of the rest, by the
+    /// configuration's level there.
     ///
     /// # Errors
     ///
     /// A filter that is none: then nothing has changed.
     pub fn set(&self, text: &str) -> Result<(), Error> {
-        let filter = filter(text)?;
-        // Held until it is done, so that what is said of it is what holds.
-        let mut current = self.0.filter.lock().unwrap_or_else(PoisonError::into_inner);
-        if !(self.0.set)(filter) {
-            return Err(Error::Ended);
-        }
-        text.trim().clone_into(&mut current);
-        drop(current);
-        tracing::info!(filter = text.trim(), "What is logged was changed.");
-        Ok(())
+        check(text)?;
+        let directives = self.0.configured.split(',').map(str::trim);
+        let rest = directives.rev().find(|directive| is_level(directive));
+        self.hold(completed(text, rest.unwrap_or(USUAL)))
     }
 
     /// Logs by the configuration's filter again.
@@ -108,7 +133,20 @@ impl Levels {
     ///
     /// There is nobody who logs any more.
     pub fn reset(&self) -> Result<(), Error> {
-        self.set(&self.0.configured)
+        self.hold(self.0.configured.clone())
+    }
+
+    fn hold(&self, text: String) -> Result<(), Error> {
+        let filter = read(&text)?;
+        // Held until it is done, so that what is said of it is what holds.
+        let mut current = self.0.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        if !(self.0.set)(filter) {
+            return Err(Error::Ended);
+        }
+        current.clone_from(&text);
+        drop(current);
+        tracing::info!(filter = text, "What is logged was changed.");
+        Ok(())
     }
 }
 
@@ -118,17 +156,38 @@ impl fmt::Debug for Levels {
     }
 }
 
-/// Reads a filter; nothing means `info`.
+/// Reads a filter; `info` holds for all that it says nothing of.
 ///
 /// # Errors
 ///
 /// What is wrong with it, and what to write.
 pub fn filter(text: &str) -> Result<EnvFilter, Fault> {
-    let text = Some(text.trim()).filter(|text| !text.is_empty()).unwrap_or(USUAL);
-    check(text)?;
+    if !text.trim().is_empty() {
+        check(text)?;
+    }
+    read(&completed(text, USUAL))
+}
+
+fn read(text: &str) -> Result<EnvFilter, Fault> {
     // A pattern that a caller writes would be one that we run.
     let read = EnvFilter::builder().with_regex(false).parse(text);
-    read.map_err(|_| Fault::of(text))
+    match (read, ALWAYS.parse()) {
+        (Ok(filter), Ok(always)) => Ok(filter.add_directive(always)),
+        _ => Err(Fault::of(text)),
+    }
+}
+
+/// The filter with a level for the rest: the library would switch that off.
+fn completed(text: &str, rest: &str) -> String {
+    match text.trim() {
+        "" => rest.to_owned(),
+        text if text.split(',').any(is_level) => text.to_owned(),
+        text => format!("{rest},{text}"),
+    }
+}
+
+fn is_level(directive: &str) -> bool {
+    LEVELS.iter().any(|level| directive.trim().eq_ignore_ascii_case(level))
 }
 
 /// Checks a filter: levels, also by module, with commas between them.
@@ -139,18 +198,40 @@ pub fn filter(text: &str) -> Result<EnvFilter, Fault> {
 pub fn check(text: &str) -> Result<(), Fault> {
     if text.len() > FILTER_BYTES_MAX {
         let what = format!("the filter has {} bytes", text.len());
-        return Err(Fault { what, fix: "write at most 1024" });
+        return Err(Fault { what, fix: "write at most 1024".to_owned() });
     }
     for directive in text.split(',').map(str::trim) {
         // The library takes any single word for a module of that name.
         let is_word = directive.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let is_level = LEVELS.iter().any(|level| directive.eq_ignore_ascii_case(level));
         let is_read = EnvFilter::builder().with_regex(false).parse(directive).is_ok();
-        if directive.is_empty() || !is_read || is_word && !is_level && directive != "sidecall" {
+        let is_none = directive.is_empty() || directive.starts_with('=') || !is_read;
+        if is_none || is_word && !is_level(directive) && directive != PROGRAM {
             return Err(Fault::of(directive));
         }
+        check_module(directive.split(['=', '[']).next().unwrap_or_default().trim())?;
     }
     Ok(())
+}
+
+/// Libraries may be called whatever they are, but a slip must not switch off what
+/// somebody wanted to see.
+fn check_module(target: &str) -> Result<(), Fault> {
+    let mut parts = target.split("::");
+    let (root, module) = (parts.next().unwrap_or_default(), parts.next());
+    let is_meant = root.starts_with(PROGRAM) || !nearest(root, [PROGRAM]).is_empty();
+    let is_module = module.is_none_or(|module| MODULES.contains(&module));
+    if !is_meant || root == PROGRAM && is_module {
+        return Ok(());
+    }
+    let shown = |module: &&str| format!("`{PROGRAM}::{module}`");
+    let fix = match module.map(|module| nearest(module, MODULES)) {
+        None => format!("write `{PROGRAM}`"),
+        Some(alike) if !alike.is_empty() => {
+            format!("write {}", alike.iter().map(shown).collect::<Vec<_>>().join(" or "))
+        }
+        Some(_) => format!("write `{PROGRAM}::` and one of {}", MODULES.join(", ")),
+    };
+    Err(Fault { what: format!("`{target}` is no module of this program"), fix })
 }
 
 impl Fault {
@@ -158,7 +239,8 @@ impl Fault {
         Self {
             what: format!("`{directive}` is no log filter"),
             fix: "write a level (`error`, `warn`, `info`, `debug`, `trace`) or \
-                  `info,sidecall::rpc=debug`",
+                  `info,sidecall::rpc=debug`"
+                .to_owned(),
         }
     }
 }
@@ -177,6 +259,7 @@ mod tests {
             ("[{", "[{"),
             ("inf", "inf"),
             ("info,", ""),
+            ("info,=debug", "=debug"),
         ] {
             let error = filter(text).unwrap_err().to_string();
             assert!(error.contains(&format!("`{word}` is no log filter")), "{error}");
@@ -189,9 +272,74 @@ mod tests {
     #[test]
     fn an_empty_filter_means_info() {
         for text in ["", "  ", "info"] {
-            assert_eq!(filter(text).unwrap().to_string(), "info");
+            assert_eq!(filter(text).unwrap().to_string(), format!("{ALWAYS},info"));
         }
-        assert_eq!(filter("warn,sidecall=debug").unwrap().to_string(), "sidecall=debug,warn");
+        let shown = filter("warn,sidecall=debug").unwrap().to_string();
+        assert_eq!(shown, format!("{ALWAYS},sidecall=debug,warn"));
+    }
+
+    #[test]
+    fn the_modules_that_can_be_named_are_those_of_the_program() {
+        let map = include_str!("../../lib.rs").lines();
+        let modules: Vec<_> =
+            map.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+        assert_eq!(modules, MODULES);
+    }
+
+    #[test]
+    fn a_module_that_there_is_not_is_refused_with_the_nearest_ones() {
+        for (text, what, fix) in [
+            ("info,sidecal::rpc=debug", "sidecal::rpc", "write `sidecall::rpc`"),
+            ("Sidecall::rpc=debug", "Sidecall::rpc", "write `sidecall::rpc`"),
+            ("sidecal=debug", "sidecal", "write `sidecall`"),
+            ("sidecall::schedul::batch=off", "sidecall::schedul::batch", "`sidecall::schedule`"),
+            ("warn,sidecall::nothing", "sidecall::nothing", "one of admin, app,"),
+            ("sidecall_rpc=debug", "sidecall_rpc", "write `sidecall`"),
+            ("sidecall::rp[turn]=debug", "sidecall::rp", "`sidecall::rpc`"),
+        ] {
+            let error = check(text).unwrap_err();
+            assert_eq!(error.what, format!("`{what}` is no module of this program"));
+            assert!(error.fix.contains(fix), "{text}: {error}");
+        }
+        for text in
+            ["sidecall", "sidecall::rpc::service=debug", "h2=off", "hyper_util::client=info"]
+        {
+            check(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_filter_says_nothing_of_is_logged_by_the_configured_level() {
+        for (configured, text, holds) in [
+            ("", "sidecall::rpc=debug", "info,sidecall::rpc=debug"),
+            ("sidecall::plan=off", "sidecall::rpc=debug", "info,sidecall::rpc=debug"),
+            ("h2=off, WARN", "sidecall::rpc=debug", "WARN,sidecall::rpc=debug"),
+            ("warn", "sidecall::rpc=debug,ERROR", "sidecall::rpc=debug,ERROR"),
+        ] {
+            let levels = Levels::new(configured, |_| true);
+            levels.set(text).unwrap();
+            assert_eq!(levels.filter(), holds, "{configured:?}");
+        }
+        let (layer, handle) = reload::Layer::new(filter("sidecall::rpc=debug").unwrap());
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let is_logged = || tracing::enabled!(target: "h2", tracing::Level::ERROR);
+        assert!(is_logged());
+        handle.reload(filter("sidecall::plan=trace").unwrap()).unwrap();
+        assert!(is_logged());
+    }
+
+    #[test]
+    fn that_the_levels_have_changed_is_told_whatever_they_are() {
+        let (layer, handle) = reload::Layer::new(filter("off").unwrap());
+        let levels = Levels::new("off", move |filter| handle.reload(filter).is_ok());
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        for text in ["error", "off", "off,sidecall::telemetry=off"] {
+            levels.set(text).unwrap();
+            let told =
+                tracing::enabled!(target: "sidecall::telemetry::log::levels", tracing::Level::INFO);
+            assert!(told, "{text}");
+            assert!(!tracing::enabled!(target: "sidecall::telemetry", tracing::Level::WARN));
+        }
     }
 
     #[test]
