@@ -61,6 +61,7 @@ impl Telemetry {
         if let Some(metrics) = &metrics {
             let dropping = tracer.clone();
             metrics.watch_count(names::SPANS_DROPPED, move || dropping.dropped());
+            metrics.watch_count(names::METRICS_FAILED, exporter.metrics_failed());
         }
         Ok((Self { tracer: Some(tracer), metrics, levels: None }, Some(exporter)))
     }

@@ -110,6 +110,11 @@ impl Redactor {
         Self { keys, secrets, bytes_max: settings.bytes_max.get() }
     }
 
+    /// What is shown nowhere.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// A line of our own words that quotes a caller's.
     pub(super) fn line(&self, text: &str) -> String {
         self.secrets.redact(text).into_owned()

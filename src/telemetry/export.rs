@@ -5,7 +5,15 @@
 //! can never wait for a thread that waits for it. What comes faster than it
 //! leaves is dropped at a bound, and counted.
 
-use std::{fmt, io, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::OptionFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -29,15 +37,13 @@ use super::{
     spans::{Maker, captured_bytes},
     tracer::{Item, Room, Tracer},
 };
-use crate::clock::{self, Instant};
+use crate::clock;
 
 /// Spans that leave in one message: some hundred KiB.
 const MESSAGE_SPANS_MAX: usize = 512;
 /// Bytes of inputs and results that leave in one message: with its spans it stays
 /// well below the 4 MiB that a collector takes.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// How often the log is told of dropped spans at most.
-const TELL_EVERY: Duration = Duration::from_secs(30);
 
 /// Where telemetry goes.
 #[derive(Clone)]
@@ -70,6 +76,11 @@ impl Settings {
             metrics_every: Some(Duration::from_secs(60)),
             resource: Vec::new(),
         }
+    }
+
+    /// Whether collectors usually speak HTTP there, and no gRPC.
+    pub fn is_at_the_port_of_http(endpoint: &str) -> bool {
+        endpoint.parse().is_ok_and(|uri: Uri| uri.port_u16() == Some(4318))
     }
 
     /// Checks an endpoint.
@@ -129,6 +140,7 @@ pub struct Exporter {
     /// How much time is left for what waits.
     within: Option<oneshot::Sender<Duration>>,
     ended: oneshot::Receiver<()>,
+    metrics_failed: Arc<AtomicU64>,
 }
 
 impl Exporter {
@@ -144,11 +156,12 @@ impl Exporter {
         measured: Option<Reader>,
     ) -> Result<(Tracer, Self), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let telling = || Telling::new(&settings.endpoint, maker.secrets().clone());
         let exporter = {
             // The channel to the collector belongs to the runtime that it is made in.
             let _within = runtime.enter();
             span_exporter(settings)
-                .and_then(|spans| Ok((spans, Measuring::new(settings, measured)?)))
+                .and_then(|spans| Ok((spans, Measuring::new(settings, measured, telling())?)))
         };
         let (exporter, measuring) = match exporter {
             Ok(exporters) => exporters,
@@ -162,8 +175,10 @@ impl Exporter {
         let (within, rest) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
         let ending = CancellationToken::new();
+        let metrics_failed = measuring.as_ref().map(Measuring::failed).unwrap_or_default();
         let sending = Sending {
             exporter,
+            telling: telling(),
             maker: Arc::new(maker),
             items,
             room,
@@ -172,8 +187,6 @@ impl Exporter {
             spans: Vec::new(),
             captured_bytes: 0,
             under_way: 0,
-            told: 0,
-            told_at: None,
         };
         let stop = ending.clone();
         std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
@@ -185,7 +198,13 @@ impl Exporter {
             // Whoever waited may have given up.
             let _ = tell_ended.send(());
         })?;
-        Ok((tracer, Self { ending, within: Some(within), ended }))
+        Ok((tracer, Self { ending, within: Some(within), ended, metrics_failed }))
+    }
+
+    /// Counts the messages of metrics that were not taken.
+    pub(super) fn metrics_failed(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
+        let failed = Arc::clone(&self.metrics_failed);
+        move || failed.load(Ordering::Relaxed)
     }
 
     /// Sends what waits, and ends; both within this time.
@@ -253,9 +272,7 @@ struct Sending<E> {
     spans: Vec<SpanData>,
     captured_bytes: usize,
     under_way: usize,
-    /// Dropped spans that the log was told of, and when.
-    told: u64,
-    told_at: Option<Instant>,
+    telling: Telling,
 }
 
 impl<E: SpanExporter> Sending<E> {
@@ -336,23 +353,21 @@ impl<E: SpanExporter> Sending<E> {
         let message = std::mem::take(&mut self.spans);
         self.captured_bytes = 0;
         let sent = timeout(self.timeout, self.exporter.export(message)).await;
-        if !matches!(sent, Ok(Ok(()))) {
+        if !self.telling.is_taken(sent) {
             self.room.lose(self.under_way);
         }
         self.under_way = 0;
         self.tell_of_losses();
     }
 
-    /// At most once in a while: a collector that is away is away for long.
     fn tell_of_losses(&mut self) {
-        let (dropped, now) = (self.room.dropped(), clock::now());
-        let is_time = self.told_at.is_none_or(|told| now - told >= TELL_EVERY);
-        if dropped > self.told && is_time {
+        if let Some(Loss { lost, endpoint, cause }) = self.telling.of(self.room.dropped()) {
             tracing::warn!(
-                spans = dropped - self.told,
+                spans = lost,
+                endpoint,
+                error = cause,
                 "Spans were dropped, since the collector did not take them."
             );
-            (self.told, self.told_at) = (dropped, Some(now));
         }
     }
 
@@ -367,8 +382,10 @@ impl<E: SpanExporter> Sending<E> {
 }
 
 mod measuring;
+mod telling;
 
 use measuring::Measuring;
+use telling::{Loss, Telling};
 
 #[cfg(test)]
 mod tests;

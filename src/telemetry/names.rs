@@ -133,6 +133,12 @@ pub const SPANS_DROPPED: Metric = metric(
     "{span}",
     "Spans that were dropped, since the collector did not take them in time.",
 );
+/// Messages of metrics that were not sent.
+pub const METRICS_FAILED: Metric = metric(
+    "sidecall.telemetry.metrics.failed",
+    "{message}",
+    "Messages of metrics that the collector did not take; the next one says it again.",
+);
 /// Lines of the log that were not written.
 pub const LOG_DROPPED: Metric = metric(
     "sidecall.log.dropped",
@@ -161,6 +167,7 @@ pub const METRICS: &[Metric] = &[
     THINK_DURATION,
     TURN_DURATION,
     SPANS_DROPPED,
+    METRICS_FAILED,
     LOG_DROPPED,
 ];
 

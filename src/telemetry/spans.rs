@@ -68,6 +68,11 @@ impl Maker {
         &self.capture
     }
 
+    /// What is shown nowhere.
+    pub(super) fn secrets(&self) -> &Secrets {
+        self.redactor.secrets()
+    }
+
     /// The spans of an item, parents first. Made one by one: a wide batch has
     /// tens of thousands.
     pub(super) fn spans<'a>(

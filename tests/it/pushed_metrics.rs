@@ -143,6 +143,7 @@ async fn every_metric_arrives_with_its_name_unit_and_sentence() {
         "sidecall.session.think.duration",
         "sidecall.session.turn.duration",
         "sidecall.telemetry.dropped",
+        "sidecall.telemetry.metrics.failed",
     ] {
         assert!(metrics.contains_key(name), "{name} is not in {:?}", metrics.keys());
     }

@@ -83,6 +83,11 @@ impl Environment<'_, '_> {
         if is_off {
             return None;
         }
+        if export::Settings::is_at_the_port_of_http(&endpoint) {
+            let place = Place { path: "telemetry.otlp.endpoint".to_owned(), ..Place::default() };
+            let what = format!("`{endpoint}` is where collectors take OTLP over HTTP");
+            self.0.warn(&place, what, "write the port for gRPC, usually 4317");
+        }
         let usual = export::Settings::new(endpoint);
         // The bounds are those of the file.
         let ms = |text: &str| {

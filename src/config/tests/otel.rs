@@ -116,6 +116,20 @@ fn a_variable_beyond_the_bounds_of_its_key_is_told_of_and_passed_over() {
     }
 }
 
+#[test]
+fn a_port_where_collectors_speak_http_is_told_of() {
+    for (variables, text) in [
+        (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://env:4318")][..], ""),
+        (&[], "telemetry: {otlp: {endpoint: 'http://file:4318'}}"),
+    ] {
+        let config = with(variables, text);
+        let warnings = config.warnings.to_string();
+        assert!(warnings.contains("OTLP over HTTP") && warnings.contains("4317"), "{warnings}");
+        assert!(config.telemetry.otlp.is_some(), "somebody may have gRPC there");
+    }
+    assert!(!with(&[ENDPOINT], "").warnings.to_string().contains("HTTP"));
+}
+
 const CAPTURE: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
 
 #[test]

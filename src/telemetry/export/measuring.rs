@@ -1,6 +1,12 @@
 //! What was measured, sent in intervals.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use http::HeaderMap;
 use opentelemetry_otlp::{
@@ -13,7 +19,10 @@ use opentelemetry_sdk::metrics::{
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Settings;
+use super::{
+    Settings,
+    telling::{Loss, Telling},
+};
 use crate::{clock, telemetry::metrics::Reader};
 
 /// How long the last message may take.
@@ -25,6 +34,8 @@ pub(super) struct Measuring {
     reader: Reader,
     every: Duration,
     timeout: Duration,
+    telling: Telling,
+    failed: Arc<AtomicU64>,
 }
 
 impl Measuring {
@@ -33,6 +44,7 @@ impl Measuring {
     pub(super) fn new(
         settings: &Settings,
         reader: Option<Reader>,
+        telling: Telling,
     ) -> Result<Option<Self>, ExporterBuildError> {
         let (Some(reader), Some(every)) = (reader, settings.metrics_every) else { return Ok(None) };
         let headers: HeaderMap = settings.headers.iter().cloned().collect();
@@ -43,12 +55,18 @@ impl Measuring {
             .with_metadata(metadata::MetadataMap::from_headers(headers))
             .with_retry_policy(RetryPolicy::disabled())
             .build()?;
-        Ok(Some(Self { exporter, reader, every, timeout: settings.timeout }))
+        let timeout = settings.timeout;
+        Ok(Some(Self { exporter, reader, every, timeout, telling, failed: Arc::default() }))
+    }
+
+    /// Messages that were not taken so far.
+    pub(super) fn failed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.failed)
     }
 
     /// Each time all that was measured so far, so that nothing is lost with one that
     /// fails; a last time at the end.
-    pub(super) async fn run(self, ending: CancellationToken) {
+    pub(super) async fn run(mut self, ending: CancellationToken) {
         let mut is_last = false;
         while !is_last {
             let next = sleep_until(clock::now() + self.every);
@@ -59,9 +77,24 @@ impl Measuring {
             let mut metrics = ResourceMetrics::default();
             if self.reader.collect(&mut metrics).is_ok() {
                 let within = if is_last { LAST } else { self.timeout };
-                // The next one says it again.
-                let _ = timeout(within, self.exporter.export(&metrics)).await;
+                let sent = timeout(within, self.exporter.export(&metrics)).await;
+                if !self.telling.is_taken(sent) {
+                    self.failed.fetch_add(1, Ordering::Relaxed);
+                }
+                self.tell_of_failures();
             }
+        }
+    }
+
+    fn tell_of_failures(&mut self) {
+        let failed = self.failed.load(Ordering::Relaxed);
+        if let Some(Loss { lost, endpoint, cause }) = self.telling.of(failed) {
+            tracing::warn!(
+                messages = lost,
+                endpoint,
+                error = cause,
+                "The collector did not take what was measured; the next message says it again."
+            );
         }
     }
 }

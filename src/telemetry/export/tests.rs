@@ -57,8 +57,7 @@ impl Stage {
             spans: Vec::new(),
             captured_bytes: 0,
             under_way: 0,
-            told: 0,
-            told_at: None,
+            telling: Telling::new("http://c:4317", Default::default()),
         };
         let ending = CancellationToken::new();
         let (within, rest) = oneshot::channel();
