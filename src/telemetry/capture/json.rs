@@ -105,12 +105,12 @@ impl Walk<'_> {
 
     fn string(&mut self, at: Range<usize>) {
         let written = &self.text[at];
-        let (decoded, is_whole) = decoded(written);
+        let (decoded, read) = decoded(written);
         let Some(decoded) = decoded else {
             self.shown.push_str(MARK);
             return;
         };
-        let is_cut = self.is_cut && !is_whole;
+        let is_cut = self.is_cut && read.is_some();
         let shown = if self.depth < DEPTH_MAX {
             text::within(self.redactor, &decoded, is_cut, self.depth + 1)
         } else if begins(&decoded) {
@@ -119,7 +119,8 @@ impl Walk<'_> {
             text::plain(self.redactor, &decoded, is_cut)
         };
         if shown == decoded {
-            self.shown.push_str(written);
+            // What could not be read was not looked at either.
+            self.shown.push_str(read.unwrap_or(written));
         } else {
             self.shown.push_str(&serde_json::Value::from(shown).to_string());
         }
@@ -177,15 +178,18 @@ fn is_sign(byte: u8) -> bool {
     matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// A string's text, as far as it is there, and whether it is all of it. None where
-/// it is no string of JSON's.
-fn decoded(written: &str) -> (Option<String>, bool) {
+/// A string's text, as far as it is there, and what of it was read, where that is not
+/// all. None where it is no string of JSON's.
+fn decoded(written: &str) -> (Option<String>, Option<&str>) {
     if let Ok(text) = serde_json::from_str(written) {
-        return (Some(text), true);
+        return (Some(text), None);
     }
     // Cut: within an escape, perhaps.
     let ends = (0..=ESCAPE_BYTES_MAX).filter_map(|less| written.len().checked_sub(less));
     let mut ends = ends.filter(|end| *end > 0 && written.is_char_boundary(*end));
-    let text = ends.find_map(|end| serde_json::from_str(&format!("{}\"", &written[..end])).ok());
-    (text, false)
+    let read = ends.find_map(|end| {
+        let read = &written[..end];
+        Some((serde_json::from_str(&format!("{read}\"")).ok()?, read))
+    });
+    read.map_or((None, Some("")), |(text, read)| (Some(text), Some(read)))
 }

@@ -191,6 +191,15 @@ fn a_result_of_several_blocks_is_shown_block_by_block_and_bytes_are_named() {
     assert_eq!(redactor(10).show(&Taken::of_blocks(&[], 10)), "");
 }
 
+#[test]
+fn of_a_string_that_cannot_be_read_to_its_end_nothing_is_shown_behind_what_was_read() {
+    // NUL stands in no string of JSON's, and the secret's beginning follows it.
+    let text = format!("[\"a\0{SECRET}");
+    let bytes = text.len() - 7;
+    let shown = redactor(bytes).show(&Taken::of(&text, bytes));
+    assert_eq!(shown, format!("[\"a [cut: {} bytes in all]", text.len()));
+}
+
 /// JSON with a secret here and there: as a value, within one, as a key, spelt with
 /// escapes, in JSON within JSON.
 fn json() -> impl Strategy<Value = String> {
