@@ -168,10 +168,12 @@ const TYPESCRIPT: Names = Names {
 /// 200 agents with turns of five calls of 20 ms.
 fn beside(rig: &Rig, server: &Server, script: &Script, names: &Names) -> anyhow::Result<Vec<Row>> {
     let (mut ours, mut theirs, mut bare) = (Way::default(), Way::default(), Way::default());
+    // What is compared with may take half a minute for each of them.
+    let args = ["--turns", "2"];
     for _ in 0..ROUNDS {
-        script.measure("sidecall", rig, Some(server), &[], &mut ours)?;
-        script.measure(names.reference, rig, None, &[], &mut theirs)?;
-        script.measure(names.bare, rig, None, &[], &mut bare)?;
+        script.measure("sidecall", rig, Some(server), &args, &mut ours)?;
+        script.measure(names.reference, rig, None, &args, &mut theirs)?;
+        script.measure(names.bare, rig, None, &args, &mut bare)?;
     }
     let mut rows = Vec::new();
     for (other, way, place) in [(&theirs, names.reference, 0), (&bare, names.bare, 1)] {
