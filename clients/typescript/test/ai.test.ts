@@ -2,27 +2,18 @@ import type { LanguageModelV3StreamPart, LanguageModelV3ToolCall } from "@ai-sdk
 import * as ai6 from "ai";
 import { MockLanguageModelV3, simulateReadableStream } from "ai/test";
 import * as ai7 from "ai7";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { sidecallTools } from "../src/ai.js";
-import { content, Sidecall, type TurnResult } from "../src/index.js";
-import { Sidecar, Upstream } from "./support/sidecar.js";
+import { content, type Sidecall, type TurnResult } from "../src/index.js";
+import type { Upstream } from "./support/sidecar.js";
+import { inWorld } from "./support/world.js";
 
 let upstream: Upstream;
-let sidecar: Sidecar;
 let sidecall: Sidecall;
 
-beforeAll(async () => {
-  upstream = await Upstream.start();
-  sidecar = new Sidecar(upstream);
-  sidecar.start();
-  sidecall = new Sidecall({ address: sidecar.address });
-});
-
-afterAll(async () => {
-  sidecall.close();
-  await sidecar.stop();
-  upstream.close();
+inWorld((world) => {
+  ({ upstream, sidecall } = world);
 });
 
 beforeEach(() => {

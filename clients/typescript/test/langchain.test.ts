@@ -3,27 +3,18 @@
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { ToolNode, toolsCondition } from "@langchain/langgraph/prebuilt";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
-import { OptionsError, Sidecall } from "../src/index.js";
+import { OptionsError, type Sidecall } from "../src/index.js";
 import { SidecallToolNode, sidecallTools, ToolCallError } from "../src/langchain.js";
-import { Sidecar, Upstream } from "./support/sidecar.js";
+import type { Upstream } from "./support/sidecar.js";
+import { inWorld } from "./support/world.js";
 
 let upstream: Upstream;
-let sidecar: Sidecar;
 let sidecall: Sidecall;
 
-beforeAll(async () => {
-  upstream = await Upstream.start();
-  sidecar = new Sidecar(upstream);
-  sidecar.start();
-  sidecall = new Sidecall({ address: sidecar.address });
-});
-
-afterAll(async () => {
-  sidecall.close();
-  await sidecar.stop();
-  upstream.close();
+inWorld((world) => {
+  ({ upstream, sidecall } = world);
 });
 
 beforeEach(() => {

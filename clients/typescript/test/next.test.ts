@@ -1,25 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { Sidecall } from "../src/index.js";
 import { turnHandler } from "../src/next.js";
 import { readTurn, type StreamedEvent } from "../src/read.js";
-import { Sidecar, Upstream } from "./support/sidecar.js";
+import type { Upstream } from "./support/sidecar.js";
+import { inWorld } from "./support/world.js";
 
 let upstream: Upstream;
-let sidecar: Sidecar;
 let sidecall: Sidecall;
 
-beforeAll(async () => {
-  upstream = await Upstream.start();
-  sidecar = new Sidecar(upstream);
-  sidecar.start();
-  sidecall = new Sidecall({ address: sidecar.address });
-});
-
-afterAll(async () => {
-  sidecall.close();
-  await sidecar.stop();
-  upstream.close();
+inWorld((world) => {
+  ({ upstream, sidecall } = world);
 });
 
 beforeEach(() => upstream.handle((asked) => asked.answer({ path: asked.path })));
