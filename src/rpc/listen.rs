@@ -10,11 +10,15 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::TcpListener;
 
 mod authority;
+mod certificate;
 mod incoming;
+mod peer;
 mod unix;
 
+pub use certificate::Certificate;
 use incoming::Listener;
 pub use incoming::{Incoming, Io};
+pub use peer::Peer;
 pub use unix::Unix;
 
 /// Where the server listens.

@@ -20,7 +20,7 @@ use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::{authority::Authority, unix::Owned};
+use super::{Peer, authority::Authority, unix::Owned};
 
 /// How long to leave `accept` alone after an error that concerns the process
 /// and not one connection. The listener stays readable meanwhile, so without it
@@ -36,20 +36,22 @@ pub(super) enum Listener {
 
 /// Where connections come from.
 trait Accept {
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Socket>>;
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>>;
 }
 
 impl Accept for Listener {
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
         match self {
             Self::Unix(listener, _) => {
-                listener.poll_accept(context).map_ok(|(stream, _)| Socket::Unix(stream))
+                let (stream, _) = ready!(listener.poll_accept(context))?;
+                let peer = stream.peer_cred()?.into();
+                Poll::Ready(Ok((Socket::Unix(stream), peer)))
             }
-            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, _)| {
+            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, address)| {
                 // Without it small events wait for the peer's acknowledgements.
                 // It fails only on a connection that is gone already.
                 let _ = stream.set_nodelay(true);
-                Socket::Tcp(stream)
+                (Socket::Tcp(stream), Peer::Tcp { address, certificate: None })
             }),
         }
     }
@@ -94,9 +96,9 @@ impl<A: Accept> Accepting<A> {
                 self.pause = None;
             }
             match ready!(self.listener.poll_accept(context)) {
-                Ok(socket) => {
+                Ok((socket, peer)) => {
                     self.recover();
-                    return Poll::Ready(Io::new(socket, &self.cut));
+                    return Poll::Ready(Io::new(socket, peer, &self.cut));
                 }
                 Err(error) if concerns_one_connection(&error) => {
                     tracing::debug!(%error, "A connection was gone before it was accepted.");
@@ -133,6 +135,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
         Kind::ConnectionAborted
             | Kind::ConnectionReset
             | Kind::ConnectionRefused
+            | Kind::NotConnected
             | Kind::Interrupted
     )
 }
@@ -150,6 +153,7 @@ enum Socket {
 #[derive(Debug)]
 pub struct Io {
     socket: Socket,
+    peer: Peer,
     /// Of a Unix socket: its clients name paths where a host is due.
     authority: Option<Authority>,
     cut: CancellationToken,
@@ -157,10 +161,10 @@ pub struct Io {
 }
 
 impl Io {
-    fn new(socket: Socket, cut: &CancellationToken) -> Self {
+    fn new(socket: Socket, peer: Peer, cut: &CancellationToken) -> Self {
         let authority = matches!(socket, Socket::Unix(_)).then(Authority::new);
         let cutting = Box::pin(cut.clone().cancelled_owned());
-        Self { socket, authority, cut: cut.clone(), cutting }
+        Self { socket, peer, authority, cut: cut.clone(), cutting }
     }
 
     /// `poll` on the socket, or an error once it is cut. A pending operation is
@@ -182,9 +186,11 @@ impl Io {
 }
 
 impl Connected for Io {
-    type ConnectInfo = ();
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Self::ConnectInfo {}
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.peer.clone()
+    }
 }
 
 impl AsyncRead for Io {
@@ -254,31 +260,36 @@ mod tests {
     use futures_util::poll;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::*;
+    use super::{super::Unix, *};
     use crate::clock;
 
     /// Accepts what stands in it, then nothing.
-    struct Script(Mutex<VecDeque<io::Result<Socket>>>);
+    struct Script(Mutex<VecDeque<io::Result<(Socket, Peer)>>>);
 
     impl Accept for Script {
-        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
             self.0.lock().unwrap().pop_front().map_or(Poll::Pending, Poll::Ready)
         }
     }
 
-    fn accepting(script: impl IntoIterator<Item = io::Result<Socket>>) -> Accepting<Script> {
+    fn accepting(
+        script: impl IntoIterator<Item = io::Result<(Socket, Peer)>>,
+    ) -> Accepting<Script> {
         let script = Script(Mutex::new(script.into_iter().collect()));
         Accepting::new(script, CancellationToken::new())
     }
 
-    fn socket() -> io::Result<Socket> {
-        Ok(Socket::Unix(UnixStream::pair()?.0))
+    fn socket() -> io::Result<(Socket, Peer)> {
+        let (ours, _) = UnixStream::pair()?;
+        let peer = ours.peer_cred()?.into();
+        Ok((Socket::Unix(ours), peer))
     }
 
     fn pair() -> (Io, UnixStream, CancellationToken) {
         let (ours, theirs) = UnixStream::pair().unwrap();
+        let peer = ours.peer_cred().unwrap().into();
         let cut = CancellationToken::new();
-        (Io::new(Socket::Unix(ours), &cut), theirs, cut)
+        (Io::new(Socket::Unix(ours), peer, &cut), theirs, cut)
     }
 
     /// Writes for ever.
@@ -308,6 +319,31 @@ mod tests {
         let start = clock::now();
         poll_fn(|context| accepting.poll_accept(context)).await;
         assert_eq!(clock::now(), start);
+    }
+
+    #[tokio::test]
+    async fn who_connects_to_a_socket_is_whom_the_kernel_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.sock");
+        let (listener, owned) =
+            super::super::unix::bind(&Unix { path: path.clone(), ..Unix::default() }).unwrap();
+        let listener = Listener::Unix(listener, owned);
+        let _client = UnixStream::connect(&path).await.unwrap();
+        let (_, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
+        let uid = nix::unistd::geteuid().as_raw();
+        let gid = nix::unistd::getegid().as_raw();
+        let pid = i32::try_from(std::process::id()).ok();
+        assert_eq!(peer, Peer::Unix { uid, gid, pid });
+    }
+
+    #[tokio::test]
+    async fn who_connects_over_tcp_is_an_address() {
+        let listener = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let Listener::Tcp(bound) = &listener else { panic!() };
+        let client = TcpStream::connect(bound.local_addr().unwrap()).await.unwrap();
+        let (_, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
+        let address = client.local_addr().unwrap();
+        assert_eq!(peer, Peer::Tcp { address, certificate: None });
     }
 
     #[tokio::test]
