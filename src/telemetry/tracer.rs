@@ -73,12 +73,14 @@ struct Spans {
     most: usize,
     waiting: AtomicUsize,
     dropped: AtomicU64,
+    /// Of those, the ones that found no room.
+    refused: AtomicU64,
 }
 
 impl Room {
     pub(super) fn new(most: usize) -> Self {
-        let (waiting, dropped) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self(Arc::new(Spans { most, waiting, dropped }))
+        let (dropped, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Spans { most, waiting: AtomicUsize::new(0), dropped, refused }))
     }
 
     fn take(&self, weight: usize) -> bool {
@@ -92,6 +94,11 @@ impl Room {
 
     pub(super) fn lose(&self, spans: usize) {
         self.0.dropped.fetch_add(spans as u64, Ordering::Relaxed);
+    }
+
+    fn refuse(&self, spans: usize) {
+        self.lose(spans);
+        self.0.refused.fetch_add(spans as u64, Ordering::Relaxed);
     }
 
     /// Spans that were dropped so far.
@@ -138,16 +145,18 @@ impl Tracer {
     pub fn rpc(&self, headers: &HeaderMap, method: &str) -> (Context, Option<Rpc>) {
         let context = Context::of(headers);
         let own = self.child(&context);
-        let within = context.within(own.clone());
+        if !own.is_sampled() {
+            return (context.within(own), None);
+        }
         // Its place is kept from here on: a span that comes later must not lose
         // its parent for want of room.
-        if !own.is_sampled() {
-            return (within, None);
-        }
         if !self.shared.room.take(1) {
-            self.shared.room.lose(1);
-            return (within, None);
+            self.shared.room.refuse(1);
+            // It will never be there, and so nobody is to record what would be its
+            // children.
+            return (context.within(unsampled(&own)), None);
         }
+        let within = context.within(own.clone());
         self.opens(1);
         let began = clock::wall();
         let ended = Box::new(EndedRpc {
@@ -203,6 +212,12 @@ impl Tracer {
         self.shared.room.dropped()
     }
 
+    /// Of those, the ones that found no room when they came. Nothing that was told
+    /// lacks one of them.
+    pub fn refused(&self) -> u64 {
+        self.shared.room.0.refused.load(Ordering::Relaxed)
+    }
+
     /// Spans that were begun and have not ended: those of RPCs and batches under way,
     /// and of batches that have ended those of calls, attempts and waits that did not.
     /// One whose record was lost stays open for ever, and will be in no trace.
@@ -256,7 +271,7 @@ impl Tracer {
         };
         match is_in {
             true => self.send(Item::Batch(batch)),
-            false => room.lose(batch.spans_max()),
+            false => room.refuse(batch.spans_max()),
         }
     }
 
@@ -270,4 +285,11 @@ impl Tracer {
             self.shared.room.lose(item.spans_max());
         }
     }
+}
+
+/// The same span, which nobody records.
+fn unsampled(span: &SpanContext) -> SpanContext {
+    let flags = span.trace_flags().with_sampled(false);
+    let state = span.trace_state().clone();
+    SpanContext::new(span.trace_id(), span.span_id(), flags, span.is_remote(), state)
 }

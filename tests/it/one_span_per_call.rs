@@ -18,9 +18,9 @@ use sidecall::{
 };
 
 use crate::support::{
-    Collector, Reply, Turn, World,
+    Collector, Gate, Reply, Turn, World,
     collector::{Seen, named_as},
-    tools::BASE,
+    tools::{BASE, base_with},
     whole,
 };
 
@@ -275,6 +275,30 @@ async fn a_span_without_its_parent_fails_the_test_that_makes_it() {
     batch.end(&[], Vec::new(), 1, now);
     let fault = fault(world).await.unwrap();
     assert!(fault.contains("batch stands in None, not in sidecall.v1."), "{fault}");
+}
+
+#[tokio::test]
+async fn a_turn_whose_rpc_finds_no_room_is_in_no_trace() {
+    let collector = Collector::start().await;
+    let otlp = format!("{{endpoint: '{}', delay: 1ms, queue: 5}}", collector.url());
+    let world = World::start(&base_with(&format!("telemetry: {{otlp: {otlp}}}\n"))).await;
+    let gate = Gate::closed();
+    world.peer.on("GET /read/*", Reply::json("{}").behind(&gate));
+    let tracer = world.tracer.clone().unwrap();
+    let others: Vec<_> =
+        (0..5).map(|_| tracer.rpc(&http::HeaderMap::new(), "m").1.unwrap()).collect();
+    let running = world.send(&Turn::one("read", r#"{"id":"1"}"#)).await.unwrap();
+    world.peer.arrived(1).await;
+    // By its end there is room again.
+    drop(others);
+    collector.spans(5).await;
+    gate.open();
+    running.finish().await;
+    assert!(world.peer.log()[0].header("traceparent").ends_with("-00"));
+    world.end().await;
+    assert_eq!((tracer.dropped(), tracer.refused()), (1, 1));
+    assert_eq!(whole::faults(&collector.all()), [""; 0]);
+    assert_eq!(collector.all().len(), 5);
 }
 
 fn result(index: usize) -> CallResult {

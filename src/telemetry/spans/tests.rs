@@ -260,6 +260,26 @@ fn what_finds_no_room_is_dropped_whole_and_counted() {
     assert_eq!(spans(&mut items).len(), 3);
 }
 
+#[test]
+fn nothing_is_recorded_within_an_rpc_that_found_no_room() {
+    let (tracer, mut items, room) = Tracer::new(1.0, 1, &NOTHING());
+    for headers in [HeaderMap::new(), caller(PARENT)] {
+        let (_, kept) = tracer.rpc(&HeaderMap::new(), "m");
+        let (context, none) = tracer.rpc(&headers, "m");
+        assert!(none.is_none() && kept.is_some());
+        // There is room again once the batch comes.
+        drop(kept);
+        assert_eq!(spans(&mut items).len(), 1);
+        room.give_back(1);
+        let ids = (BatchId::try_new("b-1").unwrap(), None);
+        let (context, record) = tracer.batch(&context, ids, 1, clock::now());
+        assert!(record.is_none(), "an orphan");
+        let parent = context.parent.unwrap();
+        assert!(!parent.is_sampled(), "nor does anybody else record one");
+    }
+    assert_eq!((room.dropped(), tracer.refused(), room.waiting()), (2, 2, 0));
+}
+
 /// What is captured, in so many bytes.
 fn captured(bytes_max: usize) -> capture::Settings {
     let bytes_max = std::num::NonZeroUsize::new(bytes_max).unwrap();
