@@ -16,8 +16,36 @@ pub fn now() -> Instant {
 
 /// The wall's time. It may jump: nothing is decided by it.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
-pub fn wall() -> SystemTime {
+fn wall() -> SystemTime {
     SystemTime::now()
+}
+
+/// A moment on both clocks. Whatever is told from the same one keeps its distances,
+/// though the wall's time jumps.
+#[derive(Clone, Copy, Debug)]
+pub struct Anchor {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Anchor {
+    /// The present moment: both are read one right after the other.
+    pub fn now() -> Self {
+        Self { instant: now(), wall: wall() }
+    }
+
+    /// The moment on tokio's clock.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
+    /// What the wall's time was at `moment`, or will be.
+    pub fn wall_of(&self, moment: Instant) -> SystemTime {
+        match moment.checked_duration_since(self.instant) {
+            Some(later) => self.wall + later,
+            None => self.wall - self.instant.duration_since(moment),
+        }
+    }
 }
 
 #[cfg(not(feature = "shuttle"))]

@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub use opentelemetry::trace::TraceId;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 
+use crate::clock::Anchor;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
@@ -26,6 +28,8 @@ pub struct Context {
     pub parent: Option<SpanContext>,
     tracestate: Option<HeaderValue>,
     baggage: Option<HeaderValue>,
+    /// When the RPC began that this is in, where it is recorded.
+    pub(super) began: Option<Anchor>,
 }
 
 impl Context {
@@ -44,6 +48,7 @@ impl Context {
             parent,
             tracestate: tracestate.filter(|_| state.is_some()),
             baggage: joined(headers, &BAGGAGE, BAGGAGE_BYTES_MAX),
+            began: None,
         }
     }
 

@@ -2,44 +2,17 @@
 //! only in the exporter's thread, so that a call pays for little more than a
 //! few moments kept in a list.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::trace::{SpanContext, SpanId};
 
 use super::{capture::Taken, outgoing::Outgoing, propagate::Context, tracer::Tracer};
 use crate::{
-    clock::{self, Instant},
+    clock::{self, Anchor, Instant},
     model::{
         BatchId, CallId, CallResult, Content, FailureCode, Outcome, SessionId, Source, Timings,
     },
 };
-
-/// A moment on both clocks: what is told to others has the wall's time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Anchor {
-    instant: Instant,
-    wall: SystemTime,
-}
-
-impl Anchor {
-    pub(super) fn at(instant: Instant) -> Self {
-        Self { instant, wall: clock::wall() }
-    }
-
-    pub(super) fn wall_of(&self, moment: Instant) -> SystemTime {
-        match moment.checked_duration_since(self.instant) {
-            Some(later) => self.wall + later,
-            None => self.wall - self.instant.duration_since(moment),
-        }
-    }
-
-    pub(super) fn began(&self) -> SystemTime {
-        self.wall
-    }
-}
 
 /// What a span belongs to.
 #[derive(Clone, Debug)]
@@ -70,8 +43,9 @@ pub struct Rpc {
 pub(super) struct EndedRpc {
     pub(super) own: SpanContext,
     pub(super) parent: Parent,
-    pub(super) began: SystemTime,
-    pub(super) ended: SystemTime,
+    /// When it began.
+    pub(super) began: Anchor,
+    pub(super) ended: Instant,
     /// `package.Service/Method`
     pub(super) method: Arc<str>,
     /// The status by name; none where the caller went away.
@@ -90,7 +64,7 @@ impl Rpc {
 impl Drop for Rpc {
     fn drop(&mut self) {
         if let Some(mut rpc) = self.ended.take() {
-            rpc.ended = clock::wall();
+            rpc.ended = clock::now();
             self.tracer.closes(1);
             self.tracer.take_rpc(rpc);
         }
@@ -181,7 +155,9 @@ struct Open {
 pub(super) struct EndedBatch {
     pub(super) own: SpanContext,
     pub(super) parent: Parent,
-    pub(super) began: Anchor,
+    /// Tells the wall's time of all that is in it: its RPC's, so that both agree.
+    pub(super) anchor: Anchor,
+    pub(super) began: Instant,
     pub(super) ended: Instant,
     pub(super) batch_id: BatchId,
     pub(super) session_id: Option<SessionId>,
@@ -232,7 +208,8 @@ impl Batch {
         tracer.opens(1);
         let ended = Box::new(EndedBatch {
             parent: Parent::of(context),
-            began: Anchor::at(now),
+            anchor: context.began.unwrap_or_else(Anchor::now),
+            began: now,
             ended: now,
             batch_id,
             session_id,
@@ -371,6 +348,14 @@ impl Call {
 }
 
 impl EndedBatch {
+    /// When a call began that ended so, behind these parents: once its inputs were
+    /// there; one that was not run, once the last of its parents had ended.
+    pub(super) fn begin(&self, call: &Call, result: &Ended, parents: &[&Edge]) -> Instant {
+        let ended = |edge: &&Edge| Some(self.calls[edge.from].result.as_ref()?.at);
+        let before = parents.iter().filter_map(ended).filter(|at| *at <= result.at).max();
+        call.ready.or(before).unwrap_or(self.began)
+    }
+
     /// Spans that it becomes at most.
     pub(super) fn spans_max(&self) -> usize {
         1 + self.calls.len() + self.pieces.len()

@@ -7,7 +7,12 @@
 //! also keeps tracing a value that is handed down, where a `tracing` layer would
 //! be one for the whole process.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use opentelemetry::{
     InstrumentationScope, KeyValue, Value,
@@ -22,10 +27,15 @@ use super::{
     record::{Attempt, Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
     tracer::Item,
 };
-use crate::model::{Outcome, Secrets, Source};
+use crate::{
+    clock::{Anchor, Instant},
+    model::{Outcome, Secrets, Source},
+};
 
 /// Shorter waits are told as attributes only.
 const WAIT_MIN: Duration = Duration::from_millis(1);
+/// A span that takes no time is taken for a mistake.
+const MOMENT: Duration = Duration::from_nanos(1);
 /// Most links of a span, as OpenTelemetry has it by default.
 const LINKS_MAX: usize = 128;
 
@@ -107,15 +117,14 @@ impl Maker {
         parent: SpanId,
         name: impl Into<Cow<'static, str>>,
     ) -> SpanData {
-        let never = std::time::SystemTime::UNIX_EPOCH;
         SpanData {
             span_context: own,
             parent_span_id: parent,
             parent_span_is_remote: false,
             span_kind: SpanKind::Internal,
             name: name.into(),
-            start_time: never,
-            end_time: never,
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
             attributes: Vec::new(),
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
@@ -137,11 +146,12 @@ impl Maker {
         if is_fault {
             attributes.push(KeyValue::new(attribute::ERROR_TYPE, status));
         }
+        let (start_time, end_time) = times(&rpc.began, rpc.began.instant(), rpc.ended);
         SpanData {
             parent_span_is_remote: is_remote,
             span_kind: SpanKind::Server,
-            start_time: rpc.began,
-            end_time: rpc.ended,
+            start_time,
+            end_time,
             attributes,
             status: if is_fault { Status::error(status) } else { Status::Unset },
             ..self.span(rpc.own.clone(), span, rpc.method.to_string())
@@ -161,10 +171,11 @@ impl Maker {
         if let Some(session) = &batch.session_id {
             attributes.push(KeyValue::new(attribute::CONVERSATION, session.to_string()));
         }
+        let (start_time, end_time) = times(&batch.anchor, batch.began, batch.ended);
         SpanData {
             parent_span_is_remote: is_remote,
-            start_time: batch.began.began(),
-            end_time: batch.began.wall_of(batch.ended),
+            start_time,
+            end_time,
             attributes,
             ..self.span(batch.own.clone(), span, "batch")
         }
@@ -214,9 +225,11 @@ impl Maker {
         let mut spans = SpanLinks::default();
         spans.links.extend(links.iter().take(LINKS_MAX).map(|edge| self.link(batch, edge)));
         spans.dropped_count = dropped(links.len());
+        let begin = batch.begin(call, result, links);
+        let (start_time, end_time) = times(&batch.anchor, begin, result.at);
         SpanData {
-            start_time: batch.began.wall_of(call.ready.unwrap_or(result.at)),
-            end_time: batch.began.wall_of(result.at),
+            start_time,
+            end_time,
             attributes,
             links: spans,
             status,
@@ -240,14 +253,11 @@ impl Maker {
     fn piece(&self, batch: &EndedBatch, piece: &Piece) -> Option<SpanData> {
         let Piece { call, what, from, to } = piece;
         let parent = batch.calls[*call].span;
+        let (start_time, end_time) = times(&batch.anchor, *from, *to);
         let (name, kind) = match what {
             What::Attempt(attempt) => {
                 let span = self.tried(batch, attempt, parent);
-                return Some(SpanData {
-                    start_time: batch.began.wall_of(*from),
-                    end_time: batch.began.wall_of(*to),
-                    ..span
-                });
+                return Some(SpanData { start_time, end_time, ..span });
             }
             What::Locks => ("wait for locks", "locks"),
             What::Concurrency => ("wait for a place", "concurrency"),
@@ -261,8 +271,8 @@ impl Maker {
         // Nobody but its parent knows a wait, so that its id is made only here.
         let own = within(batch, self.ids.new_span_id());
         Some(SpanData {
-            start_time: batch.began.wall_of(*from),
-            end_time: batch.began.wall_of(*to),
+            start_time,
+            end_time,
             attributes: vec![KeyValue::new(attribute::WAIT_KIND, kind)],
             ..self.span(own, parent, name)
         })
@@ -335,6 +345,12 @@ fn http(http: &Http, status: Option<u16>, number: u32) -> Vec<KeyValue> {
         attributes.push(KeyValue::new(attribute::HTTP_RESEND, i64::from(number - 1)));
     }
     attributes
+}
+
+/// From when to when, by the wall. Every end is told a moment late: nothing takes no
+/// time, and what is within another stays there.
+fn times(anchor: &Anchor, from: Instant, to: Instant) -> (SystemTime, SystemTime) {
+    (anchor.wall_of(from), anchor.wall_of(to.max(from) + MOMENT))
 }
 
 /// A span of the batch's trace.

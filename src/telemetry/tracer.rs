@@ -16,7 +16,7 @@ use super::{
     record::{Batch, EndedBatch, EndedRpc, Parent, Rpc},
 };
 use crate::{
-    clock::{self, Instant},
+    clock::{Anchor, Instant},
     model::{BatchId, SessionId},
 };
 
@@ -156,14 +156,15 @@ impl Tracer {
             // children.
             return (context.within(unsampled(&own)), None);
         }
-        let within = context.within(own.clone());
         self.opens(1);
-        let began = clock::wall();
+        let began = Anchor::now();
+        let mut within = context.within(own.clone());
+        within.began = Some(began);
         let ended = Box::new(EndedRpc {
             own,
             parent: Parent::of(&context),
             began,
-            ended: began,
+            ended: began.instant(),
             method: method.into(),
             status: None,
         });

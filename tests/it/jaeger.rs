@@ -256,6 +256,14 @@ async fn a_python_agents_turns_are_one_trace_in_jaeger() {
     let is_found = |answer: &Value| answer["data"].as_array().is_some_and(|data| data.len() == 1);
     let found = jaeger.until(&path, is_found).await;
     assert_eq!(found["data"][0]["traceID"], trace);
+    // Nor does Jaeger mend anything of it.
+    let found = &found["data"][0];
+    let seen = found["spans"].as_array().unwrap();
+    assert_eq!(seen.len(), spans.len());
+    for seen in seen.iter().chain([found]) {
+        let warnings = seen["warnings"].as_array().into_iter().flatten();
+        assert_eq!(warnings.count(), 0, "{seen:#}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -205,7 +205,7 @@ async fn a_turn_is_one_tree_that_says_what_each_call_did() {
     assert_eq!(first.attribute("gen_ai.tool.description"), "Reads a record.");
     assert_eq!(links(call(&spans, "then")), [(first.id(), "${first.id}".to_owned())]);
     assert_eq!(links(skipped)[0].0, call(&spans, "gone").id());
-    assert_eq!(skipped.0.start_time_unix_nano, skipped.0.end_time_unix_nano);
+    assert!(skipped.0.start_time_unix_nano < skipped.0.end_time_unix_nano);
     assert!(spans.iter().any(|span| span.attribute("sidecall.critical_path") == "true"));
     assert!(!format!("{spans:?}").contains("canary"), "an input or a result is in a span");
     world.end().await;

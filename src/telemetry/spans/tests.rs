@@ -17,6 +17,8 @@ use crate::{
     },
 };
 
+mod times;
+
 const MS: fn(u64) -> Duration = Duration::from_millis;
 /// Nothing is captured.
 const NOTHING: fn() -> capture::Settings = capture::Settings::default;
@@ -88,8 +90,9 @@ fn named<'a>(spans: &'a [SpanData], name: &str) -> &'a SpanData {
     span
 }
 
+/// How long it took, but for the moment that none is told to be shorter than.
 fn length(span: &SpanData) -> Duration {
-    span.end_time.duration_since(span.start_time).unwrap()
+    span.end_time.duration_since(span.start_time).unwrap().checked_sub(MOMENT).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! That nothing is missing from what a world told of itself: no span left open, and
-//! of those that were told no orphan, none twice, and one for each call.
+//! of those that were told no orphan, none twice, none outside its parent's times, and
+//! one for each call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,6 +63,10 @@ pub(crate) fn faults(spans: &[Seen]) -> Vec<String> {
         let parent = by_id.get(&span.parent());
         if parent.is_some_and(|parent| parent.trace_id() != span.trace_id()) {
             faults.push(format!("{} is in another trace than its parent", span.name()));
+        }
+        if let Some(parent) = parent.filter(|parent| !span.is_within(parent)) {
+            let (name, of) = (span.name(), parent.name());
+            faults.push(format!("{name} is not within the times of {of}: {span:?} {parent:?}"));
         }
         let is_call = span.attribute("gen_ai.operation.name") == "execute_tool";
         let within = match (span.kind(), is_call) {
