@@ -23,8 +23,8 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 use super::{
     capture::{self, Redactor},
     names::{self, attribute},
-    outgoing::{Http, Target},
-    record::{Attempt, Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
+    outgoing::Target,
+    record::{Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
     tracer::Item,
 };
 use crate::{
@@ -103,7 +103,7 @@ impl Maker {
                 let calls = batch.calls.iter().zip(edges).zip(by_worker);
                 let calls = calls.filter_map(move |((call, edges), by_worker)| {
                     let span = self.call(batch, call, call.result.as_ref()?, &edges);
-                    Some(if by_worker { of_worker(span, call) } else { span })
+                    Some(if by_worker { self.of_worker(span, call) } else { span })
                 });
                 let pieces = batch.pieces.iter().filter_map(|piece| self.piece(batch, piece));
                 Box::new(std::iter::once(self.batch(batch)).chain(calls).chain(pieces))
@@ -163,13 +163,14 @@ impl Maker {
         let running = |call: &Call| call.result.as_ref().map(|result| result.timings.running);
         let sequential: Duration = batch.calls.iter().filter_map(running).sum();
         let mut attributes = vec![
-            KeyValue::new(attribute::BATCH_ID, batch.batch_id.to_string()),
+            KeyValue::new(attribute::BATCH_ID, self.redactor.line(batch.batch_id.as_str())),
             KeyValue::new(attribute::BATCH_WIDTH, count(batch.calls.len())),
             KeyValue::new(attribute::BATCH_DEPTH, count(batch.depth)),
             KeyValue::new(attribute::BATCH_SEQUENTIAL, sequential.as_secs_f64()),
         ];
         if let Some(session) = &batch.session_id {
-            attributes.push(KeyValue::new(attribute::CONVERSATION, session.to_string()));
+            let session = self.redactor.line(session.as_str());
+            attributes.push(KeyValue::new(attribute::CONVERSATION, session));
         }
         let (start_time, end_time) = times(&batch.anchor, batch.began, batch.ended);
         SpanData {
@@ -188,11 +189,15 @@ impl Maker {
             || "execute_tool".to_owned(),
             |tool| format!("execute_tool {}", tool.name),
         );
+        let shown = match tool {
+            Some(tool) => Value::from(Arc::clone(&tool.name)),
+            None => Value::from(self.redactor.line(&result.tool)),
+        };
         let waits = &result.timings;
         let mut attributes = vec![
             KeyValue::new(attribute::OPERATION, "execute_tool"),
-            KeyValue::new(attribute::TOOL_NAME, Arc::clone(&result.tool)),
-            KeyValue::new(attribute::TOOL_CALL_ID, result.call_id.to_string()),
+            KeyValue::new(attribute::TOOL_NAME, shown),
+            KeyValue::new(attribute::TOOL_CALL_ID, self.redactor.line(result.call_id.as_str())),
             KeyValue::new(attribute::OUTCOME, outcome(result.outcome)),
             KeyValue::new(attribute::WAIT_BLOCKED, waits.blocked.as_secs_f64()),
             KeyValue::new(attribute::WAIT_LOCKS, waits.locked.as_secs_f64()),
@@ -278,36 +283,13 @@ impl Maker {
         })
     }
 
-    fn tried(&self, batch: &EndedBatch, attempt: &Attempt, parent: SpanId) -> SpanData {
-        let own = within(batch, attempt.span);
-        let mut span = match attempt.outgoing.target().map(|target| &**target) {
-            Some(Target::Http(http)) => {
-                let status = attempt.outgoing.status();
-                SpanData {
-                    span_kind: SpanKind::Client,
-                    attributes: self::http(http, status, attempt.number),
-                    ..self.span(own, parent, format!("{} {}", http.method, http.template))
-                }
-            }
-            Some(Target::Worker(worker)) => SpanData {
-                span_kind: SpanKind::Client,
-                attributes: vec![
-                    KeyValue::new(attribute::TOOL_NAME, Arc::clone(&worker.tool)),
-                    KeyValue::new(attribute::WORKER, Arc::clone(&worker.worker)),
-                ],
-                ..self.span(own, parent, format!("run {}", worker.tool))
-            },
-            // It failed before there was anything to send.
-            None => self.span(own, parent, "attempt"),
-        };
-        if let Some(code) = attempt.code {
-            // The convention's: the status where there is one.
-            let kind = match attempt.outgoing.status() {
-                Some(status) if status >= 400 => Value::from(status.to_string()),
-                _ => Value::from(code.as_str()),
-            };
-            span.attributes.push(KeyValue::new(attribute::ERROR_TYPE, kind));
-            span.status = Status::error(code.as_str());
+    /// The span of a call whose tool is a worker's: no name of the model's own making.
+    fn of_worker(&self, mut span: SpanData, call: &Call) -> SpanData {
+        if let Some(result) = &call.result {
+            let name = format!("execute_tool {}", result.tool);
+            span.name = self.redactor.line(&name).into();
+            span.attributes.push(KeyValue::new(attribute::TOOL_TYPE, "function"));
+            span.attributes.push(KeyValue::new(attribute::API, "workers"));
         }
         span
     }
@@ -317,34 +299,6 @@ impl Maker {
 fn is_workers(piece: &Piece) -> bool {
     let What::Attempt(attempt) = &piece.what else { return false };
     matches!(attempt.outgoing.target().map(|target| &**target), Some(Target::Worker(_)))
-}
-
-/// The span of a call whose tool is a worker's: no name of the model's own making.
-fn of_worker(mut span: SpanData, call: &Call) -> SpanData {
-    if let Some(result) = &call.result {
-        span.name = format!("execute_tool {}", result.tool).into();
-        span.attributes.push(KeyValue::new(attribute::TOOL_TYPE, "function"));
-        span.attributes.push(KeyValue::new(attribute::API, "workers"));
-    }
-    span
-}
-
-fn http(http: &Http, status: Option<u16>, number: u32) -> Vec<KeyValue> {
-    let Http { method, template, url, address, port } = http;
-    let mut attributes = vec![
-        KeyValue::new(attribute::HTTP_METHOD, method.clone()),
-        KeyValue::new(attribute::URL_TEMPLATE, template.clone()),
-        KeyValue::new(attribute::URL_FULL, url.clone()),
-        KeyValue::new(attribute::SERVER_ADDRESS, address.clone()),
-        KeyValue::new(attribute::SERVER_PORT, i64::from(*port)),
-    ];
-    if let Some(status) = status {
-        attributes.push(KeyValue::new(attribute::HTTP_STATUS, i64::from(status)));
-    }
-    if number > 1 {
-        attributes.push(KeyValue::new(attribute::HTTP_RESEND, i64::from(number - 1)));
-    }
-    attributes
 }
 
 /// From when to when, by the wall. Every end is told a moment late: nothing takes no
@@ -394,6 +348,8 @@ fn source(source: Source) -> &'static str {
         Source::Fallback => "fallback",
     }
 }
+
+mod attempts;
 
 #[cfg(test)]
 mod tests;

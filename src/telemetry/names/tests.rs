@@ -127,6 +127,15 @@ const HTTP_CLIENT: Span = Span {
     read_at: HTTP_SPANS,
 };
 
+/// No convention's: an attempt that a worker makes.
+const WORKER_CLIENT: Span = Span {
+    kind: SpanKind::Client,
+    names: &["run {gen_ai.tool.name}"],
+    required: &["gen_ai.tool.name", "sidecall.worker.name"],
+    optional: &["error.type"],
+    read_at: "docs/telemetry.md",
+};
+
 /// A histogram of the conventions.
 struct Histogram {
     name: &'static str,
@@ -191,6 +200,7 @@ pub(in crate::telemetry) fn assert_span(span: &SpanData) {
     };
     let row = match span.span_kind {
         SpanKind::Server => &RPC_SERVER,
+        SpanKind::Client if text("sidecall.worker.name").is_some() => &WORKER_CLIENT,
         SpanKind::Client => &HTTP_CLIENT,
         _ if text("gen_ai.operation.name").is_some() => &EXECUTE_TOOL,
         _ => return,
