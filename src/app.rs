@@ -132,9 +132,9 @@ fn assemble(config: Config, levels: Option<Levels>) -> Result<Bound, Error> {
     let telemetry = telemetry.logging(levels);
     let metrics = telemetry.metrics.clone();
     let bound = Bound::try_new(tools, bounds, (&rpc, &listen), config.drain_timeout, telemetry)?;
-    let admin = admin
-        .zip(metrics)
-        .map(|(address, metrics)| Admin::bind(address, metrics, bound.drain.clone()));
+    let admin = admin.zip(metrics).map(|(admin, metrics)| {
+        Admin::bind(admin, metrics, bound.server.health(), bound.drain.clone())
+    });
     Ok(Bound { exporter, admin: admin.transpose()?, ..bound })
 }
 

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod healthcheck;
 pub mod log;
 pub mod plan;
 pub mod run;
@@ -55,6 +56,7 @@ enum Command {
     Tools(tools::Args),
     Status(status::Args),
     Log(log::Args),
+    Healthcheck(healthcheck::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -71,6 +73,7 @@ impl Cli {
             Command::Tools(args) => tools::run(args),
             Command::Status(args) => status::run(args),
             Command::Log(args) => log::run(args),
+            Command::Healthcheck(args) => healthcheck::run(args),
             Command::Schema(args) => schema::run(args),
             Command::Completions(args) => completions::run(args),
         }

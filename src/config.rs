@@ -17,6 +17,7 @@ use std::{
 };
 
 use crate::{
+    admin,
     backend::{
         http::{ApiSettings, RequestSettings},
         worker,
@@ -40,7 +41,7 @@ pub struct Config {
     /// Where the server listens.
     pub listen: rpc::listen::Settings,
     /// Where operators and probes ask.
-    pub admin: Option<std::net::SocketAddr>,
+    pub admin: Option<admin::Settings>,
     /// The sizes of the wire.
     pub rpc: rpc::Settings,
     /// The upstreams.

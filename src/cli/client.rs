@@ -292,6 +292,13 @@ impl FromStr for Address {
 }
 
 async fn connect(address: &str) -> Result<SidecallServiceClient<Channel>, Error> {
+    // The server's own setting decides how large its messages are.
+    Ok(SidecallServiceClient::new(channel(address).await?)
+        .max_decoding_message_size(rpc::Settings::MESSAGE_BYTES_MAX))
+}
+
+/// A connection to an address as people write it.
+pub(crate) async fn channel(address: &str) -> Result<Channel, Error> {
     let unreachable = |cause: String| Error::Unreachable {
         address: address.to_owned(),
         cause,
@@ -307,10 +314,7 @@ async fn connect(address: &str) -> Result<SidecallServiceClient<Channel>, Error>
                 .await
         }
     };
-    let channel = channel.map_err(|error| unreachable(innermost(&error)))?;
-    // The server's own setting decides how large its messages are.
-    Ok(SidecallServiceClient::new(channel)
-        .max_decoding_message_size(rpc::Settings::MESSAGE_BYTES_MAX))
+    channel.map_err(|error| unreachable(innermost(&error)))
 }
 
 async fn dial(path: impl AsRef<Path>) -> io::Result<TokioIo<UnixStream>> {

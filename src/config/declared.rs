@@ -3,6 +3,7 @@
 //! Nothing here looks across settings; that is [`compile`](super::compile). What
 //! is `None` was reported already, and the rest is still looked at.
 
+pub(super) mod admin;
 pub(super) mod api;
 pub(super) mod bounds;
 pub(super) mod breaker;

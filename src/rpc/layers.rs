@@ -15,7 +15,10 @@ use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{Request, Response, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::Routes};
-use tonic_health::ServingStatus;
+use tonic_health::{
+    ServingStatus,
+    server::{HealthReporter, HealthService},
+};
 
 use super::{Settings, listen::Incoming, service::Service, traced::Traced};
 use crate::{
@@ -33,13 +36,16 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const REQUEST_MARGIN_BYTES: usize = 4 << 20;
 /// hyper's own default, pinned: metadata is small.
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// The service that health is asked of for whether the process lives: a probe that is
+/// to restart it must not ask whether it takes turns.
+const LIVENESS: &str = "liveness";
 
 /// Serves connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Server {
     choice: Choice,
     streams_max: u32,
-    health: tonic_health::server::HealthReporter,
+    health: HealthReporter,
 }
 
 impl Server {
@@ -62,21 +68,28 @@ impl Server {
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
-        let health = tonic_health::server::HealthReporter::new();
+        let health = HealthReporter::new();
         let health_service = tonic_health::pb::health_server::HealthServer::new(
-            tonic_health::server::HealthService::from_health_reporter(health.clone()),
+            HealthService::from_health_reporter(health.clone()),
         );
         let others = Routes::new(health_service).add_service(reflection).prepare();
         let choice = Choice { sidecall, others, traced: Traced::new(telemetry) };
         Ok(Self { choice, streams_max: settings.streams_max, health })
     }
 
-    /// What health says from now on, of the process and of the service.
+    /// What health says from now on, of the process and of the service: whether they
+    /// take turns. That the process lives is said by whoever answers at all.
     pub async fn set_serving(&self, is_serving: bool) {
         let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         for service in ["", Sidecall::NAME] {
             self.health.set_service_status(service, status).await;
         }
+        self.health.set_service_status(LIVENESS, ServingStatus::Serving).await;
+    }
+
+    /// What health says, for other faces that tell it.
+    pub fn health(&self) -> HealthReporter {
+        self.health.clone()
     }
 
     /// Serves the connections that come, until `closing`: then no more are

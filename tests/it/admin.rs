@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
-use sidecall::{proto::v1::Outcome, telemetry::names};
+use sidecall::{
+    proto::v1::{Outcome, StatusRequest, sidecall_service_client::SidecallServiceClient},
+    telemetry::names,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{Reply, Turn, World, tools::base_with};
+use tonic::{Code, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::support::{PATIENCE, Reply, Turn, World, tools::base_with};
 
 async fn world() -> World {
     World::start(&base_with(
@@ -122,30 +130,133 @@ async fn nothing_else_is_answered() {
     let head = "HEAD /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = ask(&world, head).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"), "{answer}");
-    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(64 << 10));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(64 << 10));
     assert!(!ask(&world, &long).await.starts_with("HTTP/1.1 2"));
     world.end().await;
 }
 
+/// A channel as the kubelet dials it: HTTP/2 without TLS.
+async fn channel(world: &World) -> Channel {
+    let address = format!("http://{}", world.admin.unwrap());
+    Channel::from_shared(address).unwrap().connect().await.unwrap()
+}
+
+async fn health(world: &World, service: &str) -> Result<ServingStatus, Code> {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let answer = HealthClient::new(channel(world).await).check(request).await;
+    answer.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
+}
+
+/// The services that health is asked of.
+const READINESS: [&str; 2] = ["", "sidecall.v1.SidecallService"];
+
 #[tokio::test]
-async fn connections_beyond_a_few_are_closed_and_the_others_are_served() {
+async fn a_grpc_probe_is_told_who_takes_turns_and_who_lives() {
     let world = world().await;
-    let address = world.admin.unwrap();
+    for service in [READINESS[0], READINESS[1], "liveness"] {
+        assert_eq!(health(&world, service).await, Ok(ServingStatus::Serving), "{service}");
+    }
+    for service in ["readiness", "Liveness", "grpc.health.v1.Health"] {
+        assert_eq!(health(&world, service).await, Err(Code::NotFound), "{service}");
+    }
+    let request = HealthCheckRequest::default();
+    let mut watched = HealthClient::new(channel(&world).await).watch(request).await.unwrap();
+    let first = watched.get_mut().message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::Serving);
+
+    world.peer.on("GET /read/1", Reply::hang());
+    let running = world.send(&Turn::one("read", r#"{"id":"1"}"#)).await.unwrap();
+    world.peer.arrived(1).await;
+    world.drain.start();
+    let next = watched.get_mut().message().await.unwrap().unwrap();
+    assert_eq!(next.status(), ServingStatus::NotServing);
+    for service in READINESS {
+        // They are told one after the other.
+        while health(&world, service).await != Ok(ServingStatus::NotServing) {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(health(&world, "liveness").await, Ok(ServingStatus::Serving));
+    let mut rpc = HealthClient::new(world.channel());
+    let request = HealthCheckRequest { service: "liveness".to_owned() };
+    let answer = rpc.check(request).await.unwrap().into_inner();
+    assert_eq!(answer.status(), ServingStatus::Serving);
+    running.hang_up();
+    // The watch is cut: it holds the end up no longer than any other connection.
+    world.end().await;
+}
+
+#[tokio::test]
+async fn no_other_rpc_is_answered() {
+    let world = world().await;
+    let mut client = SidecallServiceClient::new(channel(&world).await);
+    let refused = client.status(StatusRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented, "{refused}");
+    let long = "x".repeat(2 << 10);
+    assert_eq!(health(&world, &long).await, Err(Code::OutOfRange));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn pages_of_browsers_are_not_answered() {
+    let world = World::start(&base_with(
+        "listen:\n  unix: {path: '{folder}/sidecall.sock'}\n  tcp: 127.0.0.1:0\n  \
+         admin: 127.0.0.1:0\n  admin_hosts: [listed.example]\n",
+    ))
+    .await;
+    for (line, headers, status) in [
+        ("/metrics", "Host: 127.0.0.1\r\nOrigin: http://evil.example\r\n", 403),
+        ("/metrics", "Host: 127.0.0.1\r\nOrigin: null\r\n", 403),
+        ("/metrics", "Host: evil.example\r\n", 421),
+        ("/healthz", "Host: evil.example:9464\r\n", 421),
+        ("/metrics", "Host: 127.0.0.1\r\nHost: evil.example\r\n", 400),
+        ("/metrics", "", 400),
+        ("http://evil.example/metrics", "Host: 127.0.0.1\r\n", 421),
+        ("http://127.0.0.1/metrics", "Host: evil.example\r\n", 421),
+        ("http://127.0.0.1/healthz", "Host: 127.0.0.1\r\n", 200),
+        ("/healthz", "Host: listed.example:9464\r\n", 200),
+        ("/healthz", "Host: sidecall.agents.svc.cluster.local:9464\r\n", 200),
+        ("/healthz", "Host: [::1]:9464\r\n", 200),
+    ] {
+        let request = format!("GET {line} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+        let answer = ask(&world, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
+        assert!(status == 200 || !answer.contains("sidecall_"), "{answer}");
+    }
+    assert!(ask(&world, "GET /healthz HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
+    world.end().await;
+}
+
+/// Whether the server has closed it.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let read = tokio::time::timeout(Duration::from_millis(50), stream.read_u8()).await;
+    matches!(read, Ok(Err(_)))
+}
+
+#[tokio::test]
+async fn the_oldest_connection_is_closed_for_one_too_many() {
+    let world = world().await;
     let mut silent = Vec::new();
     for _ in 0..40 {
-        silent.push(TcpStream::connect(address).await.unwrap());
+        silent.push(TcpStream::connect(world.admin.unwrap()).await.unwrap());
     }
-    let mut closed = 0;
-    for stream in &mut silent {
-        let read = stream.read_u8();
-        let within = tokio::time::timeout(Duration::from_millis(50), read).await;
-        closed += usize::from(matches!(within, Ok(Err(_))));
+    // Whoever holds all of them keeps nobody out.
+    assert!(get(&world, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(health(&world, "").await, Ok(ServingStatus::Serving));
+    // The second of the two who asked may have had the place of the first.
+    let (first, last) = silent.split_at_mut(10);
+    for stream in &mut first[..9] {
+        assert!(is_closed(stream).await);
     }
-    assert_eq!(closed, 8);
-    drop(silent);
-    // The places come free as the server notices.
-    while !get(&world, "/healthz").await.starts_with("HTTP/1.1 200") {
-        tokio::task::yield_now().await;
+    for stream in &mut *last {
+        assert!(!is_closed(stream).await);
+    }
+    // Those that ask nothing are closed after a while, one that began included.
+    let began = last.last_mut().unwrap();
+    began.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
+    for stream in last {
+        let closed = tokio::time::timeout(PATIENCE, stream.read_u8()).await;
+        assert!(closed.expect("it stays open").is_err());
     }
     world.end().await;
 }

@@ -4,9 +4,12 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use serde_json::{Value as Schema, json};
 
+use super::admin::AdminHost;
 use crate::{
+    admin,
     config::file::{
         Decoder, Fields, Node, Object, Setting, Shown,
+        decode::Step,
         scalar::{Count, Size, written},
     },
     rpc,
@@ -29,7 +32,7 @@ fn default_streams() -> Streams {
 #[derive(Debug)]
 pub(crate) struct Listen {
     pub(crate) listen: rpc::listen::Settings,
-    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin: Option<admin::Settings>,
     pub(crate) rpc: rpc::Settings,
 }
 
@@ -50,8 +53,15 @@ impl Object for Listen {
         let admin = fields.optional::<Any>(
             "admin",
             "An address for operators and probes: `/metrics` as Prometheus reads it, `/healthz` \
-             and `/readyz`. It may be reached from other machines, and shows no input, result or \
-             secret.",
+             and `/readyz`, and gRPC's health service without TLS. It may be reached from other \
+             machines, and shows no input, result or secret.",
+        );
+        let admin_hosts = fields.optional::<Vec<AdminHost>>(
+            "admin_hosts",
+            "Names under which the admin address is asked over HTTP, beside IP addresses, names \
+             without a dot and those that end in `.svc`, `.local`, `.internal` or `.localhost`: \
+             `metrics.example.com`, or `*.cluster.example.com` for all below it. Other names are \
+             refused, since any site could have its own lead here.",
         );
         let message_bytes = fields.or(
             "message_bytes",
@@ -64,6 +74,12 @@ impl Object for Listen {
             default_streams(),
             "Most RPCs that one connection may have open at once; a client makes more wait.",
         );
+        if let (Some(None), Some(span)) = (&admin, fields.key("admin_hosts")) {
+            let what = "`admin_hosts` stands here without `admin`, and nothing is asked";
+            let fix = "add `admin`, such as `admin: 0.0.0.0:9464`, or leave this out";
+            let step = Step::Key("admin_hosts".to_owned());
+            fields.decoder()?.within(step, span, |decoder| decoder.fault(span, what, fix));
+        }
         let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|Tcp(tcp)| tcp));
         let listen = match (&unix, &tcp) {
             (None, None) => rpc::listen::Settings::default(),
@@ -73,7 +89,10 @@ impl Object for Listen {
             message_bytes_max: message_bytes?.get(),
             streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
         };
-        Some(Self { listen, admin: admin?.map(|Any(admin)| admin), rpc })
+        let admin = admin?.map(|Any(admin)| admin);
+        let hosts = admin_hosts?.into_iter().flatten().map(|AdminHost(host)| host).collect();
+        let admin = admin.map(|address| admin::Settings { address, hosts });
+        Some(Self { listen, admin, rpc })
     }
 }
 

@@ -25,7 +25,12 @@ fn process() -> Vec<Row> {
         root("listen.unix.mode", "listen: {unix: {mode: '0660'}}", "mode: 432"),
         root("listen.unix.group", "listen: {unix: {group: agents}}", "Some(\"agents\")"),
         root("listen.tcp", "listen: {tcp: '127.0.0.1:7070'}", "tcp: Some(127.0.0.1:7070)"),
-        root("listen.admin", "listen: {admin: '0.0.0.0:9464'}", "admin: Some(0.0.0.0:9464)"),
+        root("listen.admin", "listen: {admin: '0.0.0.0:9464'}", "address: 0.0.0.0:9464"),
+        root(
+            "listen.admin_hosts",
+            "listen: {admin: '0.0.0.0:9464', admin_hosts: ['*.a.b']}",
+            "hosts: [Host { name: \"a.b\", is_suffix: true }]",
+        ),
         root("listen.message_bytes", "listen: {message_bytes: 64 KiB}", "message_bytes_max: 65536"),
         root("listen.streams", "listen: {streams: 7}", "streams_max: 7"),
         root("defaults.batch_timeout", "defaults: {batch_timeout: 7s}", "batch_timeout: 7s"),

@@ -38,6 +38,8 @@ const REFUSED: &[&str] = &[
     "listen: {unix: {mode: '0999'}}",
     "listen: {tcp: 0.0.0.0:80}",
     "listen: {admin: '9464'}",
+    "listen: {admin: '0.0.0.0:9464', admin_hosts: ['http://a']}",
+    "listen: {admin: '0.0.0.0:9464', admin_hosts: a}",
     "listen: {message_bytes: 1000}",
     "listen: {message_bytes: 10 MB}",
     "listen: {streams: 0}",
