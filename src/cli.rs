@@ -19,6 +19,7 @@ pub mod serve;
 pub mod status;
 pub mod tools;
 
+mod address;
 mod client;
 mod command;
 mod follow;

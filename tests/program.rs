@@ -8,6 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "program/health.rs"]
+mod health;
+
 use std::{
     os::unix::{net::UnixStream, process::ExitStatusExt},
     path::PathBuf,
@@ -213,72 +216,6 @@ async fn the_first_signal_lets_a_batch_go_on_and_the_second_ends_it_with_its_res
     // Accepted, started, finished, the bundle and the end.
     assert_eq!(sequence, 5);
     assert_eq!(program.ends().await.code(), Some(0));
-}
-
-/// How `sidecall healthcheck` of this server ends, and what it says.
-async fn healthcheck(address: &str, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
-    command.args(["healthcheck", "--address", address]).args(arguments);
-    let output = command.env_remove("SIDECALL_ADDRESS").output().await.unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), said + &String::from_utf8(output.stderr).unwrap())
-}
-
-#[tokio::test]
-async fn a_health_check_says_by_its_exit_code_who_serves() {
-    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
-    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let yaml = place.0.path().join("sidecall.yaml");
-    let text = std::fs::read_to_string(&yaml).unwrap() + &format!("listen: {{admin: '{admin}'}}\n");
-    std::fs::write(&yaml, text).unwrap();
-    let mut program = place.serve(1024).await;
-    let addresses = [format!("unix://{}", place.socket().display()), format!("http://{admin}")];
-    for address in &addresses {
-        for arguments in [&[][..], &["--service", "liveness"], &["--timeout", "30"]] {
-            let (code, said) = healthcheck(address, arguments).await;
-            assert_eq!((code, said.as_str()), (Some(0), "serving\n"), "{address} {arguments:?}");
-        }
-        let (code, said) = healthcheck(address, &["--service", "other"]).await;
-        assert!(code == Some(3) && said.contains("no service `other`"), "{code:?} {said}");
-    }
-    assert_eq!(healthcheck("nowhere", &[]).await.0, Some(2));
-
-    // Stopped where it is, it takes the connection and says nothing.
-    program.signal("STOP");
-    let (code, said) = healthcheck(&addresses[0], &["--timeout", "0.2"]).await;
-    assert!(code == Some(3) && said.contains("not answered within 0.2 s"), "{code:?} {said}");
-    program.signal("CONT");
-
-    // While it drains it lives and takes no turns.
-    let tool_use = ToolUse { name: "read".to_owned(), ..ToolUse::default() };
-    let turn = execute_batch_request::Turn::Typed(ToolUses { tool_uses: vec![tool_use] });
-    let request = ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() };
-    let mut client = SidecallServiceClient::new(program.channel().await);
-    let _events = client.execute_batch(request).await.unwrap();
-    let (_held, _) = timeout(LONG, api.accept()).await.unwrap().unwrap();
-    program.signal("TERM");
-    program.says("Draining").await;
-    for address in &addresses {
-        // Health says so a moment after the log.
-        let said = async {
-            loop {
-                let (code, said) = healthcheck(address, &["--timeout", "30"]).await;
-                if code != Some(0) {
-                    break (code, said);
-                }
-            }
-        };
-        let (code, said) = timeout(LONG, said).await.expect("it still says that it serves");
-        assert!(code == Some(3) && said.contains("it says NOT_SERVING"), "{code:?} {said}");
-        assert_eq!(healthcheck(address, &["--service", "liveness"]).await.0, Some(0));
-    }
-    program.signal("TERM");
-    assert_eq!(program.ends().await.code(), Some(0));
-    for address in &addresses {
-        let (code, said) = healthcheck(address, &[]).await;
-        assert!(code == Some(3) && said.contains("no server answers"), "{code:?} {said}");
-    }
 }
 
 /// `sidecall status` of a server at this address.
