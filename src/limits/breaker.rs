@@ -272,6 +272,16 @@ impl Breaker {
         }
     }
 
+    /// Other settings hold from now on. What it knows it keeps; of a window of
+    /// another length nothing is known yet.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        let length = |settings: &Settings| settings.rate.map(|rate| rate.window);
+        if length(&settings) != length(&self.settings) {
+            self.window = settings.rate.map(|rate| Window::new(rate.window));
+        }
+        self.settings = settings;
+    }
+
     /// What is to be seen of it.
     pub fn status(&self, now: Instant) -> Status {
         let state = match self.phase {

@@ -48,11 +48,16 @@ pub struct TooCostly {
 impl Bucket {
     /// A full bucket.
     pub fn new(rate: Rate) -> Self {
+        Self::lacking(rate, 0)
+    }
+
+    /// One that is full in so many nanoseconds.
+    fn lacking(rate: Rate, nanos: u64) -> Self {
         // `with_period` refuses only a period of zero, and a rate has none.
         let quota = Quota::with_period(rate.period())
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
             .allow_burst(rate.burst());
-        Self { limiter: RateLimiter::new(quota, Cell::default(), Tokio), rate }
+        Self { limiter: RateLimiter::new(quota, Cell(AtomicU64::new(nanos)), Tokio), rate }
     }
 
     /// When so many tokens can be had, with nobody else taking any; `None` where
@@ -87,6 +92,27 @@ impl Bucket {
         } else {
             full_at.checked_sub(nanos(burst - tokens)).map_or(full_at, |at| at.max(now))
         }
+    }
+
+    /// As much of a cost as the bucket ever holds. A call that began under other
+    /// limits may cost more; it waits for a full bucket and empties it.
+    pub fn affordable(&self, cost: NonZeroU32) -> NonZeroU32 {
+        cost.min(self.rate.burst())
+    }
+
+    /// A bucket of another rate with this one's tokens, parts of one included, as
+    /// far as it holds them: nothing is given by a change, so that in no window more
+    /// is granted than the burst at its beginning and what the rates earned in it,
+    /// however often they change.
+    pub fn at_rate(&self, rate: Rate, now: Instant) -> Self {
+        let full_at = self.ready_at(self.rate.burst()).ok().flatten().unwrap_or(now);
+        let missing = full_at.saturating_duration_since(now).as_nanos();
+        let (old, new) = (self.rate.period().as_nanos(), rate.period().as_nanos());
+        let bursts = (u128::from(self.rate.burst().get()), u128::from(rate.burst().get()));
+        // What it lacks to be full, in old nanoseconds; rounded up in new ones.
+        let lacks = (bursts.1 * old + missing).saturating_sub(bursts.0 * old);
+        let lacks = lacks.saturating_mul(new).div_ceil(old);
+        Self::lacking(rate, u64::try_from(lacks).unwrap_or(u64::MAX))
     }
 
     /// Takes so many tokens where they are to be had at once.
@@ -242,6 +268,40 @@ mod tests {
         assert_eq!(refused, TooCostly { cost: cost(6), burst: cost(5) });
         assert!(!bucket.take(cost(6)));
         assert_eq!(bucket.level(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_of_another_rate_has_the_tokens_of_the_one_before() {
+        for (old, taken, new, level, full_after_ms) in [
+            ("10/s burst 20", 0, "10/s burst 20", 20, 0),
+            ("10/s burst 20", 15, "10/s burst 20", 5, 1500),
+            // Twice as fast, half as fast: the tokens are the same.
+            ("10/s burst 20", 15, "20/s burst 20", 5, 750),
+            ("10/s burst 20", 15, "5/s burst 20", 5, 3000),
+            // More room is empty at first; what finds no room is lost.
+            ("10/s burst 20", 15, "10/s burst 40", 5, 3500),
+            ("10/s burst 20", 15, "10/s burst 4", 4, 0),
+            ("10/s burst 20", 20, "1/s", 0, 1000),
+        ] {
+            let old = bucket(old);
+            if let Some(taken) = NonZeroU32::new(taken) {
+                assert!(old.take(taken));
+            }
+            let new = old.at_rate(Rate::try_new(new).unwrap(), clock::now());
+            assert_eq!(new.level(), level, "{new:?}");
+            let full = new.ready_at(new.rate().burst()).unwrap();
+            let full = full.map_or(Duration::ZERO, |full| full - clock::now());
+            assert_eq!(full, Duration::from_millis(full_after_ms), "{new:?}");
+        }
+        // Parts of a token, too.
+        let old = bucket("1/s");
+        assert!(old.take(cost(1)));
+        tokio::time::advance(Duration::from_millis(250)).await;
+        let new = old.at_rate(Rate::try_new("2/s").unwrap(), clock::now());
+        assert_eq!(
+            new.ready_at(cost(1)).unwrap().unwrap() - clock::now(),
+            Duration::from_millis(375)
+        );
     }
 
     /// GCRA as the paper has it, over whole nanoseconds.

@@ -141,10 +141,19 @@ impl Gate {
     /// A gate of these limits, which keeps time by a task of `drain`.
     pub fn new(settings: Settings, drain: Drain) -> Self {
         Self {
-            state: Arc::new(Mutex::new(State::new(settings))),
+            state: Arc::new(Mutex::new(State::new(settings, clock::now()))),
             alarm: Arc::new(Notify::new()),
             drain,
         }
+    }
+
+    /// These limits hold from now on, for everyone who asks or waits. What is in
+    /// flight, who waits, the tokens that were taken and what the breakers know stay
+    /// as they are. The limits of an API that is gone hold on for the batches that
+    /// came before.
+    pub fn reconfigure(&self, settings: Settings) {
+        let aftermath = self.lock().reconfigure(settings, clock::now());
+        self.settle(aftermath);
     }
 
     /// Makes the grants that time allows, until none waits for it.
@@ -221,7 +230,7 @@ impl Scope {
     pub fn ask(self: &Arc<Self>, request: Request<'_>) -> Asked {
         let now = clock::now();
         let mut state = self.gate.lock();
-        let (api, tool) = state.keys(request.api, request.tool);
+        let (api, tool) = state.keys(request.api, request.tool, self.batch);
         let place = Place {
             session: self.session,
             batch: self.batch,

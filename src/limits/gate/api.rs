@@ -9,7 +9,7 @@ use super::{Per, own::Own, queue::Queue};
 use crate::{
     clock::Instant,
     limits::{
-        Breaker, Bucket, Ramp,
+        Breaker, Bucket, Ramp, Rate,
         breaker::{Barred, Entry},
     },
     model::{ApiName, SessionId, Tenant},
@@ -80,12 +80,42 @@ impl Cap {
     pub(super) fn is_full(&self) -> bool {
         self.used >= self.max
     }
+
+    /// Takes a place, which is there.
+    pub(super) fn take(&mut self) {
+        debug_assert!(!self.is_full(), "a place was granted that was not there");
+        self.used += 1;
+    }
 }
 
 /// When all of `buckets` have so many tokens; `None` where at once. A cost that
 /// one of them never holds is refused when the limits are read.
 pub(super) fn ready(buckets: &[Bucket], cost: NonZeroU32) -> Option<Instant> {
-    buckets.iter().filter_map(|bucket| bucket.ready_at(cost).ok().flatten()).max()
+    let ready = |bucket: &Bucket| bucket.ready_at(bucket.affordable(cost)).ok().flatten();
+    buckets.iter().filter_map(ready).max()
+}
+
+/// The buckets of other rates. One whose rate is still there stays as it is; the
+/// others pass on their tokens in order. Where there are more rates than before,
+/// those that are left begin with what is in the emptiest: it has let go no more
+/// than they would have.
+pub(super) fn carried(old: Vec<Bucket>, rates: &[Rate], now: Instant) -> Vec<Bucket> {
+    let emptiest = old.iter().min_by_key(|bucket| bucket.level());
+    let emptiest = emptiest.map(|bucket| bucket.at_rate(bucket.rate(), now));
+    let mut rest = old;
+    let mut kept: Vec<Option<Bucket>> = Vec::with_capacity(rates.len());
+    for rate in rates {
+        let same = rest.iter().position(|bucket| bucket.rate() == *rate);
+        kept.push(same.map(|same| rest.remove(same)));
+    }
+    let mut rest = rest.into_iter();
+    let bucket = |(kept, rate): (Option<Bucket>, &Rate)| {
+        kept.unwrap_or_else(|| match rest.next().as_ref().or(emptiest.as_ref()) {
+            Some(before) => before.at_rate(*rate, now),
+            None => Bucket::new(*rate),
+        })
+    };
+    kept.into_iter().zip(rates).map(bucket).collect()
 }
 
 impl Api {
@@ -127,6 +157,40 @@ impl Api {
         }
     }
 
+    /// Other limits hold for it from now on.
+    pub(super) fn reconfigure(&mut self, settings: super::Api, now: Instant) {
+        let super::Api {
+            name: _,
+            concurrency,
+            rates,
+            queue_max,
+            pause_max,
+            breaker,
+            is_shown_idle,
+        } = settings;
+        let of = |per: Per| -> Vec<Rate> {
+            rates.iter().filter(|(_, of)| *of == per).map(|(rate, _)| *rate).collect()
+        };
+        if let Some(cap) = &mut self.cap {
+            cap.max = concurrency.map_or(usize::MAX, NonZeroUsize::get);
+        }
+        self.queue_max = queue_max.get();
+        self.pause_max = pause_max;
+        self.is_shown_idle = is_shown_idle;
+        self.buckets = carried(std::mem::take(&mut self.buckets), &of(Per::Api), now);
+        self.by_session.reconfigure(of(Per::Session), now);
+        self.by_tenant.reconfigure(of(Per::Tenant), now);
+        match (&mut self.breaker, breaker) {
+            (Some(breaker), Some(settings)) => breaker.reconfigure(settings),
+            (breaker, settings) => *breaker = settings.map(Breaker::new),
+        }
+    }
+
+    /// Whether nothing of it is in flight and nothing waits.
+    pub(super) fn is_unused(&self) -> bool {
+        self.cap.as_ref().is_none_or(|cap| cap.used == 0) && self.waiters.len() == 0
+    }
+
     /// Whether its breaker or its cap lets nobody through.
     pub(super) fn is_shut(&self, now: Instant) -> bool {
         self.cap.as_ref().is_some_and(Cap::is_full)
@@ -135,8 +199,7 @@ impl Api {
 
     /// Whether it is among those that are shown.
     pub(super) fn is_shown(&self) -> bool {
-        let in_flight = self.cap.as_ref().map_or(0, |cap| cap.used);
-        self.is_shown_idle || in_flight > 0 || self.waiters.len() > 0
+        self.is_shown_idle || !self.is_unused()
     }
 
     /// Why asking it would be in vain, if it would.

@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::HashMap, hash::Hash, time::Duration};
 
 use super::{
     Per,
+    api::carried,
     state::{BucketStatus, Level, Whose},
 };
 use crate::{
@@ -30,6 +31,20 @@ impl<K: Clone + Hash + Ord> Own<K> {
     pub(super) fn new(rates: Vec<Rate>) -> Self {
         let overflow = rates.iter().copied().map(Bucket::new).collect();
         Self { rates, buckets: HashMap::new(), overflow, swept_at: None }
+    }
+
+    /// Other rates hold from now on; everyone keeps what he has.
+    pub(super) fn reconfigure(&mut self, rates: Vec<Rate>, now: Instant) {
+        if rates == self.rates {
+            return;
+        }
+        if rates.is_empty() {
+            self.buckets = HashMap::new();
+        }
+        for all in self.buckets.values_mut().chain([&mut self.overflow]) {
+            *all = carried(std::mem::take(all), &rates, now);
+        }
+        self.rates = rates;
     }
 
     /// The owner's buckets, made full where there are none.

@@ -227,6 +227,15 @@ impl Queue {
         turn.is_some_and(|turn| self.aside.is_behind(lack, turn))
     }
 
+    /// Everyone who stands aside is to be looked at: what he lacked may be there.
+    pub(super) fn look_again(&mut self) {
+        let aside = self.sessions.iter();
+        let aside = aside.filter(|(_, of)| of.lacks_place || !of.lacks.is_empty());
+        for session in aside.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.come_forward(session);
+        }
+    }
+
     /// When time brings the next of those who stand aside what it lacks.
     pub(super) fn next_alarm(&self) -> Option<Instant> {
         self.aside.next_alarm()

@@ -22,9 +22,11 @@ use crate::{
 mod grants;
 #[cfg(test)]
 mod oracle;
+mod reconfigure;
 mod status;
 mod verdicts;
 
+use reconfigure::Epochs;
 pub use status::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
 
 /// What a change under the lock leaves to be done outside it.
@@ -61,6 +63,7 @@ pub(super) struct State {
     /// The first stands for every tool without a cap.
     tools: Vec<Option<Cap>>,
     tool_keys: HashMap<ToolName, usize>,
+    epochs: Epochs,
     sessions: Slab<Session>,
     /// By tenant: those of two may have one name.
     session_keys: HashMap<(Tenant, SessionId), usize>,
@@ -97,6 +100,7 @@ struct Session {
 struct Batch {
     cap: Cap,
     session: usize,
+    epoch: u64,
 }
 
 /// Who keeps time.
@@ -110,27 +114,16 @@ pub(super) enum Keeper {
 }
 
 impl State {
-    pub(super) fn new(settings: Settings) -> Self {
-        let mut apis = vec![Api::unlimited()];
-        let mut api_keys = HashMap::new();
-        for api in settings.apis {
-            api_keys.insert(api.name.clone(), apis.len());
-            apis.push(Api::new(api));
-        }
-        let mut tools = vec![None];
-        let mut tool_keys = HashMap::new();
-        for (name, max) in settings.tools {
-            tool_keys.insert(name, tools.len());
-            tools.push(Some(Cap::new(max)));
-        }
-        Self {
+    pub(super) fn new(settings: Settings, now: Instant) -> Self {
+        let mut state = Self {
             process: Cap::new(settings.process),
             session_max: settings.session,
             batch_max: settings.batch,
-            apis,
-            api_keys,
-            tools,
-            tool_keys,
+            apis: vec![Api::unlimited()],
+            api_keys: HashMap::new(),
+            tools: vec![None],
+            tool_keys: HashMap::new(),
+            epochs: Epochs::default(),
             sessions: Slab::new(),
             session_keys: HashMap::new(),
             batches: Slab::new(),
@@ -140,11 +133,16 @@ impl State {
             has_keeper: false,
             #[cfg(test)]
             looks: 0,
-        }
+        };
+        // Nobody is there who could be granted anything.
+        state.reconfigure(settings, now);
+        state
     }
 
-    pub(super) fn keys(&self, api: &ApiName, tool: &ToolName) -> (usize, usize) {
-        let tool = self.tool_keys.get(tool).copied().unwrap_or(0);
+    /// Where the limits of an API and of a tool are, as a batch knows them.
+    pub(super) fn keys(&self, api: &ApiName, tool: &ToolName, batch: usize) -> (usize, usize) {
+        let former = || self.epochs.former(tool, self.batches[batch].epoch);
+        let tool = self.tool_keys.get(tool).copied().or_else(former).unwrap_or(0);
         (self.api_keys.get(api).copied().unwrap_or(0), tool)
     }
 
@@ -173,18 +171,20 @@ impl State {
             }
         };
         self.sessions[session].batches += 1;
-        let batch = self.batches.insert(Batch { cap: Cap::new(self.batch_max), session });
+        let (cap, epoch) = (Cap::new(self.batch_max), self.epochs.enter());
+        let batch = self.batches.insert(Batch { cap, session, epoch });
         (session, batch)
     }
 
     /// A batch goes.
     pub(super) fn close(&mut self, batch: usize) {
-        let session = self.batches.remove(batch).session;
+        let Batch { session, epoch, .. } = self.batches.remove(batch);
         self.sessions[session].batches -= 1;
         if self.sessions[session].batches == 0 {
             let id = self.sessions.remove(session).id;
             self.session_keys.remove(&id);
         }
+        self.depart(epoch);
     }
 
     /// Grants to a newcomer where nobody waits before it and all is there.

@@ -9,6 +9,7 @@ mod caps;
 #[cfg(feature = "shuttle")]
 mod interleavings;
 mod rates;
+mod reconfigure;
 mod saturation;
 mod status;
 

@@ -220,24 +220,24 @@ impl State {
         now: Instant,
         aftermath: &mut Aftermath,
     ) -> Rights {
-        self.process.used += 1;
+        self.process.take();
         if let Some(cap) = &mut self.apis[api].cap {
-            cap.used += 1;
+            cap.take();
         }
         if let Some(cap) = &mut self.tools[place.tool] {
-            cap.used += 1;
+            cap.take();
         }
         let batch = &mut self.batches[place.batch];
-        batch.cap.used += 1;
+        batch.cap.take();
         let session = &mut self.sessions[batch.session];
-        session.cap.used += 1;
+        session.cap.take();
         if batch.cap.is_full() || session.cap.is_full() {
             aftermath.out_of_places.push((batch.session, api));
         }
         let of = &mut self.apis[api];
         let own = of.by_session.of(&session.id).iter().chain(of.by_tenant.of(&session.id.0));
         for bucket in of.buckets.iter().chain(own) {
-            let was_there = bucket.take(place.cost);
+            let was_there = bucket.take(bucket.affordable(place.cost));
             debug_assert!(was_there, "a token was granted that was not there");
         }
         let ticket = of.breaker.as_mut().map(|breaker| breaker.begin(now));

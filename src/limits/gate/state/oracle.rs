@@ -18,7 +18,8 @@ impl State {
         breaker.unwrap().status(crate::clock::now())
     }
 
-    /// No cap is exceeded, and nobody waits who could run.
+    /// Nobody waits who could run. That no cap is exceeded is seen where a place is
+    /// taken: one that was made smaller may be, by those who had theirs before.
     pub(in crate::limits::gate) fn check_invariants(&mut self) {
         self.check_invariants_but(false);
     }
@@ -32,10 +33,8 @@ impl State {
     }
 
     fn check_invariants_but(&mut self, for_tokens: bool) {
-        assert!(self.process.used <= self.process.max);
-        assert!(self.batches.iter().all(|(_, batch)| batch.cap.used <= batch.cap.max));
-        assert!(self.sessions.iter().all(|(_, session)| session.cap.used <= session.cap.max));
-        assert!(self.apis.iter().flat_map(|api| &api.cap).all(|cap| cap.used <= cap.max));
+        let in_flight: usize = self.apis.iter().flat_map(|api| &api.cap).map(|cap| cap.used).sum();
+        assert_eq!(self.process.used, in_flight);
         let queued = self.waiters.iter().filter(|(_, waiter)| waiter.answer.is_none());
         assert_eq!(queued.count(), self.apis.iter().map(|api| api.waiters.len()).sum::<usize>());
         let now = crate::clock::now();

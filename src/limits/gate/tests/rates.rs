@@ -318,13 +318,13 @@ async fn a_storm_is_asked_by_one_after_each_pause_and_everyone_is_served_after_i
 /// one who gets it must hear of it, though nobody who keeps time has looked yet.
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_is_over_already_loses_no_wake_up() {
-    let mut state = State::new(settings(vec![rated("crm", "1/s", Per::Api)]));
+    let mut state = State::new(settings(vec![rated("crm", "1/s", Per::Api)]), clock::now());
     let (session, batch) = state.open((Tenant::local(), session("s")));
     let tool = 0;
     let (path, cost, now) = (S(0), NonZeroU32::MIN, clock::now());
     let deadline = now + S(9);
     let place = |number| Place { session, batch, tool, cost, path, deadline, number };
-    let (api, _) = state.keys(&name("crm"), &ToolName::try_new("tool").unwrap());
+    let (api, _) = state.keys(&name("crm"), &ToolName::try_new("tool").unwrap(), batch);
     assert!(state.grant_at_once(api, &place(1), now).is_some());
     let (waiter, aftermath) = state.enqueue(api, place(2), now);
     assert!(aftermath.woken.is_empty() && aftermath.has_new_alarm);
