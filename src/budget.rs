@@ -83,7 +83,7 @@ impl Default for Repeat {
 /// The budgets of all sessions.
 #[derive(Debug)]
 pub struct Budgets {
-    rules: Arc<Rules>,
+    rules: Mutex<Arc<Rules>>,
     table: Mutex<Table>,
     /// Sessions that there have been.
     numbers: AtomicU64,
@@ -101,10 +101,16 @@ struct Rules {
 pub struct Session {
     /// Tells it from every other.
     number: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Those that held when the last of its batches came.
     rules: Arc<Rules>,
     /// Whether it may come to as many calls as the guard counts.
     is_guarded: bool,
-    spent: Mutex<Spent>,
+    spent: Spent,
 }
 
 /// What a session has spent.
@@ -181,8 +187,23 @@ impl Budgets {
     /// No session has called yet.
     pub fn new(settings: Settings, now: Instant) -> Self {
         let guard = settings.repeat.map(|repeat| Guard::new(repeat, now));
-        let rules = Arc::new(Rules { settings, guard });
+        let rules = Mutex::new(Arc::new(Rules { settings, guard }));
         Self { rules, table: Mutex::default(), numbers: AtomicU64::new(0) }
+    }
+
+    /// What every session may spend from now on: from its next batch on. What it has
+    /// spent is spent.
+    pub fn reconfigure(&self, settings: Settings, now: Instant) {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = settings.repeat.map(|repeat| match &rules.guard {
+            Some(guard) => guard.under(repeat, now),
+            None => Guard::new(repeat, now),
+        });
+        *rules = Arc::new(Rules { settings, guard });
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The session that a batch of so many calls belongs to. A batch that names
@@ -194,16 +215,21 @@ impl Budgets {
         calls: usize,
         now: Instant,
     ) -> Arc<Session> {
+        let rules = self.rules();
         let new = |is_guarded| {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            let spent = Mutex::new(Spent { calls: 0, cost: 0, last: now });
-            Arc::new(Session { number, rules: Arc::clone(&self.rules), is_guarded, spent })
+            let spent = Spent { calls: 0, cost: 0, last: now };
+            let state = State { rules: Arc::clone(&rules), is_guarded, spent };
+            Arc::new(Session { number, state: Mutex::new(state) })
         };
-        let Settings { repeat, .. } = &self.rules.settings;
+        let Settings { repeat, .. } = &rules.settings;
         match session {
             Some(session) => {
                 let key = (tenant.clone(), session.clone());
-                self.table().open(key, &self.rules.settings, now, || new(repeat.is_some()))
+                let is_guarded = repeat.is_some();
+                let session = self.table().open(key, &rules.settings, now, || new(is_guarded));
+                session.comes_under(&rules, is_guarded);
+                session
             }
             // One that is over before the guard would say a word needs none.
             None => new(repeat.is_some_and(|repeat| {
@@ -214,7 +240,8 @@ impl Budgets {
 
     /// What is known of the sessions, at most so many of them by name.
     pub fn status(&self, most: usize) -> Status {
-        let Rules { settings, guard } = &*self.rules;
+        let rules = self.rules();
+        let Rules { settings, guard } = &*rules;
         let table = self.table();
         Status {
             settings: settings.clone(),
@@ -243,12 +270,13 @@ impl Session {
         input: impl FnOnce() -> Digest,
         now: Instant,
     ) -> Result<Counted, Refused> {
-        let mut spent = self.spent();
-        if let Some(max) = self.rules.settings.calls.filter(|max| spent.calls >= max.get()) {
+        let mut state = self.lock();
+        let State { rules, is_guarded, spent } = &mut *state;
+        if let Some(max) = rules.settings.calls.filter(|max| spent.calls >= max.get()) {
             return Err(Refused::Calls { max });
         }
-        let mark = match &self.rules.guard {
-            Some(guard) if self.is_guarded => Some(guard.take((self.number, tool, input()), now)?),
+        let mark = match &rules.guard {
+            Some(guard) if *is_guarded => Some(guard.take((self.number, tool, input()), now)?),
             _ => None,
         };
         spent.calls += 1;
@@ -262,34 +290,47 @@ impl Session {
     ///
     /// [`Refused`] says what is left; nothing was paid then.
     pub fn pay(&self, cost: NonZeroU32) -> Result<(), Refused> {
-        let mut spent = self.spent();
-        let (cost, paid) = (u64::from(cost.get()), spent.cost);
+        let mut state = self.lock();
+        let (cost, paid) = (u64::from(cost.get()), state.spent.cost);
         let sum = paid.saturating_add(cost);
-        if let Some(max) = self.rules.settings.cost.filter(|max| sum > max.get()) {
+        if let Some(max) = state.rules.settings.cost.filter(|max| sum > max.get()) {
             return Err(Refused::Cost { max, spent: paid, cost });
         }
-        spent.cost = sum;
+        state.spent.cost = sum;
         Ok(())
     }
 
     /// Takes back what was paid for a call that did not run after all.
     pub fn repay(&self, cost: NonZeroU32) {
-        let mut spent = self.spent();
+        let spent = &mut self.lock().spent;
         spent.cost = spent.cost.saturating_sub(u64::from(cost.get()));
     }
 
     /// Takes a call back that was counted and is refused after all.
     pub fn give_back(&self, counted: Counted) {
-        let mut spent = self.spent();
+        let State { rules, spent, .. } = &mut *self.lock();
         spent.calls = spent.calls.saturating_sub(1);
-        if let (Some(guard), Some(mark)) = (&self.rules.guard, counted.mark) {
+        // Where another guard counts by now, it knows of no such mark.
+        if let (Some(guard), Some(mark)) = (&rules.guard, counted.mark) {
             guard.give_back(mark);
         }
     }
 
+    /// A batch of it comes under these rules, and with it the others.
+    fn comes_under(&self, rules: &Arc<Rules>, is_guarded: bool) {
+        let mut state = self.lock();
+        if !Arc::ptr_eq(&state.rules, rules) {
+            (state.rules, state.is_guarded) = (Arc::clone(rules), is_guarded);
+        }
+    }
+
     /// What it has spent.
-    fn spent(&self) -> MutexGuard<'_, Spent> {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spent(&self) -> Spent {
+        self.lock().spent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

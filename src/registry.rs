@@ -21,12 +21,22 @@ pub use view::View;
 
 use offers::Offers;
 
-/// Every tool: those of the configuration, for as long as the process lives, and
-/// those that workers offer.
+/// Every tool: those of the configuration, and those that workers offer.
 #[derive(Debug)]
 pub struct Registry {
     configured: Arc<BTreeMap<ToolName, Arc<Tool>>>,
+    /// Of each API.
+    writes: BTreeMap<ApiName, Arc<Writes>>,
     offers: Offers,
+}
+
+/// A tool of another configuration.
+#[derive(Debug)]
+pub struct Renewed {
+    /// The tool.
+    pub tool: Tool,
+    /// Whether its requests are those of the tool that had its name.
+    pub asks_the_same: bool,
 }
 
 impl Registry {
@@ -41,12 +51,37 @@ impl Registry {
         settings: offers::Settings,
         pool: Pool,
     ) -> Self {
+        let nothing = Self {
+            configured: Arc::default(),
+            writes: BTreeMap::new(),
+            offers: Offers::new(settings.clone(), pool),
+        };
+        let new = |tool| Renewed { tool, asks_the_same: false };
+        nothing.succeeded(tools.into_iter().map(new), settings)
+    }
+
+    /// The registry of another configuration. What was learnt of a tool holds for the
+    /// one of its name, a write to an API is seen by its new tools, and the workers
+    /// are the same.
+    #[must_use]
+    pub fn succeeded(
+        &self,
+        tools: impl IntoIterator<Item = Renewed>,
+        settings: offers::Settings,
+    ) -> Self {
         let mut writes: BTreeMap<ApiName, Arc<Writes>> = BTreeMap::new();
-        let tools = tools.into_iter().map(|tool| {
-            let writes = writes.entry(tool.api.clone()).or_default();
-            (tool.name.clone(), Arc::new(tool.sharing(writes)))
+        let tools = tools.into_iter().map(|Renewed { tool, asks_the_same }| {
+            let api = tool.api.clone();
+            let known = self.writes.get(&api).cloned();
+            let tool = tool.sharing(writes.entry(api).or_insert(known.unwrap_or_default()));
+            let tool = match self.configured.get(&tool.name) {
+                Some(before) => tool.succeeding(before, asks_the_same),
+                None => tool,
+            };
+            (tool.name.clone(), Arc::new(tool))
         });
-        Self { configured: Arc::new(tools.collect()), offers: Offers::new(settings, pool) }
+        let configured = Arc::new(tools.collect());
+        Self { configured, writes, offers: self.offers.under(settings) }
     }
 
     /// The tool of the configuration of that name.

@@ -75,6 +75,13 @@ impl Policy {
         Self { settings, budget }
     }
 
+    /// Other settings for the same API: what its budget has seen still counts.
+    #[must_use]
+    pub fn reconfigured(&self, settings: Settings) -> Self {
+        let budget = self.budget.at(settings.budget_percent);
+        Self { settings, budget }
+    }
+
     /// Its settings.
     pub fn settings(&self) -> &Settings {
         &self.settings

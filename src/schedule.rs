@@ -13,7 +13,7 @@
 //! - `executor` makes the attempts, and nothing else does;
 //! - [`Event`]s tell of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,9 +22,9 @@ use crate::{
     budget::Budgets,
     clock::{self, Instant},
     drain::Drain,
-    limits::Gate,
+    limits::{Gate, Scope},
     locks::Table,
-    model::{BatchId, CallId, Owner, SessionId},
+    model::{BatchId, CallId, Owner, SessionId, Tenant},
     registry::Registry,
     telemetry::Telemetry,
 };
@@ -67,16 +67,23 @@ pub struct Scheduler {
 
 #[derive(Debug)]
 struct Shared {
-    registry: Arc<Registry>,
-    settings: Settings,
+    /// Read once for each turn.
+    terms: RwLock<Arc<Terms>>,
     gate: Gate,
     locks: Table,
     budgets: Budgets,
-    admission: Admission,
     batches: Batches,
     drain: Drain,
     began_at: Instant,
     telemetry: Telemetry,
+}
+
+/// What holds for the turns that come. A batch keeps what it came under.
+#[derive(Debug)]
+struct Terms {
+    registry: Arc<Registry>,
+    settings: Settings,
+    admission: Admission,
 }
 
 /// A batch that was accepted. Dropping it cancels the batch.
@@ -107,19 +114,25 @@ impl Scheduler {
         let budgets = Budgets::new(settings.sessions.clone(), now);
         let admission = Admission::new(&settings);
         let (locks, batches) = (Table::new(), Batches::default());
-        let shared = Shared {
-            registry,
-            settings,
-            gate,
-            locks,
-            budgets,
-            admission,
-            batches,
-            drain,
-            began_at: now,
-            telemetry,
-        };
+        let terms = RwLock::new(Arc::new(Terms { registry, settings, admission }));
+        let shared =
+            Shared { terms, gate, locks, budgets, batches, drain, began_at: now, telemetry };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Other tools and bounds for the turns that come from now on. Those that run keep
+    /// theirs; what they share with others (the rates of their APIs, the places of
+    /// the process) is what it is for everyone. `tools` makes the registry of the one
+    /// that there is.
+    pub fn reconfigure(&self, tools: impl FnOnce(&Registry) -> Registry, settings: Settings) {
+        let shared = &self.shared;
+        let mut terms = shared.terms.write().unwrap_or_else(PoisonError::into_inner);
+        let registry = Arc::new(tools(&terms.registry));
+        // In the same moment: nobody comes under the one and not under the other.
+        shared.gate.reconfigure(settings.gate());
+        shared.budgets.reconfigure(settings.sessions.clone(), clock::now());
+        let admission = terms.admission.under(&settings);
+        *terms = Arc::new(Terms { registry, settings, admission });
     }
 
     /// Accepts a turn, or refuses it before any effect.
@@ -162,11 +175,12 @@ impl Scheduler {
         // would be said of it.
         let mut entry =
             shared.batches.enter(&submission.owner, &batch_id, submission.fingerprint)?;
-        intake::check_size(&submission, &shared.settings)?;
-        let admitted =
-            shared.admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
+        let (terms, scope) = shared.enter(&submission.tenant, &session_id);
+        let Terms { registry, settings, admission } = &*terms;
+        intake::check_size(&submission, settings)?;
+        let admitted = admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
         let calls_max = match &arrivals {
-            Some(_) => shared.settings.batch_calls_max.get(),
+            Some(_) => settings.batch_calls_max.get(),
             None => submission.calls.len(),
         };
         let session =
@@ -174,19 +188,18 @@ impl Scheduler {
 
         let context = submission.context.clone();
         let named = submission.session_id.clone();
-        let tools = shared.registry.view(&submission.tenant, named.as_ref());
+        let tools = registry.view(&submission.tenant, named.as_ref());
         let asked = (submission.references, submission.ordering);
-        let mut intake = intake::take_in(submission, batch_id.clone(), &tools, &shared.settings);
+        let mut intake = intake::take_in(submission, batch_id.clone(), &tools, settings);
         let mut attempts_max = intake.attempts_max();
         let coming = arrivals.map(|arrivals| {
             intake.will_grow();
             attempts_max = intake::attempts_max(tools.iter());
-            (Growing::new(tools, asked, &shared.settings), arrivals)
+            (Growing::new(tools, asked, settings), arrivals)
         });
         let events_max = event::most_of(calls_max, attempts_max);
         let (events, received) = mpsc::channel(events_max + event::PROGRESS_MAX);
-        let scope = shared.gate.open(&intake.tenant, &session_id);
-        let deadline = intake.deadline.unwrap_or(now + shared.settings.batch_timeout);
+        let deadline = intake.deadline.unwrap_or(now + settings.batch_timeout);
         let locksmith = Locksmith { table: shared.locks.clone(), session: session_id };
         let ids = (&batch_id, named);
         let observer = Observer::new(&shared.telemetry, context, ids, intake.calls.len(), now);
@@ -212,11 +225,11 @@ impl Scheduler {
     ///
     /// As [`submit`](Self::submit), the bounds on what is open aside.
     pub fn plan(&self, submission: Submission) -> Result<Arc<Accepted>, Refusal> {
-        intake::check_size(&submission, &self.shared.settings)?;
+        let terms = self.shared.terms();
+        intake::check_size(&submission, &terms.settings)?;
         let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
-        let shared = &self.shared;
-        let tools = shared.registry.view(&submission.tenant, submission.session_id.as_ref());
-        Ok(intake::take_in(submission, batch_id, &tools, &shared.settings).accepted)
+        let tools = terms.registry.view(&submission.tenant, submission.session_id.as_ref());
+        Ok(intake::take_in(submission, batch_id, &tools, &terms.settings).accepted)
     }
 
     /// Cancels the open calls of a running batch of `owner`'s: those named, or
@@ -241,9 +254,9 @@ impl Scheduler {
         Refusal::Draining { retry_after: admission::RETRY_AFTER }
     }
 
-    /// The tools that turns may call.
-    pub fn registry(&self) -> &Arc<Registry> {
-        &self.shared.registry
+    /// The tools that turns may call that come now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.shared.terms().registry)
     }
 
     /// Owns the tasks of the process, and its end.
@@ -253,6 +266,19 @@ impl Scheduler {
 
     /// Batches that have not ended.
     pub fn batches_open(&self) -> usize {
-        self.shared.admission.batches_open()
+        self.shared.terms().admission.batches_open()
+    }
+}
+
+impl Shared {
+    fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A batch comes: what holds for it, and its place at the gate, which knows the
+    /// limits of the same moment.
+    fn enter(&self, tenant: &Tenant, session: &SessionId) -> (Arc<Terms>, Arc<Scope>) {
+        let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&terms), self.gate.open(tenant, session))
     }
 }

@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Guard {
     slot: Duration,
     began: Instant,
     hasher: RandomState,
-    counts: Mutex<Counts>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 /// By the hash of session, tool and input: it is keyed, so that nobody can make
@@ -72,8 +72,18 @@ impl Guard {
         // Rounded up, so that they cover the window.
         let slot = (repeat.within + Duration::from_nanos(u64::from(PARTS) - 1)) / PARTS;
         let slot = slot.max(Duration::from_nanos(1));
-        let (hasher, counts) = (RandomState::new(), Mutex::default());
+        let (hasher, counts) = (RandomState::new(), Arc::default());
         Self { repeat, slot, began: now, hasher, counts }
+    }
+
+    /// Another number of calls. What was counted still counts, unless it was counted
+    /// in another window.
+    pub(super) fn under(&self, repeat: Repeat, now: Instant) -> Self {
+        if repeat.within != self.repeat.within {
+            return Self::new(repeat, now);
+        }
+        let (hasher, counts) = (self.hasher.clone(), Arc::clone(&self.counts));
+        Self { repeat, slot: self.slot, began: self.began, hasher, counts }
     }
 
     /// Counts a call, unless it was made too often.

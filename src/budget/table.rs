@@ -96,7 +96,7 @@ impl Table {
             max.map_or(0, |max| u128::from(spent) * u128::from(u64::MAX) / u128::from(max.get()))
         };
         let mut all: Vec<_> =
-            self.sessions.iter().map(|(key, (_, session))| (key, *session.spent())).collect();
+            self.sessions.iter().map(|(key, (_, session))| (key, session.spent())).collect();
         all.sort_by_cached_key(|(key, spent)| {
             let used = part(spent.calls, settings.calls).max(part(spent.cost, settings.cost));
             (Reverse((used, spent.last)), *key)

@@ -151,6 +151,11 @@ impl Offers {
         Self { settings: Arc::new(settings), pool, state: Arc::default() }
     }
 
+    /// The same workers under other bounds, which hold for whoever comes.
+    pub(super) fn under(&self, settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -106,7 +106,7 @@ pub struct Tool {
     /// The writes to its API, shared with the API's other tools.
     pub writes: Arc<Writes>,
     /// Its answers that still hold, where it keeps any.
-    pub cache: Option<Cache>,
+    pub cache: Option<Arc<Cache>>,
     /// How an attempt is made.
     pub backend: Arc<dyn Backend>,
 }
@@ -123,8 +123,20 @@ impl Tool {
     pub(super) fn sharing(self, writes: &Arc<Writes>) -> Self {
         // What may change something is never answered from memory.
         let settings = self.settings.cache.filter(|_| self.effect == Effect::ReadOnly);
-        let cache = settings.map(|settings| Cache::new(settings, Arc::clone(writes)));
+        let cache = settings.map(|settings| Arc::new(Cache::new(settings, Arc::clone(writes))));
         Self { writes: Arc::clone(writes), cache, ..self }
+    }
+
+    /// The same in the place of the tool that had its name: what was measured of that
+    /// one holds for this one, and its answers do where they are the answers to the
+    /// same requests.
+    #[must_use]
+    pub(super) fn succeeding(self, before: &Self, asks_the_same: bool) -> Self {
+        let latency = before.latency.declared_as(self.settings.latency);
+        let is_its = |(own, other): &(&Arc<Cache>, &Arc<Cache>)| own.settings() == other.settings();
+        let kept = self.cache.as_ref().zip(before.cache.as_ref()).filter(|_| asks_the_same);
+        let kept = kept.filter(is_its).map(|(_, kept)| Arc::clone(kept));
+        Self { latency, cache: kept.or(self.cache), ..self }
     }
 
     /// The API that runs its calls in block order among others.
@@ -151,8 +163,9 @@ impl Deref for Tool {
 #[derive(Debug)]
 pub struct Latency {
     declared: Option<Duration>,
-    /// Microseconds; 0 while nothing was measured.
-    measured_us: AtomicU64,
+    /// Microseconds; 0 while nothing was measured. Shared by all that had its tool's
+    /// name.
+    measured_us: Arc<AtomicU64>,
 }
 
 impl Latency {
@@ -161,7 +174,12 @@ impl Latency {
 
     /// Nothing measured yet.
     pub fn new(declared: Option<Duration>) -> Self {
-        Self { declared, measured_us: AtomicU64::new(0) }
+        Self { declared, measured_us: Arc::default() }
+    }
+
+    /// The same measurements, where something else is declared.
+    fn declared_as(&self, declared: Option<Duration>) -> Self {
+        Self { declared, measured_us: Arc::clone(&self.measured_us) }
     }
 
     /// What to expect of the next run.

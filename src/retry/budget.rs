@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +22,8 @@ const RESERVE: u64 = 3;
 #[derive(Debug)]
 pub struct Budget {
     percent: u64,
-    seconds: Mutex<VecDeque<Second>>,
+    /// Those of one API, whatever percentage came to hold.
+    seconds: Arc<Mutex<VecDeque<Second>>>,
 }
 
 /// One moment of a budget.
@@ -48,7 +49,13 @@ struct Second {
 impl Budget {
     /// Retries of so many percent of the first attempts.
     pub fn new(percent: u32) -> Self {
-        Self { percent: percent.into(), seconds: Mutex::default() }
+        Self { percent: percent.into(), seconds: Arc::default() }
+    }
+
+    /// The same traffic under another percentage.
+    #[must_use]
+    pub fn at(&self, percent: u32) -> Self {
+        Self { percent: percent.into(), seconds: Arc::clone(&self.seconds) }
     }
 
     /// A first attempt is made.

@@ -49,6 +49,11 @@ impl Admission {
         }
     }
 
+    /// Other bounds on what is open.
+    pub(super) fn under(&self, settings: &Settings) -> Self {
+        Self { counts: Arc::clone(&self.counts), ..Self::new(settings) }
+    }
+
     /// Takes the place of a batch of so many calls.
     pub(super) fn admit(
         &self,

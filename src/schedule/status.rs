@@ -14,6 +14,7 @@ use crate::{
     },
     locks::table,
     model::{ApiName, ToolName},
+    registry::Registry,
     retry,
 };
 
@@ -85,10 +86,11 @@ impl Scheduler {
     pub fn status(&self, most: usize) -> Status {
         let shared = &self.shared;
         let now = clock::now();
-        let (batches, calls) = shared.admission.status();
+        let terms = shared.terms();
+        let (batches, calls) = terms.admission.status();
         let gate = shared.gate.status(most);
-        let retries = self.retries(&gate, now);
-        let mut tools = self.tools(&gate);
+        let retries = retries(&terms.registry, &gate, now);
+        let mut tools = tools(&terms.registry, &gate);
         let is_full = |usage: Usage| usage.max.is_some_and(|max| usage.used >= max);
         tools.sort_by_key(|tool| Reverse(tool.attempts.is_some_and(is_full)));
         let tools_omitted = tools.len().saturating_sub(most);
@@ -104,35 +106,39 @@ impl Scheduler {
             retries,
             tools,
             tools_omitted,
-            workers: shared.registry.pool().status(most, now),
-            workers_max: shared.registry.offers().workers_max.get(),
+            workers: terms.registry.pool().status(most, now),
+            workers_max: terms.registry.offers().workers_max.get(),
         }
     }
+}
 
-    /// All tools of an API share one budget of retries.
-    fn retries(&self, gate: &gate::Status, now: Instant) -> HashMap<ApiName, retry::Status> {
-        let mut retries = HashMap::with_capacity(gate.apis.len());
-        for tool in self.shared.registry.iter() {
-            if let Some(policy) = &tool.retry
-                && !retries.contains_key(&tool.api)
-                && gate.apis.iter().any(|api| api.name == tool.api)
-            {
-                retries.insert(tool.api.clone(), policy.status(now));
-            }
+/// All tools of an API share one budget of retries.
+fn retries(
+    registry: &Registry,
+    gate: &gate::Status,
+    now: Instant,
+) -> HashMap<ApiName, retry::Status> {
+    let mut retries = HashMap::with_capacity(gate.apis.len());
+    for tool in registry.iter() {
+        if let Some(policy) = &tool.retry
+            && !retries.contains_key(&tool.api)
+            && gate.apis.iter().any(|api| api.name == tool.api)
+        {
+            retries.insert(tool.api.clone(), policy.status(now));
         }
-        retries
     }
+    retries
+}
 
-    /// In the registry's order, which is that of the names.
-    fn tools(&self, gate: &gate::Status) -> Vec<ToolStatus> {
-        let caps: HashMap<&ToolName, Usage> =
-            gate.tools.iter().map(|(name, usage)| (name, *usage)).collect();
-        let tools = self.shared.registry.iter().map(|tool| ToolStatus {
-            name: tool.name.clone(),
-            api: tool.api.clone(),
-            attempts: caps.get(&tool.name).copied(),
-            cache: tool.cache.as_ref().map(|cache| (*cache.settings(), cache.status())),
-        });
-        tools.filter(|tool| tool.attempts.is_some() || tool.cache.is_some()).collect()
-    }
+/// In the registry's order, which is that of the names.
+fn tools(registry: &Registry, gate: &gate::Status) -> Vec<ToolStatus> {
+    let caps: HashMap<&ToolName, Usage> =
+        gate.tools.iter().map(|(name, usage)| (name, *usage)).collect();
+    let tools = registry.iter().map(|tool| ToolStatus {
+        name: tool.name.clone(),
+        api: tool.api.clone(),
+        attempts: caps.get(&tool.name).copied(),
+        cache: tool.cache.as_ref().map(|cache| (*cache.settings(), cache.status())),
+    });
+    tools.filter(|tool| tool.attempts.is_some() || tool.cache.is_some()).collect()
 }

@@ -90,11 +90,24 @@ impl Api {
             // idle connection had died before any byte of it was written.
             .retry_canceled_requests(true)
             .build(Connector::try_new(&settings)?);
-        let own = settings.auth.as_ref().and_then(|auth| auth.value.to_str().ok());
-        let secrets = match own {
-            Some(own) => settings.secrets.with(own),
-            None => settings.secrets.clone(),
-        };
+        let secrets = all_secrets(&settings);
+        Ok(Arc::new(Self { settings, client, secrets }))
+    }
+
+    /// The same upstream under other settings: over the connections that there are,
+    /// where they lead to the same place in the same trust.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_new`](Self::try_new).
+    pub fn reconfigured(self: &Arc<Self>, settings: ApiSettings) -> Result<Arc<Self>, Error> {
+        if settings == self.settings {
+            return Ok(Arc::clone(self));
+        }
+        if !settings.connects_as(&self.settings) {
+            return Self::try_new(settings);
+        }
+        let (client, secrets) = (self.client.clone(), all_secrets(&settings));
         Ok(Arc::new(Self { settings, client, secrets }))
     }
 
@@ -177,6 +190,12 @@ impl Api {
             polled.map_err(|error| if is_marked { no_answer(error) } else { not_connected(error) })
         })
     }
+}
+
+/// All that is secret, and the API's own credentials.
+fn all_secrets(settings: &ApiSettings) -> Secrets {
+    let own = settings.auth.as_ref().and_then(|auth| auth.value.to_str().ok());
+    own.map_or_else(|| settings.secrets.clone(), |own| settings.secrets.with(own))
 }
 
 type Answer = Result<Response<DecompressionBody<Incoming>>, AttemptError>;

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Fault;
 
 /// The credentials of an API: a header, made once and never shown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Auth {
     pub(super) name: HeaderName,
     /// Marked sensitive: `Debug` does not show it, HPACK does not index it.

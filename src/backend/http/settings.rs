@@ -17,7 +17,7 @@ use super::{
 use crate::model::{ApiName, Effect, Secrets};
 
 /// One upstream, shared by its tools.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiSettings {
     /// Its name.
     pub name: ApiName,
@@ -41,6 +41,20 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
+    /// Whether the same connections serve both: to the same place, in the same trust.
+    pub(super) fn connects_as(&self, other: &Self) -> bool {
+        let connects = |settings: &Self| (settings.url.scheme.clone(), settings.connect_timeout);
+        connects(self) == connects(other)
+            && self.url.authority == other.url.authority
+            && self.ca == other.ca
+    }
+
+    /// Whether a request gets the same answer by both.
+    pub fn asks_as(&self, other: &Self) -> bool {
+        let of = |settings: &Self| Self { secrets: Secrets::default(), ..settings.clone() };
+        of(self) == of(other)
+    }
+
     /// Time for a connection where none is named.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
     /// Most bytes of a response where no bound is named: 8 MiB.
@@ -63,7 +77,7 @@ impl ApiSettings {
 }
 
 /// How a tool's request is made of its input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RequestSettings {
     /// Its method.
     pub method: Method,
@@ -118,7 +132,7 @@ impl RequestSettings {
 }
 
 /// The body of a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Body {
     /// `application/json`.
     Json(JsonTemplate),
@@ -246,7 +260,7 @@ impl fmt::Display for BaseUrl {
 }
 
 /// Authorities to trust.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct CaBundle(pub(super) Vec<CertificateDer<'static>>);
 
 impl CaBundle {

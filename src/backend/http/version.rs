@@ -17,7 +17,7 @@ const TAG_BYTES_MAX: usize = 1024;
 const SHOWN_CHARS_MAX: usize = 80;
 
 /// Which version a tool changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Version {
     /// The field of the input that carries it.
     pub slot: Slot,

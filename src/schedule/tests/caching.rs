@@ -242,7 +242,8 @@ async fn a_shared_run_is_kept_once_for_all() {
     let told = world.run(submission((0..5).map(|_| call("get", "{}")).collect())).await;
     assert!(told.results.iter().all(|result| result.source == Some(Source::Cached)));
     assert_eq!(world.calls()["get"], 1);
-    let tool = world.scheduler.registry().get("get").unwrap();
+    let registry = world.scheduler.registry();
+    let tool = registry.get("get").unwrap();
     let status = tool.cache.as_ref().unwrap().status();
     assert_eq!((status.entries, status.hits), (1, 5));
 }

@@ -8,10 +8,10 @@ use crate::model::Json;
 /// A string that is exactly one slot becomes the field's own JSON, byte for
 /// byte, `null` included. A member, an element or a body whose slot has no
 /// value is left out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JsonTemplate(Node);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 enum Node {
     /// JSON text.
     Fixed(String),

@@ -15,7 +15,7 @@ pub(in crate::backend::http) const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The path of a request, below its API's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PathTemplate(Vec<Part>);
 
 #[derive(Clone, Debug, Eq, PartialEq)]

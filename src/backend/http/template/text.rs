@@ -7,7 +7,7 @@ use crate::model::json;
 
 /// Text with slots. Where any of its slots has no value, the whole text has
 /// none.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TextTemplate(Vec<Piece>);
 
 impl TextTemplate {

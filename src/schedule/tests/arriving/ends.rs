@@ -19,7 +19,7 @@ async fn broken(running: Running) -> (Vec<Outcome>, Event) {
 
 fn is_free(world: &World) {
     assert_eq!(world.scheduler.batches_open(), 0);
-    assert_eq!(world.scheduler.shared.admission.status().1.used, 0);
+    assert_eq!(world.scheduler.shared.terms().admission.status().1.used, 0);
     assert_eq!(world.scheduler.shared.gate.in_flight(), 0);
     assert_eq!(world.seen.in_flight.load(Atomic::SeqCst), 0);
 }
@@ -173,7 +173,7 @@ async fn a_stream_that_stays_idle_ends_with_the_time_of_its_batch() {
     let start = clock::now();
     let (_pen, running) = world.open();
     world.told(running).await;
-    assert_eq!(clock::now() - start, world.scheduler.shared.settings.batch_timeout);
+    assert_eq!(clock::now() - start, world.scheduler.shared.terms().settings.batch_timeout);
     is_free(&world);
 }
 

@@ -111,7 +111,7 @@ proptest! {
             };
             tokio::join!(told, writer);
             assert_eq!(world.scheduler.batches_open(), 0);
-            assert_eq!(world.scheduler.shared.admission.status().1.used, 0);
+            assert_eq!(world.scheduler.shared.terms().admission.status().1.used, 0);
         });
     }
 }
