@@ -7,7 +7,7 @@ says is written below; how it takes an answer is as strict as the real ones are:
 `tool_use` without its `tool_result`, an unknown id or an empty text is refused with
 their 400.
 
-    python3 world.py [--port 8350]
+    python3 world.py [--host 127.0.0.1] [--port 8350]
 """
 
 from __future__ import annotations
@@ -374,9 +374,11 @@ def main() -> None:
     """Serves until it is ended."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8350, help="0 takes a free one (8350)")
-    server = ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler)
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    options = parser.parse_args()
+    server = ThreadingHTTPServer((options.host, options.port), Handler)
     server.daemon_threads = True
-    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    print(f"http://{options.host}:{server.server_address[1]}", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

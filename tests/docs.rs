@@ -20,7 +20,7 @@ use sidecall::{
 };
 
 /// Every page that a reader may land on.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -28,6 +28,7 @@ const PAGES: [&str; 11] = [
     "docs/cli.md",
     "docs/config.md",
     "docs/errors.md",
+    "docs/kubernetes.md",
     "docs/operations.md",
     "docs/plan-and-references.md",
     "docs/telemetry.md",

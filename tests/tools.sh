@@ -49,7 +49,7 @@ want() {
 }
 
 go=$(command -v go || echo /usr/local/go/bin/go)
-if want "$go version" '' 'left out: reading traces back from Jaeger, which is built with Go 1.25 or later'; then
+if want "$go version" '' 'left out: Jaeger, Helm and kustomize, which are built with Go 1.26 or later'; then
     has_go=1
 fi
 if [ "$only" != jaeger ] && want 'chromium --version' 'chromium' "left out: Jaeger's page in a browser, which is Debian's package chromium"; then
@@ -107,12 +107,34 @@ print(*(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"
 }
 if [ -n "${has_go:-}" ]; then once "$jaeger" fill_jaeger "$PWD/jaeger"; fi
 
+# What renders deploy/ and looks at what comes out. The scanner has an environment of its
+# own: it pins half of what is in it.
+if [ "$only" != jaeger ]; then
+    helm=$tools/helm-4.2.4
+    kustomize=$tools/kustomize-5.8.1
+    fill_go() { GOBIN=$PWD GOFLAGS='' "$go" install -ldflags '-s -w' "$1"; }
+    if [ -n "${has_go:-}" ]; then
+        once "$helm" fill_go helm.sh/helm/v4/cmd/helm@v4.2.4
+        once "$kustomize" fill_go sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+    fi
+    manifests=$tools/manifests-$({ python3 --version; cat deploy/manifests.txt; } | key)
+    once "$manifests" fill_python "$PWD/deploy/manifests.txt"
+    checkov=$tools/checkov-$({ python3 --version; cat deploy/checkov.txt; } | key)
+    once "$checkov" fill_python "$PWD/deploy/checkov.txt"
+fi
+
 if [ "$only" != jaeger ]; then
     cat <<VARIABLES
 SIDECALL_TEST_PYTHON=$python/bin/python
 SIDECALL_TEST_NODE_MODULES=$node/node_modules
 SIDECALL_TEST_REDIS=$(command -v redis-server)
+SIDECALL_TEST_MANIFESTS_PYTHON=$manifests/bin/python
+SIDECALL_TEST_CHECKOV=$checkov/bin/checkov
 VARIABLES
+    if [ -n "${has_go:-}" ]; then
+        echo "SIDECALL_TEST_HELM=$helm/helm"
+        echo "SIDECALL_TEST_KUSTOMIZE=$kustomize/kustomize"
+    fi
 fi
 if [ -n "${has_go:-}" ]; then
     echo "SIDECALL_TEST_JAEGER=$jaeger/jaeger"

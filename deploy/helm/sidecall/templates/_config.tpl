@@ -1,0 +1,13 @@
+{{/* The text of sidecall.yaml: `config`, and what this chart writes itself. */}}
+{{- define "sidecall.config" -}}
+{{- include "sidecall.check" . -}}
+{{- $own := dict
+      "listen" (dict
+        "unix" (dict "path" "/run/sidecall/sidecall.sock" "mode" "0660")
+        "admin" (printf "0.0.0.0:%d" (int64 .Values.adminPort)))
+      "drain" (dict "timeout" .Values.drainTimeout) -}}
+{{- with .Values.otlp.endpoint -}}
+  {{- $_ := set $own "telemetry" (dict "otlp" (dict "endpoint" .)) -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite (deepCopy (.Values.config | default dict)) $own) -}}
+{{- end }}

@@ -1,0 +1,29 @@
+//! What `deploy/` holds: the charts with every value and every pair of values, the
+//! kustomize components and the examples, held against what a cluster takes, against
+//! each other, and against the program whose configuration they carry.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "deploy/tools.rs"]
+mod tools;
+
+#[path = "deploy/changes.rs"]
+mod changes;
+
+#[path = "deploy/charts.rs"]
+mod charts;
+
+#[path = "deploy/promises.rs"]
+mod promises;
+
+#[path = "deploy/refusals.rs"]
+mod refusals;
+
+#[path = "deploy/components.rs"]
+mod components;
+
+#[path = "deploy/examples.rs"]
+mod examples;
+
+#[path = "deploy/scan.rs"]
+mod scan;

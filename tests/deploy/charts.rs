@@ -1,0 +1,289 @@
+//! The charts with every value alone and every pair of values.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::{Mutex, OnceLock},
+    thread,
+};
+
+use serde_json::Value;
+
+use crate::{
+    changes::{CHANGES, Change, REFUSED, REFUSES_ONLY, before},
+    promises,
+    tools::{Helm, Said, Seen, look, read, repository, run},
+};
+
+/// A cluster of today, for which nothing is left out.
+pub(crate) const TODAY: &str = "1.35.0";
+
+/// Every value alone under its path, every pair as `one+other`, the example as it is as
+/// `example`, and what some are compared with as `before ….`.
+struct Rendered {
+    seen: Seen,
+    refused: BTreeMap<String, String>,
+}
+
+fn all() -> BTreeMap<String, Vec<&'static str>> {
+    let mut all = BTreeMap::from([("example".to_owned(), vec![])]);
+    for (at, one) in CHANGES.iter().enumerate() {
+        all.insert(one.path.to_owned(), vec![one.values]);
+        all.insert(format!("before {}", one.path), vec![before(one.path)]);
+        let others = CHANGES[at + 1..].iter().filter(|other| one.paired && other.paired);
+        for other in others.filter(|other| !both_are_workloads(one, other)) {
+            all.insert(format!("{}+{}", one.path, other.path), vec![one.values, other.values]);
+        }
+    }
+    all
+}
+
+fn both_are_workloads(one: &Change, other: &Change) -> bool {
+    [one, other].iter().all(|change| change.path.starts_with(char::is_uppercase))
+}
+
+/// All of it, once for all tests; nothing where a tool is missing.
+fn rendered() -> Option<&'static Rendered> {
+    static RENDERED: OnceLock<Option<Rendered>> = OnceLock::new();
+    let render = || {
+        let helm = Helm::find()?;
+        let waiting = Mutex::new(all());
+        let said = Mutex::new(BTreeMap::<String, Said>::new());
+        let work = || {
+            loop {
+                let next = waiting.lock().unwrap().pop_first();
+                let Some((name, values)) = next else { break };
+                let rendered = helm.template("example-app", TODAY, &values);
+                said.lock().unwrap().insert(name, rendered);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(work);
+            }
+        });
+        let (well, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            said.into_inner().unwrap().into_iter().partition(|(_, said)| said.well);
+        let texts = well.into_iter().map(|(name, said)| (name, said.out)).collect();
+        let refused = refused.into_iter().map(|(name, said)| (name, said.err)).collect();
+        Some(Rendered { seen: look(&texts)?, refused })
+    };
+    RENDERED.get_or_init(render).as_ref()
+}
+
+#[test]
+fn every_value_and_every_pair_renders_what_every_cluster_takes() {
+    let Some(rendered) = rendered() else { return };
+    assert_eq!(rendered.seen.faults, Vec::<String>::new());
+    assert_eq!(rendered.seen.unknown, ["monitoring.coreos.com/v1 PodMonitor"]);
+    assert_eq!(rendered.seen.versions, (25..=37).collect::<Vec<_>>());
+    assert!(rendered.seen.documents.len() > 150, "{}", rendered.seen.documents.len());
+}
+
+#[test]
+fn only_pairs_that_cannot_be_are_refused() {
+    let Some(rendered) = rendered() else { return };
+    let mut expected = BTreeSet::new();
+    for (one, other, words) in REFUSED {
+        let name = format!("{one}+{other}");
+        let refusal = rendered.refused.get(&name).unwrap_or_else(|| panic!("{name} is rendered"));
+        assert!(refusal.contains(words), "{name}: {refusal}");
+        expected.insert(name);
+    }
+    let refused: BTreeSet<_> = rendered.refused.keys().cloned().collect();
+    assert_eq!(refused, expected, "{:?}", rendered.refused);
+}
+
+#[test]
+fn whatever_the_values_are_the_pod_is_whole() {
+    let Some(rendered) = rendered() else { return };
+    for (name, documents) in &rendered.seen.documents {
+        let has_sidecar = name != "enabled";
+        promises::hold(name, documents, has_sidecar);
+    }
+}
+
+#[test]
+fn every_value_changes_what_is_rendered() {
+    let Some(rendered) = rendered() else { return };
+    for change in CHANGES {
+        let documents = &rendered.seen.documents;
+        let before = &documents[&format!("before {}", change.path)];
+        assert_ne!(&documents[change.path], before, "{} changes nothing", change.path);
+    }
+}
+
+#[test]
+fn the_program_takes_every_configuration_that_the_chart_writes() {
+    let Some(rendered) = rendered() else { return };
+    let configurations: BTreeSet<&str> = rendered
+        .seen
+        .documents
+        .values()
+        .flatten()
+        .filter(|document| document["kind"] == "ConfigMap")
+        .map(|document| document["data"]["sidecall.yaml"].as_str().unwrap())
+        .collect();
+    assert!(configurations.len() > 4);
+    for configuration in configurations {
+        check(configuration);
+    }
+}
+
+/// `sidecall check` finds nothing in a configuration.
+#[track_caller]
+pub(crate) fn check(configuration: &str) {
+    let program = env!("CARGO_BIN_EXE_sidecall");
+    let said = run(program.as_ref(), &["check".as_ref(), "-".as_ref()], configuration);
+    assert!(said.well, "{configuration}\n{}{}", said.out, said.err);
+}
+
+/// The paths of what a schema has, down to what is no object of its own keys.
+fn leaves(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match schema["properties"].as_object() {
+        Some(properties) => {
+            for (key, schema) in properties {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                leaves(schema, &path, found);
+            }
+        }
+        None => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+fn schema(chart: &str) -> Value {
+    let path = repository(&format!("deploy/helm/{chart}/values.schema.json"));
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_value_of_the_schema_has_its_default_its_words_and_its_change() {
+    let mut known = BTreeSet::new();
+    leaves(&schema("sidecall"), "", &mut known);
+    known.remove("global");
+    let changed = CHANGES
+        .iter()
+        .map(|change| change.path)
+        .filter(|path| !path.starts_with(char::is_uppercase));
+    let changed: BTreeSet<_> =
+        changed.chain(REFUSES_ONLY.iter().copied()).map(str::to_owned).collect();
+    assert_eq!(known, changed);
+
+    let text = fs::read_to_string(repository("deploy/helm/sidecall/values.yaml")).unwrap();
+    let Some(defaults) = read(&text) else { return };
+    for path in known {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        assert!(defaults.pointer(&pointer).is_some(), "values.yaml says nothing of {path}");
+    }
+    // A key follows its words, or a key that shares them, or opens a section.
+    let mut told = false;
+    for line in text.lines() {
+        let key = line.trim_start();
+        let depth = line.len() - key.len();
+        match key {
+            "" => told = false,
+            _ if key.starts_with('#') => told = true,
+            _ if depth == 0 => assert!(told || key.ends_with(':'), "no word of {line}"),
+            _ => {}
+        }
+    }
+}
+
+/// Objects with keys of their own, and whether others are refused.
+fn open_objects(schema: &Value, path: &str, open: &mut Vec<String>) {
+    match schema {
+        Value::Object(members) => {
+            let closed = members.get("additionalProperties") == Some(&Value::Bool(false));
+            let has_keys =
+                ["properties", "patternProperties"].iter().any(|key| members.contains_key(*key));
+            if has_keys && !closed {
+                open.push(path.to_owned());
+            }
+            for (key, value) in members {
+                open_objects(value, &format!("{path}/{key}"), open);
+            }
+        }
+        Value::Array(elements) => {
+            elements.iter().for_each(|element| open_objects(element, path, open));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_object_of_the_schemas_takes_keys_that_it_does_not_know() {
+    for chart in ["sidecall", "example-app"] {
+        let mut open = Vec::new();
+        open_objects(&schema(chart), "", &mut open);
+        assert_eq!(open, Vec::<String>::new(), "{chart}");
+    }
+}
+
+#[test]
+fn helm_lint_finds_nothing() {
+    let Some(helm) = Helm::find() else { return };
+    for chart in ["sidecall", "example-app"] {
+        let said =
+            helm.run(&["lint".as_ref(), "--strict".as_ref(), helm.chart(chart).as_ref()], "");
+        assert!(said.well, "{}{}", said.out, said.err);
+        let said = said.out + &said.err;
+        assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+    }
+}
+
+#[test]
+fn the_main_renders_are_as_they_were() {
+    let Some(helm) = Helm::find() else { return };
+    let everything: Vec<&str> = [
+        "image.digest",
+        "secrets",
+        "env",
+        "otlp.endpoint",
+        "podMonitor.labels",
+        "networkPolicy.ingress",
+        "configChange",
+    ]
+    .map(|path| CHANGES.iter().find(|change| change.path == path).unwrap().values)
+    .to_vec();
+    for (name, version, values) in [
+        ("native", TODAY, vec![]),
+        ("classic", "1.28.0", vec!["sidecall: {layout: classic}"]),
+        ("cronjob", TODAY, vec!["{kind: CronJob, sidecall: {workload: job}}"]),
+        ("everything", TODAY, everything),
+    ] {
+        let said = helm.template("example-app", version, &values);
+        assert!(said.well, "{}", said.err);
+        insta::assert_snapshot!(name, said.out);
+    }
+    let said = helm.template("sidecall", TODAY, &[]);
+    assert!(said.well, "{}", said.err);
+    insta::assert_snapshot!("chart_alone", said.out);
+}
+
+#[test]
+fn the_versions_are_the_programs_own() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, lines) in [
+        (
+            "deploy/helm/sidecall/Chart.yaml",
+            vec![format!("version: {version}"), format!("appVersion: \"{version}\"")],
+        ),
+        ("deploy/helm/example-app/Chart.yaml", vec![format!("    version: {version}")]),
+        (
+            "deploy/kustomize/native/workload.yaml",
+            vec![format!("          image: sidecall:{version}")],
+        ),
+        (
+            "deploy/kustomize/native/cronjob.yaml",
+            vec![format!("              image: sidecall:{version}")],
+        ),
+        ("deploy/kustomize/classic/workload.yaml", vec![format!("    image: sidecall:{version}")]),
+    ] {
+        let text = fs::read_to_string(repository(file)).unwrap();
+        for line in lines {
+            assert!(text.lines().any(|there| there == line), "{file} has no line {line:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The kustomize components, over a workload of every kind.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    charts::TODAY,
+    promises::{self, sidecar, template},
+    tools::{Helm, Said, copy, look, repository, run, tool},
+};
+
+const WORKLOADS: &str = include_str!("workloads.yaml");
+
+/// Builds an overlay of these workloads with these components; nothing where there is no
+/// kustomize.
+fn build(workloads: &str, components: &[&str]) -> Option<Said> {
+    let program = tool("SIDECALL_TEST_KUSTOMIZE")?;
+    let folder = TempDir::new().unwrap();
+    copy(&repository("deploy/kustomize"), &folder.path().join("kustomize"));
+    let overlay = folder.path().join("overlay");
+    fs::create_dir(&overlay).unwrap();
+    fs::write(overlay.join("workloads.yaml"), workloads).unwrap();
+    let components: Vec<_> = components.iter().map(|name| format!("../kustomize/{name}")).collect();
+    let kustomization = format!(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: agents\n\
+         resources: [workloads.yaml]\ncomponents: [{}]\n",
+        components.join(", ")
+    );
+    fs::write(overlay.join("kustomization.yaml"), kustomization).unwrap();
+    Some(kustomize(program, &overlay))
+}
+
+/// kustomize itself, or the one that kubectl has in it.
+pub(crate) fn kustomize(program: PathBuf, overlay: &std::path::Path) -> Said {
+    let is_kubectl = program.file_name().is_some_and(|name| name == "kubectl");
+    let verb = if is_kubectl { "kustomize" } else { "build" };
+    run(&program, &[verb.as_ref(), overlay.as_ref()], "")
+}
+
+/// The workloads without those that a Job's pod is of.
+fn services() -> String {
+    let documents = WORKLOADS.split("---\n");
+    let services = documents.filter(|document| {
+        !document.contains("\n          restartPolicy: Never") && !document.contains("kind: Job")
+    });
+    services.collect::<Vec<_>>().join("---\n")
+}
+
+#[test]
+fn every_kind_of_workload_that_asks_gets_the_sidecar_and_no_other() {
+    for (components, workloads, asked) in [
+        (["native", "monitoring", "network-policy"], WORKLOADS.to_owned(), 5),
+        (["classic", "monitoring", "network-policy"], services(), 3),
+    ] {
+        let Some(said) = build(&workloads, &components) else { return };
+        assert!(said.well, "{}", said.err);
+        insta::assert_snapshot!(format!("kustomize_{}", components[0]), said.out);
+        let manifests =
+            BTreeMap::from([("before".to_owned(), workloads), ("after".to_owned(), said.out)]);
+        let Some(seen) = look(&manifests) else { return };
+        assert_eq!(seen.faults, Vec::<String>::new());
+        let mut found = 0;
+        for document in &seen.documents["after"] {
+            let Some(pod) = template(document) else { continue };
+            let name = document["metadata"]["name"].as_str().unwrap();
+            if name == "other" {
+                let same = |before: &&Value| {
+                    before["metadata"]["name"] == "other" && before["kind"] == document["kind"]
+                };
+                let before = seen.documents["before"].iter().find(same).unwrap();
+                assert_eq!(template(before), Some(pod));
+            } else {
+                promises::whole(name, pod);
+                found += 1;
+            }
+        }
+        assert_eq!(found, asked);
+    }
+}
+
+#[test]
+fn the_classic_layout_is_refused_in_jobs() {
+    let Some(said) = build(WORKLOADS, &["classic"]) else { return };
+    assert!(!said.well);
+    assert!(said.err.contains("take the component `native`"), "{}", said.err);
+}
+
+#[test]
+fn the_sidecar_is_the_same_by_helm_and_by_kustomize() {
+    let Some(helm) = Helm::find() else { return };
+    for (layout, workloads) in [("native", WORKLOADS.to_owned()), ("classic", services())] {
+        let Some(said) = build(&workloads, &[layout]) else { return };
+        let values = format!("sidecall: {{layout: {layout}, fullnameOverride: sidecall-config}}");
+        let chart = helm.template("example-app", TODAY, &[&values]);
+        let manifests =
+            BTreeMap::from([("chart".to_owned(), chart.out), ("kustomize".to_owned(), said.out)]);
+        let Some(seen) = look(&manifests) else { return };
+        let chart = seen.documents["chart"].iter().find_map(template).unwrap();
+        let pods = seen.documents["kustomize"].iter().filter_map(template);
+        let with_sidecar: Vec<_> = pods.filter(|pod| sidecar(pod).is_some()).collect();
+        assert!(with_sidecar.len() > 2);
+        for pod in with_sidecar {
+            assert_eq!(sidecar(pod), sidecar(chart));
+            assert_eq!(
+                pod["spec"]["securityContext"]["fsGroup"],
+                chart["spec"]["securityContext"]["fsGroup"]
+            );
+            for volume in ["sidecall-socket", "sidecall-config"] {
+                let of = |pod: &Value| {
+                    let volumes = pod["spec"]["volumes"].as_array().unwrap();
+                    volumes.iter().find(|there| there["name"] == volume).cloned()
+                };
+                assert_eq!(of(pod), of(chart));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_looks_at_manifests_finds_what_no_cluster_takes() {
+    let deployment = WORKLOADS.split("---\n").next().unwrap();
+    let wrong = [
+        ("misspelt", deployment.replace("containers:", "contianers:")),
+        (
+            "twice",
+            deployment.replace("  name: deployment", "  name: deployment\n  name: deployment"),
+        ),
+        ("type", deployment.replace("  selector:", "  replicas: two\n  selector:")),
+        ("missing", deployment.replace("  selector: {matchLabels: {app: deployment}}\n", "")),
+    ];
+    let manifests = wrong.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
+    let Some(seen) = look(&manifests) else { return };
+    for (name, text) in wrong {
+        assert_ne!(text, deployment, "{name} is not wrong");
+        assert!(seen.faults.iter().any(|fault| fault.starts_with(name)), "{name} is not found");
+    }
+}
