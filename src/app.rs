@@ -220,6 +220,11 @@ impl Bound {
         self.admin.as_ref().map(Admin::address)
     }
 
+    /// Whether TLS is spoken at its TCP address.
+    pub fn is_tls(&self) -> bool {
+        self.listeners.is_tls()
+    }
+
     /// Who takes down what is traced, where there is somebody to tell it to.
     pub fn tracer(&self) -> Option<&Tracer> {
         self.tracer.as_ref()
@@ -238,7 +243,7 @@ impl Bound {
         if let Some(admin) = admin {
             drain.spawn(admin.serve(closing.clone()));
         }
-        for incoming in listeners.into_incoming(&cut) {
+        for incoming in listeners.into_incoming(&drain, &cut) {
             drain.spawn(server.clone().serve(incoming, closing.clone()));
         }
 

@@ -19,7 +19,6 @@ pub mod serve;
 pub mod status;
 pub mod tools;
 
-mod address;
 mod client;
 mod command;
 mod follow;
@@ -109,9 +108,10 @@ pub struct ConfigArgs {
 }
 
 /// Where a running server is; flattened into the subcommands that call one.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
 pub struct AddressArgs {
-    /// A running server: `unix:///path/to.sock` or `http://host:port`.
+    /// A running server: `unix:///path/to.sock`, `http://host:port` or
+    /// `https://host:port`.
     #[arg(
         long,
         env = "SIDECALL_ADDRESS",
@@ -119,6 +119,30 @@ pub struct AddressArgs {
         default_value = "unix:///run/sidecall/sidecall.sock"
     )]
     pub address: String,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// What an `https://` address is spoken to with.
+#[derive(Clone, Debug, Default, Eq, PartialEq, clap::Args)]
+struct TlsArgs {
+    /// The file of the authorities to trust at an `https://` address, in place of
+    /// the system's: PEM.
+    #[arg(long, env = "SIDECALL_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The file of the certificate to show there: PEM.
+    #[arg(long, env = "SIDECALL_CERT", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The file of its private key: PEM.
+    #[arg(long, env = "SIDECALL_KEY", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+impl From<String> for AddressArgs {
+    /// An address that nothing more is known of.
+    fn from(address: String) -> Self {
+        Self { address, tls: TlsArgs::default() }
+    }
 }
 
 #[cfg(test)]

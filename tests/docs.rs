@@ -31,6 +31,7 @@ const PAGES: [&str; 12] = [
     "docs/kubernetes.md",
     "docs/operations.md",
     "docs/plan-and-references.md",
+    "docs/security.md",
     "docs/telemetry.md",
     "docs/wire.md",
 ];

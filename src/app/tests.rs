@@ -98,7 +98,9 @@ impl Served {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("s.sock");
         let unix = listen::Unix { path: socket.clone(), ..listen::Unix::default() };
-        let listen = listen::Settings { unix: Some(unix), tcp: Some(([127, 0, 0, 1], 0).into()) };
+        let tcp = listen::Tcp::new(([127, 0, 0, 1], 0).into());
+        let listen =
+            listen::Settings { unix: Some(unix), tcp: Some(tcp), ..listen::Settings::default() };
         let gate = Gate::default();
         let rpc = rpc::Settings::default();
         let bound = Bound::try_new(

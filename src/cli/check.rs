@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{ConfigArgs, Exit};
-use crate::config::{self, Config};
+use crate::{
+    config::{self, Config},
+    rpc::listen,
+};
 
 /// Checks a configuration and says everything that is wrong with it.
 ///
@@ -73,7 +76,12 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "listens on {} (mode {:04o})", unix.path.display(), unix.mode)?;
         }
         if let Some(tcp) = &listen.tcp {
-            writeln!(f, "listens on {tcp}")?;
+            let guard = match &tcp.tls {
+                Some(listen::Tls { client_ca: Some(_), .. }) => " (TLS, client certificates)",
+                Some(_) => " (TLS)",
+                None => "",
+            };
+            writeln!(f, "listens on {}{guard}", tcp.address)?;
         }
         let mut rows = vec![["API", "URL", "AT ONCE", "RATE"].map(str::to_owned)];
         for api in apis {

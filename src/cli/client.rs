@@ -7,17 +7,15 @@
 use std::{
     fmt,
     io::{self, Write},
-    path::{Path, PathBuf},
-    time::Duration,
+    path::PathBuf,
 };
 
 use clap::{ArgMatches, FromArgMatches, error::ErrorKind, parser::ValueSource};
-use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
-use tokio::{net::UnixStream, task::JoinHandle};
-use tonic::transport::{Channel, Endpoint, Uri};
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
 
-use super::{AddressArgs, ConfigArgs, Exit, address::Address, rates::Rates, refusal::Refusal};
+use super::{AddressArgs, ConfigArgs, Exit, rates::Rates, refusal::Refusal};
 use crate::{
     app,
     config::{self, Config},
@@ -26,8 +24,9 @@ use crate::{
     rpc::{self, listen},
 };
 
-/// How long a server may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+mod address;
+
+pub(crate) use address::channel;
 
 /// Where a turn is run; flattened into the subcommands that ask a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,7 +34,7 @@ pub(crate) enum Target {
     /// By a server of our own, for the length of the command.
     Config(PathBuf),
     /// By a server that runs.
-    Address(String),
+    Address(AddressArgs),
 }
 
 /// The two ways, as clap knows them.
@@ -74,7 +73,7 @@ impl FromArgMatches for Target {
             )),
             Some(config) if written("config") => Ok(Self::Config(config)),
             Some(config) if !written("address") && !named("address") => Ok(Self::Config(config)),
-            Some(_) | None => Ok(Self::Address(address.address)),
+            Some(_) | None => Ok(Self::Address(address)),
         }
     }
 
@@ -196,7 +195,7 @@ impl Client {
     pub(crate) async fn connect(target: &Target) -> Result<Self, Error> {
         match target {
             Target::Address(address) => {
-                Ok(Self { rpc: connect(address).await?, rates: Rates::default(), local: None })
+                Ok(Self { rpc: rpc(address).await?, rates: Rates::default(), local: None })
             }
             Target::Config(path) => {
                 let config = config::load(path).map_err(|error| Error::Usage(error.to_string()))?;
@@ -216,10 +215,10 @@ impl Client {
         socket: PathBuf,
         directory: Option<TempDir>,
     ) -> Result<Self, Error> {
-        let address = format!("unix://{}", socket.display());
+        let address = AddressArgs::from(format!("unix://{}", socket.display()));
         config.listen = listen::Settings {
             unix: Some(listen::Unix { path: socket, ..listen::Unix::default() }),
-            tcp: None,
+            ..listen::Settings::default()
         };
         let rates = Rates::of(&config);
         let bound = app::bind(config).map_err(|error| Error::Usage(error.to_string()))?;
@@ -227,7 +226,7 @@ impl Client {
         // Not a task of the server's own drain, which it awaits the end of.
         let serving = Drain::new().spawn(bound.run());
         let local = Some(Local { drain, serving, directory });
-        Ok(Self { rpc: connect(&address).await?, rates, local })
+        Ok(Self { rpc: rpc(&address).await?, rates, local })
     }
 
     /// Ends the server where it is our own.
@@ -249,43 +248,10 @@ pub(crate) fn temporary() -> Result<TempDir, Error> {
     directory.map_err(|error| Error::Usage(format!("no temporary directory: {error}")))
 }
 
-async fn connect(address: &str) -> Result<SidecallServiceClient<Channel>, Error> {
+async fn rpc(address: &AddressArgs) -> Result<SidecallServiceClient<Channel>, Error> {
     // The server's own setting decides how large its messages are.
     Ok(SidecallServiceClient::new(channel(address).await?)
         .max_decoding_message_size(rpc::Settings::MESSAGE_BYTES_MAX))
-}
-
-/// A connection to an address as people write it.
-pub(crate) async fn channel(address: &str) -> Result<Channel, Error> {
-    let unreachable = |cause: String| Error::Unreachable {
-        address: address.to_owned(),
-        cause,
-        can_run_here: true,
-    };
-    let channel = match address.parse().map_err(Error::Usage)? {
-        Address::Http(uri) => Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT).connect().await,
-        Address::Unix(path) => {
-            // The name is for the request's authority only.
-            Endpoint::from_static("http://localhost")
-                .connect_timeout(CONNECT_TIMEOUT)
-                .connect_with_connector(tower::service_fn(move |_: Uri| dial(path.clone())))
-                .await
-        }
-    };
-    channel.map_err(|error| unreachable(innermost(&error)))
-}
-
-async fn dial(path: impl AsRef<Path>) -> io::Result<TokioIo<UnixStream>> {
-    UnixStream::connect(path).await.map(TokioIo::new)
-}
-
-/// The cause that says most: tonic's own text is "transport error".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]
@@ -309,16 +275,19 @@ mod tests {
         let error = target(&["--config", "a.yaml", "--address", "a:1"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
         assert_eq!(target(&["-c", "a.yaml"]).unwrap(), Target::Config("a.yaml".into()));
-        assert_eq!(target(&["--address", "a:1"]).unwrap(), Target::Address("a:1".into()));
+        assert_eq!(
+            target(&["--address", "a:1"]).unwrap(),
+            Target::Address("a:1".to_owned().into())
+        );
         let usual = format!("unix://{}", listen::Unix::PATH);
-        assert_eq!(target(&[]).unwrap(), Target::Address(usual));
+        assert_eq!(target(&[]).unwrap(), Target::Address(usual.into()));
     }
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_said_with_what_to_do() {
         let directory = tempfile::tempdir().unwrap();
         let address = format!("unix://{}", directory.path().join("none.sock").display());
-        let Err(error) = Client::connect(&Target::Address(address)).await else {
+        let Err(error) = Client::connect(&Target::Address(address.into())).await else {
             panic!("a server answered");
         };
         assert_eq!(error.exit(), Exit::Unreachable);

@@ -50,7 +50,7 @@ pub fn run(args: Args) -> Exit {
 }
 
 async fn healthcheck(args: Args) -> Result<Exit, Error> {
-    let Args { address: AddressArgs { address }, service, timeout } = args;
+    let Args { address, service, timeout } = args;
     let asked = ask(&address, service.clone());
     let answer = match tokio::time::timeout(Duration::from_secs_f64(timeout), asked).await {
         Ok(answer) => verdict(&service, answer?),
@@ -65,13 +65,17 @@ async fn healthcheck(args: Args) -> Result<Exit, Error> {
         }
         Err(why) => {
             // Where not even this can be said, the exit code says it.
-            let _ = writeln!(anstream::stderr(), "error: {address} does not serve: {why}");
+            let _ =
+                writeln!(anstream::stderr(), "error: {} does not serve: {why}", address.address);
             Ok(Exit::Unreachable)
         }
     }
 }
 
-async fn ask(address: &str, service: String) -> Result<Result<HealthCheckResponse, Status>, Error> {
+async fn ask(
+    address: &AddressArgs,
+    service: String,
+) -> Result<Result<HealthCheckResponse, Status>, Error> {
     let channel = client::channel(address).await.map_err(Error::without_config)?;
     let answer = HealthClient::new(channel).check(HealthCheckRequest { service }).await;
     Ok(answer.map(tonic::Response::into_inner))

@@ -34,7 +34,7 @@ pub fn run(args: Args) -> Exit {
 }
 
 async fn log(args: Args) -> Result<Exit, Error> {
-    let Args { address: AddressArgs { address }, filter, reset } = args;
+    let Args { address, filter, reset } = args;
     let change = filter.map(Change::Filter).or(reset.then_some(Change::Reset(true)));
     let mut client =
         Client::connect(&Target::Address(address)).await.map_err(Error::without_config)?;

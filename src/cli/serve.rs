@@ -21,8 +21,9 @@ pub struct Args {
     /// Listens on this Unix socket, instead of where the configuration says.
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
-    /// Listens on this loopback address, instead of where the configuration
-    /// says. Port 0 takes any free one.
+    /// Listens on this address, instead of where the configuration says. Port 0
+    /// takes any free one. TLS and the rest of `listen.tcp` are the
+    /// configuration's; without any of it only loopback is taken.
     #[arg(long, value_name = "IP:PORT")]
     tcp: Option<SocketAddr>,
 }
@@ -56,7 +57,8 @@ fn configured(args: Args) -> anyhow::Result<(Config, Logging)> {
 }
 
 /// Where the flags say, and nowhere else; where the configuration says, if they
-/// say nothing. A socket keeps the mode and group that are configured.
+/// say nothing. A socket keeps the mode and group that are configured, an address
+/// what guards it.
 fn overridden(
     configured: listen::Settings,
     unix: Option<PathBuf>,
@@ -65,8 +67,13 @@ fn overridden(
     if unix.is_none() && tcp.is_none() {
         return configured;
     }
-    let socket = configured.unix.unwrap_or_default();
-    listen::Settings { unix: unix.map(|path| listen::Unix { path, ..socket }), tcp }
+    let listen::Settings { unix: socket, tcp: guards, authenticated } = configured;
+    let socket = socket.unwrap_or_default();
+    let tcp = tcp.map(|address| match guards {
+        Some(guards) => listen::Tcp { address, ..guards },
+        None => listen::Tcp::new(address),
+    });
+    listen::Settings { unix: unix.map(|path| listen::Unix { path, ..socket }), tcp, authenticated }
 }
 
 /// Serves, and writes at the end what waits in the log.
@@ -135,7 +142,8 @@ fn bind(config: Config, levels: Levels) -> Result<Bound, Error> {
 
 fn addresses(bound: &Bound) -> Vec<String> {
     let unix = bound.unix.as_ref().map(|path| format!("unix://{}", path.display()));
-    let tcp = bound.tcp.map(|address| format!("http://{address}"));
+    let scheme = if bound.is_tls() { "https" } else { "http" };
+    let tcp = bound.tcp.map(|address| format!("{scheme}://{address}"));
     unix.into_iter().chain(tcp).collect()
 }
 
@@ -145,7 +153,13 @@ mod tests {
 
     fn configured() -> listen::Settings {
         let unix = listen::Unix { path: "/a".into(), mode: 0o660, group: Some("agents".into()) };
-        listen::Settings { unix: Some(unix), tcp: Some(([127, 0, 0, 1], 1).into()) }
+        let tls = listen::Tls { certificate: "c".into(), key: "k".into(), client_ca: None };
+        let tcp = listen::Tcp {
+            tls: Some(tls),
+            exposed: true,
+            ..listen::Tcp::new(([127, 0, 0, 1], 1).into())
+        };
+        listen::Settings { unix: Some(unix), tcp: Some(tcp), authenticated: true }
     }
 
     #[test]
@@ -158,8 +172,11 @@ mod tests {
         assert_eq!((socket.path, socket.mode), ("/b".into(), 0o660));
         assert_eq!(socket.group.as_deref(), Some("agents"));
 
-        let address = Some(([127, 0, 0, 1], 2).into());
-        let tcp = overridden(configured(), None, address);
-        assert_eq!((tcp.unix, tcp.tcp), (None, address));
+        let address = ([127, 0, 0, 1], 2).into();
+        let tcp = overridden(configured(), None, Some(address));
+        assert_eq!((tcp.unix, tcp.authenticated), (None, true));
+        assert_eq!(tcp.tcp, Some(listen::Tcp { address, ..configured().tcp.unwrap() }));
+        let tcp = overridden(listen::Settings::default(), None, Some(address));
+        assert_eq!(tcp.tcp, Some(listen::Tcp::new(address)));
     }
 }

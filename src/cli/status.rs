@@ -69,12 +69,12 @@ pub fn run(args: Args) -> Exit {
 }
 
 async fn status(args: Args) -> Result<Exit, Error> {
-    let Args { address: AddressArgs { address }, json, watch, interval, rows, draw } = args;
+    let Args { address, json, watch, interval, rows, draw } = args;
     let mut screen = Screen::stdout(&draw);
     let mut client =
         Client::connect(&Target::Address(address.clone())).await.map_err(Error::without_config)?;
     let every = watch.then(|| Duration::from_secs_f64(interval));
-    let asked = Asked { address, json, every, rows };
+    let asked = Asked { address: address.address, json, every, rows };
     let shown = show(&mut client, &mut screen, &asked, pin!(tokio::signal::ctrl_c())).await;
     client.close().await;
     shown.map(|()| Exit::Well)

@@ -22,13 +22,14 @@ use crate::{
     },
     model::{ApiName, ApiOrdering, ToolName},
     registry::{self, nearest::nearest, offers},
-    schedule,
+    rpc, schedule,
 };
 
 mod after;
 mod cache;
 mod claims;
 mod cost;
+mod listen;
 mod otel;
 mod slots;
 mod version;
@@ -54,10 +55,15 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     let is_read = apis.is_some();
     let (mut apis, tools) = (apis.unwrap_or_default(), tools.unwrap_or_default());
     check(is_read.then_some(&apis), &tools, decoder);
+    // Nothing but a certificate authenticates callers.
+    let authenticated = false;
+    if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp.as_ref()) {
+        listen::check(tcp, authenticated, decoder);
+    }
     if !decoder.is_clean() {
         return None;
     }
-    let (listen, defaults, telemetry) = (listen?, defaults?, telemetry?);
+    let (listen, defaults, telemetry) = (listen?.settings?, defaults?, telemetry?);
     let log = telemetry.log.clone();
     let workers = workers?;
     let mut bounds = scheduling(bounds?, sessions?, &defaults, &apis, &tools);
@@ -84,7 +90,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         Some(ApiSettings { secrets: secrets.clone(), ..settings })
     };
     Some(Config {
-        listen: listen.listen,
+        listen: rpc::listen::Settings { authenticated, ..listen.listen },
         admin: listen.admin,
         rpc: listen.rpc.clone(),
         apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,

@@ -252,7 +252,7 @@ proptest! {
         prop_assert_eq!(estimate.critical_path, longest);
         prop_assert_eq!(estimate.critical.iter().map(|&call| latencies[call]).sum::<std::time::Duration>(), longest);
         prop_assert!(estimate.critical.windows(2).all(|pair| plan.children(pair[0]).any(|edge| edge.to == pair[1])));
-        prop_assert_eq!(estimate.sequential, (0..turn.len()).filter(|&call| runs(call)).map(|call| latencies[call]).sum());
+        prop_assert_eq!(estimate.sequential, (0..turn.len()).filter(|&call| runs(call)).map(|call| latencies[call]).sum::<std::time::Duration>());
     }
 }
 

@@ -6,19 +6,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::drain::Drain;
 
 mod authority;
 mod certificate;
+mod connection;
+mod handshakes;
 mod incoming;
 mod peer;
+mod tcp;
+mod tls;
 mod unix;
 
 pub use certificate::Certificate;
+pub use connection::Io;
+use handshakes::Handshakes;
+pub use incoming::Incoming;
 use incoming::Listener;
-pub use incoming::{Incoming, Io};
 pub use peer::Peer;
+pub use tcp::Tcp;
+pub use tls::{Error as TlsError, Tls};
 pub use unix::Unix;
 
 /// Where the server listens.
@@ -26,15 +35,17 @@ pub use unix::Unix;
 pub struct Settings {
     /// A Unix socket.
     pub unix: Option<Unix>,
-    /// A TCP address; loopback only, since nothing authenticates its callers.
-    /// Port 0 takes any free one.
-    pub tcp: Option<SocketAddr>,
+    /// A TCP address.
+    pub tcp: Option<Tcp>,
+    /// Whether callers must prove who they are whatever they connect to: by what
+    /// the policy of callers asks of them, which is not decided here.
+    pub authenticated: bool,
 }
 
 impl Default for Settings {
     /// The usual Unix socket, and nothing else.
     fn default() -> Self {
-        Self { unix: Some(Unix::default()), tcp: None }
+        Self { unix: Some(Unix::default()), tcp: None, authenticated: false }
     }
 }
 
@@ -45,11 +56,11 @@ pub enum Error {
     #[error("there is nothing to listen on: name `listen.unix`, `listen.tcp`, or both")]
     Nowhere,
     /// A TCP address that others can reach.
-    #[error(
-        "listen.tcp: {0} can be reached from outside, and callers are not authenticated yet; \
-         listen on 127.0.0.1 or [::1], or on a Unix socket"
-    )]
-    NotLoopback(SocketAddr),
+    #[error("listen.tcp: {0} {what}; {fix}", what = Tcp::REACHABLE, fix = Tcp::guards())]
+    Unguarded(SocketAddr),
+    /// TLS cannot be spoken there.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The TCP address cannot be had.
     #[error("listen.tcp: cannot listen on {address}: {cause}")]
     Tcp {
@@ -103,7 +114,8 @@ impl Error {
     pub fn is_in_the_settings(&self) -> bool {
         match self {
             Self::Nowhere
-            | Self::NotLoopback(_)
+            | Self::Unguarded(_)
+            | Self::Tls(_)
             | Self::PathTooLong { .. }
             | Self::NoSuchGroup(_) => true,
             Self::Tcp { .. } | Self::InUse(_) | Self::NotASocket(_) | Self::Unix { .. } => false,
@@ -116,7 +128,7 @@ impl Error {
 #[derive(Debug)]
 pub struct Bound {
     unix: Option<(tokio::net::UnixListener, unix::Owned)>,
-    tcp: Option<(TcpListener, SocketAddr)>,
+    tcp: Option<tcp::Listening>,
 }
 
 /// Listens. Must be called within a tokio runtime.
@@ -129,7 +141,8 @@ pub fn bind(settings: &Settings) -> Result<Bound, Error> {
         return Err(Error::Nowhere);
     }
     // The address that cannot be had is found before the socket is made.
-    let tcp = settings.tcp.map(tcp).transpose()?;
+    let tcp =
+        settings.tcp.as_ref().map(|tcp| tcp::bind(tcp, settings.authenticated)).transpose()?;
     let unix = settings.unix.as_ref().map(unix::bind).transpose()?;
     Ok(Bound { unix, tcp })
 }
@@ -142,19 +155,31 @@ impl Bound {
 
     /// The TCP address, with the port that was taken.
     pub fn tcp(&self) -> Option<SocketAddr> {
-        self.tcp.as_ref().map(|(_, address)| *address)
+        self.tcp.as_ref().map(|tcp| tcp.address)
+    }
+
+    /// Whether TLS is spoken at the TCP address.
+    pub fn is_tls(&self) -> bool {
+        self.tcp.as_ref().is_some_and(|tcp| tcp.tls.is_some())
     }
 
     /// The connections to come. Their reads and writes fail once `cut` is
-    /// cancelled.
+    /// cancelled. What runs beside them is `drain`'s.
     pub fn into_incoming(
         self,
-        cut: &tokio_util::sync::CancellationToken,
+        drain: &Drain,
+        cut: &CancellationToken,
     ) -> impl Iterator<Item = Incoming> {
-        let unix = self
-            .unix
-            .map(|(listener, owned)| Incoming::new(Listener::Unix(listener, owned), cut.clone()));
-        let tcp = self.tcp.map(|(listener, _)| Incoming::new(Listener::Tcp(listener), cut.clone()));
+        let unix = self.unix.map(|(listener, owned)| {
+            Incoming::new(Listener::Unix(listener, owned), None, cut.clone())
+        });
+        let tcp = self.tcp.map(|tcp::Listening { listener, tls, .. }| {
+            let handshakes = tls.map(|(files, current)| {
+                drain.detach(files.follow(drain.killed().clone()));
+                Handshakes::new(current, drain.clone())
+            });
+            Incoming::new(Listener::Tcp(listener), handshakes, cut.clone())
+        });
         unix.into_iter().chain(tcp)
     }
 }
@@ -162,49 +187,49 @@ impl Bound {
 /// Connections that the system keeps while the accept loop is busy.
 const BACKLOG: i32 = 1024;
 
-fn tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    if !address.ip().is_loopback() {
-        return Err(Error::NotLoopback(address));
-    }
-    let listen = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A port whose last connections linger can be had again at once.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&SockAddr::from(address))?;
-        socket.listen(BACKLOG)?;
-        let listener = TcpListener::from_std(socket.into())?;
-        let taken = listener.local_addr()?;
-        Ok((listener, taken))
-    };
-    listen().map_err(|cause| Error::Tcp { address, cause })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(tcp: Tcp) -> Settings {
+        Settings { unix: None, tcp: Some(tcp), authenticated: false }
+    }
+
     #[test]
     fn to_listen_nowhere_is_an_error_that_says_what_to_name() {
-        let error = bind(&Settings { unix: None, tcp: None }).unwrap_err();
+        let error = bind(&Settings { unix: None, ..Settings::default() }).unwrap_err();
         assert!(error.to_string().contains("`listen.unix`"));
     }
 
     #[test]
-    fn an_address_that_others_can_reach_is_refused() {
-        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:7300"] {
-            let settings = Settings { unix: None, tcp: Some(address.parse().unwrap()) };
-            let error = bind(&settings).unwrap_err().to_string();
-            assert!(error.contains(address) && error.contains("127.0.0.1"), "{error}");
+    fn an_address_that_others_can_reach_is_refused_with_every_way_out() {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:7300", "[::ffff:192.0.2.1]:7300"] {
+            let settings = at(Tcp::new(address.parse().unwrap()));
+            let error = bind(&settings).unwrap_err();
+            assert!(error.is_in_the_settings());
+            let error = error.to_string();
+            for says in [address, "127.0.0.1", "client_ca", Tcp::EXPOSED] {
+                assert!(error.contains(says), "{error}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_not_where_somebody_said_so_or_callers_are_authenticated() {
+        let tcp = Tcp::new(([0, 0, 0, 0], 0).into());
+        let exposed = at(Tcp { exposed: true, ..tcp.clone() });
+        let authenticated = Settings { authenticated: true, ..at(tcp) };
+        for settings in [exposed, authenticated] {
+            assert_ne!(bind(&settings).unwrap().tcp().unwrap().port(), 0);
         }
     }
 
     #[tokio::test]
     async fn a_tcp_port_that_is_taken_is_an_error_with_its_address() {
-        let first = bind(&Settings { unix: None, tcp: Some(([127, 0, 0, 1], 0).into()) }).unwrap();
+        let first = bind(&at(Tcp::new(([127, 0, 0, 1], 0).into()))).unwrap();
         let taken = first.tcp().unwrap();
         assert_ne!(taken.port(), 0);
-        let error = bind(&Settings { unix: None, tcp: Some(taken) }).unwrap_err();
+        let error = bind(&at(Tcp::new(taken))).unwrap_err();
         assert!(error.to_string().contains(&taken.to_string()), "{error}");
     }
 }

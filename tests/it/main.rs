@@ -47,6 +47,7 @@ mod storms;
 mod streaming;
 mod support;
 mod the_peer;
+mod tls;
 mod tracing;
 mod versions;
 mod wire;

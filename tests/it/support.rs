@@ -1,6 +1,7 @@
 //! What the tests stand on: a scripted peer, the real server in process, a
 //! client with nothing but stubs, and the promises that hold for every turn.
 
+pub(crate) mod certificates;
 pub(crate) mod collector;
 pub(crate) mod data;
 pub(crate) mod events;

@@ -114,7 +114,7 @@ async fn followed(answer: Result<Vec<v1::BatchEvent>, Status>) -> (Result<Ran, E
     let tasks = Drain::new();
     let serving = tasks.spawn(server);
 
-    let target = Target::Address(format!("unix://{}", socket.display()));
+    let target = Target::Address(format!("unix://{}", socket.display()).into());
     let mut client = Client::connect(&target).await.unwrap();
     let tape = Tape::default();
     let mut screen = tape.screen(None);

@@ -11,7 +11,7 @@ fn unreachable(error: &Error) -> bool {
 async fn a_server_that_is_not_there_is_said_without_advice_that_does_not_fit() {
     let directory = tempfile::tempdir().unwrap();
     let address = format!("unix://{}", directory.path().join("none.sock").display());
-    let Err(error) = Client::connect(&Target::Address(address)).await else {
+    let Err(error) = Client::connect(&Target::Address(address.into())).await else {
         panic!("a server answered");
     };
     let error = error.without_config();
@@ -33,7 +33,7 @@ async fn a_server_that_goes_in_the_middle_of_a_look_is_not_there_any_more() {
         connection.accept().await.unwrap().unwrap();
     };
     let asking = async {
-        let mut client = Client::connect(&Target::Address(address.clone())).await.unwrap();
+        let mut client = Client::connect(&Target::Address(address.clone().into())).await.unwrap();
         let asked = Asked { address: address.clone(), json: false, every: None, rows: 20 };
         look(&mut client, &asked).await.unwrap_err()
     };

@@ -9,11 +9,15 @@ use crate::{
     admin,
     config::file::{
         Decoder, Fields, Node, Object, Setting, Shown,
-        decode::Step,
+        decode::{Placed, Step},
         scalar::{Count, Size, written},
     },
     rpc,
 };
+
+mod tcp;
+
+use tcp::Tcp;
 
 /// Most bytes of a message: between what ids and messages alone could fill, and
 /// what no client takes unless told to.
@@ -28,9 +32,19 @@ fn default_streams() -> Streams {
     Count(NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// Where the server listens, and the sizes of its wire.
+/// All of `listen:`.
 #[derive(Debug)]
 pub(crate) struct Listen {
+    /// Where nothing in it was faulty.
+    pub(crate) settings: Option<Settings>,
+    /// The TCP address, of which more is to be said when the rest of the file is
+    /// known: even where something else in here was faulty.
+    pub(crate) tcp: Option<Placed<rpc::listen::Tcp>>,
+}
+
+/// Where the server listens, and the sizes of its wire.
+#[derive(Debug)]
+pub(crate) struct Settings {
     pub(crate) listen: rpc::listen::Settings,
     pub(crate) admin: Option<admin::Settings>,
     pub(crate) rpc: rpc::Settings,
@@ -46,9 +60,10 @@ impl Object for Listen {
             "unix",
             "A Unix socket. Every process that may open it may call the tools.",
         );
-        let tcp = fields.optional::<Tcp>(
+        let tcp = fields.optional::<Placed<Tcp>>(
             "tcp",
-            "A TCP address. Loopback only: nothing authenticates its callers.",
+            "A TCP address, as `127.0.0.1:7070` or with what guards it. One that other machines \
+             reach needs `tls.client_ca` or `exposed`.",
         );
         let admin = fields.optional::<Any>(
             "admin",
@@ -80,19 +95,27 @@ impl Object for Listen {
             let step = Step::Key("admin_hosts".to_owned());
             fields.decoder()?.within(step, span, |decoder| decoder.fault(span, what, fix));
         }
-        let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|Tcp(tcp)| tcp));
-        let listen = match (&unix, &tcp) {
-            (None, None) => rpc::listen::Settings::default(),
-            _ => rpc::listen::Settings { unix, tcp },
+        let remembered = tcp
+            .as_ref()
+            .and_then(Option::as_ref)
+            .map(|tcp| Placed { value: tcp.value.0.clone(), place: tcp.place.clone() });
+        let settings = || {
+            let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|tcp| tcp.value.0));
+            let usual = rpc::listen::Settings::default();
+            let listen = match (&unix, &tcp) {
+                (None, None) => usual,
+                _ => rpc::listen::Settings { unix, tcp, ..usual },
+            };
+            let rpc = rpc::Settings {
+                message_bytes_max: message_bytes?.get(),
+                streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
+            };
+            let admin = admin?.map(|Any(admin)| admin);
+            let hosts = admin_hosts?.into_iter().flatten().map(|AdminHost(host)| host).collect();
+            let admin = admin.map(|address| admin::Settings { address, hosts });
+            Some(Settings { listen, admin, rpc })
         };
-        let rpc = rpc::Settings {
-            message_bytes_max: message_bytes?.get(),
-            streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
-        };
-        let admin = admin?.map(|Any(admin)| admin);
-        let hosts = admin_hosts?.into_iter().flatten().map(|AdminHost(host)| host).collect();
-        let admin = admin.map(|address| admin::Settings { address, hosts });
-        Some(Self { listen, admin, rpc })
+        Some(Self { settings: settings(), tcp: remembered })
     }
 }
 
@@ -223,6 +246,9 @@ impl Setting for Group {
     }
 }
 
+/// What is wrong with a text that should be an address.
+const NO_ADDRESS: &str = "is no IP address with a port";
+
 /// An address with its port, whoever may reach it.
 #[derive(Debug)]
 struct Any(SocketAddr);
@@ -233,41 +259,12 @@ impl Setting for Any {
         let address = text.parse();
         if address.is_err() {
             let fix = "write `127.0.0.1:9464`, or `0.0.0.0:9464` for all of the machine's";
-            decoder.fault(node.span, format!("`{text}` is no IP address with a port"), fix);
+            decoder.fault(node.span, format!("`{text}` {NO_ADDRESS}"), fix);
         }
         address.ok().map(Self)
     }
 
     fn schema() -> Schema {
         json!({"type": "string", "pattern": ":[0-9]+$", "examples": ["0.0.0.0:9464"]})
-    }
-}
-
-/// A loopback address with its port.
-#[derive(Debug)]
-struct Tcp(SocketAddr);
-
-impl Setting for Tcp {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let text = String::decode(node, decoder)?;
-        let fix = "write `127.0.0.1:7070` or `[::1]:7070`";
-        match text.parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() => Some(Self(address)),
-            Ok(_) => {
-                let what = format!(
-                    "`{text}` can be reached from other machines, and nothing authenticates its callers"
-                );
-                decoder.fault(node.span, what, fix);
-                None
-            }
-            Err(_) => {
-                decoder.fault(node.span, format!("`{text}` is no IP address with a port"), fix);
-                None
-            }
-        }
-    }
-
-    fn schema() -> Schema {
-        json!({"type": "string", "pattern": "^(127\\.|\\[).*:[0-9]+$", "examples": ["127.0.0.1:7070"]})
     }
 }

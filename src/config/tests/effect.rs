@@ -18,13 +18,22 @@ fn otlp(key: &'static str, text: &str, says: &'static str) -> Row {
     (key, format!("telemetry: {{otlp: {{endpoint: 'http://a:1'{text}}}}}"), says)
 }
 
+const TLS: &str = "listen: {tcp: {address: '0.0.0.0:7', tls: {certificate: a.crt, key: a.key, \
+                   client_ca: /ca.crt}}}";
+const EXPOSED: &str = "listen: {tcp: {address: '0.0.0.0:7', exposed: 'yes, anyone who reaches this \
+                       address may call every tool'}}";
+
 /// The keys of the process.
 fn process() -> Vec<Row> {
     vec![
         root("listen.unix.path", "listen: {unix: {path: /x.sock}}", "\"/x.sock\""),
         root("listen.unix.mode", "listen: {unix: {mode: '0660'}}", "mode: 432"),
         root("listen.unix.group", "listen: {unix: {group: agents}}", "Some(\"agents\")"),
-        root("listen.tcp", "listen: {tcp: '127.0.0.1:7070'}", "tcp: Some(127.0.0.1:7070)"),
+        root("listen.tcp.address", "listen: {tcp: {address: '[::1]:7'}}", "address: [::1]:7,"),
+        root("listen.tcp.tls.certificate", TLS, "certificate: \"a.crt\""),
+        root("listen.tcp.tls.key", TLS, "key: \"a.key\""),
+        root("listen.tcp.tls.client_ca", TLS, "client_ca: Some(\"/ca.crt\")"),
+        root("listen.tcp.exposed", EXPOSED, "exposed: true"),
         root("listen.admin", "listen: {admin: '0.0.0.0:9464'}", "address: 0.0.0.0:9464"),
         root(
             "listen.admin_hosts",
@@ -241,6 +250,13 @@ fn the_guard_against_repetition_is_on_unless_it_is_switched_off() {
     assert_eq!(repeat(""), Some(crate::budget::Repeat::default()));
     assert_eq!(repeat("sessions: {repeat: {}}"), Some(crate::budget::Repeat::default()));
     assert_eq!(repeat("sessions: {repeat: off}"), None);
+}
+
+#[test]
+fn a_tcp_address_may_stand_alone() {
+    let tcp = |text: &str| good(&format!("listen: {{tcp: {text}}}")).listen.tcp;
+    assert_eq!(tcp("'127.0.0.1:7070'"), tcp("{address: '127.0.0.1:7070'}"));
+    assert_eq!(tcp("'[::1]:0'").unwrap(), rpc::listen::Tcp::new("[::1]:0".parse().unwrap()));
 }
 
 #[test]

@@ -12,15 +12,13 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, UnixListener},
     time::{Sleep, sleep},
 };
 use tokio_stream::Stream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::Connected;
+use tokio_util::sync::CancellationToken;
 
-use super::{Peer, authority::Authority, unix::Owned};
+use super::{Io, Peer, connection::Socket, handshakes::Handshakes, unix::Owned};
 
 /// How long to leave `accept` alone after an error that concerns the process
 /// and not one connection. The listener stays readable meanwhile, so without it
@@ -59,11 +57,39 @@ impl Accept for Listener {
 
 /// Connections as they come, without end.
 #[derive(Debug)]
-pub struct Incoming(Accepting<Listener>);
+pub struct Incoming {
+    accepting: Accepting<Listener>,
+    /// What stands between a connection and its use, where TLS is spoken.
+    handshakes: Option<Handshakes>,
+    cut: CancellationToken,
+}
 
 impl Incoming {
-    pub(super) fn new(listener: Listener, cut: CancellationToken) -> Self {
-        Self(Accepting::new(listener, cut))
+    pub(super) fn new(
+        listener: Listener,
+        handshakes: Option<Handshakes>,
+        cut: CancellationToken,
+    ) -> Self {
+        Self { accepting: Accepting::new(listener), handshakes, cut }
+    }
+
+    fn poll_socket(&mut self, context: &mut Context<'_>) -> Poll<(Socket, Peer)> {
+        let Some(handshakes) = &mut self.handshakes else {
+            return self.accepting.poll_accept(context);
+        };
+        loop {
+            if let Poll::Ready((stream, peer)) = handshakes.poll_through(context) {
+                return Poll::Ready((Socket::Tls(stream), peer));
+            }
+            ready!(handshakes.poll_room(context));
+            match ready!(self.accepting.poll_accept(context)) {
+                (Socket::Tcp(stream), Peer::Tcp { address, .. }) => {
+                    handshakes.begin(stream, address);
+                }
+                // No TLS is spoken there.
+                other => return Poll::Ready(other),
+            }
+        }
     }
 }
 
@@ -71,34 +97,34 @@ impl Stream for Incoming {
     type Item = Result<Io, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_accept(context).map(|io| Some(Ok(io)))
+        let (socket, peer) = ready!(self.poll_socket(context));
+        Poll::Ready(Some(Ok(Io::new(socket, peer, &self.cut))))
     }
 }
 
 #[derive(Debug)]
 struct Accepting<A> {
     listener: A,
-    cut: CancellationToken,
     pause: Option<Pin<Box<Sleep>>>,
     /// Errors since the last connection; only the first is told.
     failures: u64,
 }
 
 impl<A: Accept> Accepting<A> {
-    fn new(listener: A, cut: CancellationToken) -> Self {
-        Self { listener, cut, pause: None, failures: 0 }
+    fn new(listener: A) -> Self {
+        Self { listener, pause: None, failures: 0 }
     }
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Io> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<(Socket, Peer)> {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
             }
             match ready!(self.listener.poll_accept(context)) {
-                Ok((socket, peer)) => {
+                Ok(accepted) => {
                     self.recover();
-                    return Poll::Ready(Io::new(socket, peer, &self.cut));
+                    return Poll::Ready(accepted);
                 }
                 Err(error) if concerns_one_connection(&error) => {
                     tracing::debug!(%error, "A connection was gone before it was accepted.");
@@ -140,125 +166,11 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-#[derive(Debug)]
-enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-/// A connection whose reads and writes fail once it is cut, so that nothing
-/// waits for a peer that is gone or does not read: hyper's graceful shutdown
-/// alone would, on a connection that is idle or half open
-/// (`hyperium/hyper#4170`).
-#[derive(Debug)]
-pub struct Io {
-    socket: Socket,
-    peer: Peer,
-    /// Of a Unix socket: its clients name paths where a host is due.
-    authority: Option<Authority>,
-    cut: CancellationToken,
-    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Io {
-    fn new(socket: Socket, peer: Peer, cut: &CancellationToken) -> Self {
-        let authority = matches!(socket, Socket::Unix(_)).then(Authority::new);
-        let cutting = Box::pin(cut.clone().cancelled_owned());
-        Self { socket, peer, authority, cut: cut.clone(), cutting }
-    }
-
-    /// `poll` on the socket, or an error once it is cut. A pending operation is
-    /// woken by the cut.
-    fn or_cut<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        poll: impl FnOnce(&mut Socket, &mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if !self.cut.is_cancelled() {
-            let done = poll(&mut self.socket, context);
-            if done.is_ready() {
-                return done;
-            }
-            ready!(self.cutting.as_mut().poll(context));
-        }
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")))
-    }
-}
-
-impl Connected for Io {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for Io {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = self.or_cut(context, |socket, context| match socket {
-            Socket::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-            Socket::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-        });
-        if let Some(authority) = &mut self.authority {
-            authority.mend(&mut buffer.filled_mut()[before..]);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Io {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.or_cut(context, |socket, context| match socket {
-            Socket::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-            Socket::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-        })
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.or_cut(context, |socket, context| match socket {
-            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        })
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.or_cut(context, |socket, context| match socket {
-            Socket::Unix(stream) => Pin::new(stream).poll_flush(context),
-            Socket::Tcp(stream) => Pin::new(stream).poll_flush(context),
-        })
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.or_cut(context, |socket, context| match socket {
-            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::VecDeque, future::poll_fn, sync::Mutex};
 
-    use futures_util::poll;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpStream, UnixStream};
 
     use super::{super::Unix, *};
     use crate::clock;
@@ -276,27 +188,13 @@ mod tests {
         script: impl IntoIterator<Item = io::Result<(Socket, Peer)>>,
     ) -> Accepting<Script> {
         let script = Script(Mutex::new(script.into_iter().collect()));
-        Accepting::new(script, CancellationToken::new())
+        Accepting::new(script)
     }
 
     fn socket() -> io::Result<(Socket, Peer)> {
         let (ours, _) = UnixStream::pair()?;
         let peer = ours.peer_cred()?.into();
         Ok((Socket::Unix(ours), peer))
-    }
-
-    fn pair() -> (Io, UnixStream, CancellationToken) {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let peer = ours.peer_cred().unwrap().into();
-        let cut = CancellationToken::new();
-        (Io::new(Socket::Unix(ours), peer, &cut), theirs, cut)
-    }
-
-    /// Writes for ever.
-    async fn flood(io: &mut Io) -> io::Result<Infallible> {
-        loop {
-            io.write_all(&[0; 1 << 16]).await?;
-        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -344,28 +242,5 @@ mod tests {
         let (_, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
         let address = client.local_addr().unwrap();
         assert_eq!(peer, Peer::Tcp { address, certificate: None });
-    }
-
-    #[tokio::test]
-    async fn a_cut_wakes_a_read_that_waits_and_fails_the_next() {
-        let (mut io, mut theirs, cut) = pair();
-        theirs.write_all(b"x").await.unwrap();
-        assert_eq!(io.read_u8().await.unwrap(), b'x');
-        let mut read = Box::pin(io.read_u8());
-        assert!(poll!(&mut read).is_pending());
-        cut.cancel();
-        assert_eq!(read.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-        theirs.write_all(b"y").await.unwrap();
-        assert_eq!(io.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-    }
-
-    #[tokio::test]
-    async fn a_cut_wakes_a_write_to_a_peer_that_does_not_read() {
-        let (mut io, theirs, cut) = pair();
-        let mut write = Box::pin(flood(&mut io));
-        assert!(poll!(&mut write).is_pending());
-        cut.cancel();
-        assert_eq!(write.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-        drop(theirs);
     }
 }

@@ -98,6 +98,18 @@ def validated_ids(bundle):
     return [block["tool_use_id"] for block in blocks]
 
 
+def connect(options):
+    """A channel to the address, with TLS where an authority is named."""
+    if options.ca is None:
+        return grpc.insecure_channel(options.address)
+    ca, key, cert = (
+        None if path is None else path.read_bytes()
+        for path in (options.ca, options.key, options.cert)
+    )
+    credentials = grpc.ssl_channel_credentials(ca, key, cert)
+    return grpc.secure_channel(options.address, credentials)
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--address", required=True)
@@ -105,6 +117,9 @@ def main():
     arguments.add_argument("--calls", type=int, required=True)
     arguments.add_argument("--timeout", type=float, default=60)
     arguments.add_argument("--cancel-when-started", action="store_true")
+    arguments.add_argument("--ca", type=Path)
+    arguments.add_argument("--cert", type=Path)
+    arguments.add_argument("--key", type=Path)
     options = arguments.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +133,7 @@ def main():
             }
             for number in range(options.calls)
         ]
-        with grpc.insecure_channel(options.address) as channel:
+        with connect(options) as channel:
             stub = services.SidecallServiceStub(channel)
             request = messages.ExecuteBatchRequest(anthropic_json=json.dumps(content))
             print(json.dumps(execute(stub, request, options.cancel_when_started)))

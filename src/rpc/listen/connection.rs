@@ -1,0 +1,179 @@
+//! A connection that can be cut.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::transport::server::Connected;
+
+use super::{Peer, authority::Authority};
+
+/// What a connection is made of.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What all of them are.
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
+
+impl Socket {
+    fn duplex(&mut self) -> Pin<&mut dyn Duplex> {
+        match self {
+            Self::Unix(stream) => Pin::new(stream),
+            Self::Tcp(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(stream),
+        }
+    }
+}
+
+/// A connection whose reads and writes fail once it is cut, so that nothing
+/// waits for a peer that is gone or does not read: hyper's graceful shutdown
+/// alone would, on a connection that is idle or half open
+/// (`hyperium/hyper#4170`).
+#[derive(Debug)]
+pub struct Io {
+    socket: Socket,
+    peer: Peer,
+    /// Of a Unix socket: its clients name paths where a host is due.
+    authority: Option<Authority>,
+    cut: CancellationToken,
+    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Io {
+    pub(super) fn new(socket: Socket, peer: Peer, cut: &CancellationToken) -> Self {
+        let authority = matches!(socket, Socket::Unix(_)).then(Authority::new);
+        let cutting = Box::pin(cut.clone().cancelled_owned());
+        Self { socket, peer, authority, cut: cut.clone(), cutting }
+    }
+
+    /// `poll` on the socket, or an error once it is cut. A pending operation is
+    /// woken by the cut.
+    fn or_cut<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut dyn Duplex>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if !self.cut.is_cancelled() {
+            let done = poll(self.socket.duplex(), context);
+            if done.is_ready() {
+                return done;
+            }
+            ready!(self.cutting.as_mut().poll(context));
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")))
+    }
+}
+
+impl Connected for Io {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = self.or_cut(context, |socket, context| socket.poll_read(context, buffer));
+        if let Some(authority) = &mut self.authority {
+            authority.mend(&mut buffer.filled_mut()[before..]);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.or_cut(context, |socket, context| socket.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.or_cut(context, |socket, context| socket.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.or_cut(context, |socket, context| socket.poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.or_cut(context, |socket, context| socket.poll_shutdown(context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::poll;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn pair() -> (Io, UnixStream, CancellationToken) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let peer = ours.peer_cred().unwrap().into();
+        let cut = CancellationToken::new();
+        (Io::new(Socket::Unix(ours), peer, &cut), theirs, cut)
+    }
+
+    /// Writes for ever.
+    async fn flood(io: &mut Io) -> io::Result<Infallible> {
+        loop {
+            io.write_all(&[0; 1 << 16]).await?;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_wakes_a_read_that_waits_and_fails_the_next() {
+        let (mut io, mut theirs, cut) = pair();
+        theirs.write_all(b"x").await.unwrap();
+        assert_eq!(io.read_u8().await.unwrap(), b'x');
+        let mut read = Box::pin(io.read_u8());
+        assert!(poll!(&mut read).is_pending());
+        cut.cancel();
+        assert_eq!(read.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        theirs.write_all(b"y").await.unwrap();
+        assert_eq!(io.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn a_cut_wakes_a_write_to_a_peer_that_does_not_read() {
+        let (mut io, theirs, cut) = pair();
+        let mut write = Box::pin(flood(&mut io));
+        assert!(poll!(&mut write).is_pending());
+        cut.cancel();
+        assert_eq!(write.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        drop(theirs);
+    }
+}
