@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "program/drain.rs"]
+mod drain;
 #[path = "program/health.rs"]
 mod health;
 
@@ -70,37 +72,42 @@ impl Place {
             .arg("--config")
             .arg(self.0.path().join("sidecall.yaml"))
             .arg("--unix")
-            .arg(self.socket())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut program = Program { child, log, socket: self.socket() };
+            .arg(self.socket());
+        let mut program = self.begin(command);
         program.says("Serving 1 tool on unix://").await;
         program
+    }
+
+    /// A program whose log is read.
+    fn begin(&self, mut command: Command) -> Program {
+        command.stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Program { child, log, socket: self.socket() }
     }
 }
 
 impl Program {
-    /// Waits for a line of the log that holds `text`.
-    async fn says(&mut self, text: &str) {
-        self.until(text).await;
+    /// Waits for a line of the log that holds `text`; gives it.
+    async fn says(&mut self, text: &str) -> String {
+        self.until(text).await.1
     }
 
-    /// The same; gives the lines before it.
-    async fn until(&mut self, text: &str) -> Vec<String> {
+    /// The same; gives the lines before it, too.
+    async fn until(&mut self, text: &str) -> (Vec<String>, String) {
         let mut before = Vec::new();
         let found = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
                 if line.contains(text) {
-                    return;
+                    return line;
                 }
                 before.push(line);
             }
-            panic!("it ended without saying {text:?}");
+            panic!("it ended without saying {text:?}: {before:?}");
         };
-        timeout(LONG, found).await.unwrap_or_else(|_| panic!("it never said {text:?}"));
-        before
+        let found = timeout(LONG, found).await;
+        let found = found.unwrap_or_else(|_| panic!("it never said {text:?}"));
+        (before, found)
     }
 
     fn signal(&self, signal: &str) {
@@ -191,33 +198,6 @@ async fn what_is_wrong_with_how_it_was_started_is_told_with_what_to_write() {
     }
 }
 
-#[tokio::test]
-async fn the_first_signal_lets_a_batch_go_on_and_the_second_ends_it_with_its_result() {
-    // An API that takes the request and never answers.
-    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
-    let mut program = place.serve(1024).await;
-    let tool_use = ToolUse { name: "read".to_owned(), ..ToolUse::default() };
-    let turn = execute_batch_request::Turn::Typed(ToolUses { tool_uses: vec![tool_use] });
-    let request = ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() };
-    let mut client = SidecallServiceClient::new(program.channel().await);
-    let mut events = client.execute_batch(request).await.unwrap().into_inner();
-    let (_held, _) = timeout(LONG, api.accept()).await.unwrap().unwrap();
-
-    program.signal("TERM");
-    program.says("Draining").await;
-    assert!(program.child.try_wait().unwrap().is_none());
-    program.signal("INT");
-    program.says("A second signal").await;
-    let mut sequence = 0;
-    while let Some(message) = events.message().await.unwrap() {
-        sequence = message.event.unwrap().sequence;
-    }
-    // Accepted, started, finished, the bundle and the end.
-    assert_eq!(sequence, 5);
-    assert_eq!(program.ends().await.code(), Some(0));
-}
-
 /// `sidecall status` of a server at this address.
 fn status(address: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
@@ -302,7 +282,7 @@ async fn what_is_logged_is_changed_while_the_server_runs_and_changed_back() {
     assert_eq!(log(&[filter]).await, (Some(0), changed.clone()));
     assert_eq!(log(&[]).await, (Some(0), changed.clone()));
     failing_turn(&program).await;
-    let before = program.until("An attempt failed").await;
+    let (before, _) = program.until("An attempt failed").await;
     assert!(!before.iter().any(|line| line.contains("DEBUG")), "{before:?}");
 
     // What is no filter changes nothing.
@@ -314,7 +294,7 @@ async fn what_is_logged_is_changed_while_the_server_runs_and_changed_back() {
     assert_eq!(log(&["--reset"]).await, (Some(0), "info\n".to_owned()));
     failing_turn(&program).await;
     program.signal("TERM");
-    let after = program.until("Draining").await;
+    let (after, _) = program.until("Draining").await;
     let reset = after.iter().position(|line| line.contains("What is logged was changed"));
     let later = &after[reset.unwrap()..];
     assert!(!later.iter().any(|line| line.contains("An attempt failed")), "{later:?}");

@@ -75,7 +75,7 @@ fn a_file_that_says_nothing_has_every_default() {
     let config = good("");
     assert_eq!(config.listen, rpc::listen::Settings::default());
     assert_eq!(config.rpc, rpc::Settings::default());
-    assert_eq!(config.drain_timeout, Duration::from_secs(20));
+    assert_eq!(config.drain_timeout, Duration::from_secs(25));
     assert_eq!(config.bounds.batch_timeout, Duration::from_secs(600));
     assert!(config.apis.is_empty() && config.tools.is_empty());
 }

@@ -112,7 +112,7 @@ impl Object for Drain {
     fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let timeout = fields.or(
             "timeout",
-            Duration::from_secs(20),
+            Duration::from_secs(25),
             "How long running batches may go on. Keep it below the pod's \
              `terminationGracePeriodSeconds`.",
         );
