@@ -73,6 +73,6 @@ async fn plan(args: Args) -> Result<Exit, Error> {
 
 /// The same turn, only to be planned.
 fn to_plan(request: v1::ExecuteBatchRequest) -> v1::PlanBatchRequest {
-    let v1::ExecuteBatchRequest { references, ordering, turn, .. } = request;
-    v1::PlanBatchRequest { references, ordering, turn: turn.map(Into::into) }
+    let v1::ExecuteBatchRequest { references, ordering, session_id, turn, .. } = request;
+    v1::PlanBatchRequest { references, ordering, session_id, turn: turn.map(Into::into) }
 }

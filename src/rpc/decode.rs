@@ -83,10 +83,11 @@ pub(super) fn execute(
 ///
 /// [`Refusal::Invalid`] with every fault.
 pub(super) fn plan(request: v1::PlanBatchRequest) -> Result<Submission, Refusal> {
-    let v1::PlanBatchRequest { references, ordering, turn } = request;
+    let v1::PlanBatchRequest { references, ordering, session_id, turn } = request;
     let request = v1::ExecuteBatchRequest {
         references,
         ordering,
+        session_id,
         turn: turn.map(Into::into),
         ..v1::ExecuteBatchRequest::default()
     };

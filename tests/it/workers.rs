@@ -75,6 +75,12 @@ async fn a_tool_of_a_session_is_nobody_elses() {
     assert_eq!(ran.failure("a").code(), FailureCode::UnknownTool);
     let ran = world.run(&Turn::one("own", "{}")).await;
     assert_eq!(ran.failure("a").code(), FailureCode::UnknownTool);
+    // What is planned is what would run.
+    for (session, has_fault) in [("mine", false), ("other", true)] {
+        let turn = Turn::one("own", "{}").session(session).to_plan();
+        let planned = world.client().plan_batch(turn).await.unwrap().into_inner();
+        assert_eq!(planned.plan.unwrap().calls[0].fault.is_some(), has_fault, "{session}");
+    }
     world.end().await;
 }
 

@@ -79,8 +79,12 @@ async def test_a_turn_calls_functions_of_this_process_beside_remote_tools(sideca
 async def test_nobody_else_sees_the_tools_of_a_session(sidecar):
     async with shop(sidecar.address), AsyncSidecall(sidecar.address) as client:
         assert "price" not in (await client.list_tools(session_id="other")).names
-        bundle = await client.execute([tool_use(1, "price", sku="a")], session_id="other")
+        turn = [tool_use(1, "price", sku="a")]
+        bundle = await client.execute(turn, session_id="other")
+        planned, stranger = await client.plan(turn, session_id="s"), await client.plan(turn)
     assert bundle.results[0].failure.code is FailureCode.UNKNOWN_TOOL
+    assert not planned.calls[0].fault
+    assert stranger.calls[0].fault
 
 
 async def test_shared_tools_are_everyones(sidecar):
@@ -95,7 +99,9 @@ async def test_shared_tools_are_everyones(sidecar):
 
 def test_a_worker_without_asyncio(sidecar):
     with shop(sidecar.address), Sidecall(sidecar.address) as client:
-        bundle = client.execute([tool_use(1, "price", sku="a")], session_id="s")
+        turn = [tool_use(1, "price", sku="a")]
+        assert not client.plan(turn, session_id="s").calls[0].fault
+        bundle = client.execute(turn, session_id="s")
     assert bundle.results[0].json()["cents"] == 4200
 
 

@@ -40,7 +40,7 @@ async def agent(message: object) -> None:
         bundle = await client.execute(message, session_id="s", ordering="ordered")
         assert_type(bundle, Bundle)
         assert_type(bundle.results[0], CallResult)
-        assert_type(await client.plan(message), Plan)
+        assert_type(await client.plan(message, session_id="s"), Plan)
         assert_type(await client.list_tools("gemini"), ToolList)
         async for event in client.events(message):
             assert_type(event, Event)

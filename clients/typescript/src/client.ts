@@ -104,9 +104,11 @@ export class Sidecall {
   /** The plan of a turn and what it will take. Nothing is run. */
   async plan(
     turn: unknown,
-    options: Pick<BatchOptions, "references" | "ordering" | "shape"> & RequestOptions = {},
+    options: Pick<BatchOptions, "references" | "ordering" | "sessionId" | "shape"> &
+      RequestOptions = {},
   ): Promise<Plan> {
     const request = create(PlanBatchRequestSchema, {
+      sessionId: options.sessionId ?? "",
       references: options.references ? References.ON : References.OFF,
       ordering: options.ordering === "ordered" ? Ordering.ORDERED : Ordering.FREE,
       turn: turnField(recognise(turn, options.shape)),

@@ -48,6 +48,8 @@ test("a function of this process and a remote tool are one turn", async () => {
     events.push(event);
   }
   const last = events.at(-1);
+  const [known] = (await sidecall.plan(calls, { sessionId: "both" })).calls;
+  const [unknown] = (await sidecall.plan(calls)).calls;
 
   expect(last?.type === "finished" && last.turn.content[0]).toEqual({
     type: "tool_result",
@@ -57,6 +59,7 @@ test("a function of this process and a remote tool are one turn", async () => {
   expect(events).toContainEqual(
     expect.objectContaining({ type: "progress", callId: "greet", done: 1, message: "greeted" }),
   );
+  expect([known?.fault, unknown?.fault?.code]).toEqual([undefined, "unknown_tool"]);
   await worker.drain();
 });
 

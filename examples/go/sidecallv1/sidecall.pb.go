@@ -4011,6 +4011,9 @@ type PlanBatchRequest struct {
 	References References `protobuf:"varint,1,opt,name=references,proto3,enum=sidecall.v1.References" json:"references,omitempty"`
 	// Order where nothing else says so.
 	Ordering Ordering `protobuf:"varint,2,opt,name=ordering,proto3,enum=sidecall.v1.Ordering" json:"ordering,omitempty"`
+	// The conversation that the turn belongs to: it may call what its own workers
+	// offer. Empty: only what everybody may call.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The turn, as in ExecuteBatchRequest.
 	//
 	// Types that are valid to be assigned to Turn:
@@ -4070,6 +4073,13 @@ func (x *PlanBatchRequest) GetOrdering() Ordering {
 		return x.Ordering
 	}
 	return Ordering_ORDERING_UNSPECIFIED
+}
+
+func (x *PlanBatchRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
 }
 
 func (x *PlanBatchRequest) GetTurn() isPlanBatchRequest_Turn {
@@ -7344,12 +7354,14 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\aspeedup\x18\x03 \x01(\x01R\aspeedup\x12\x14\n" +
 	"\x05width\x18\x04 \x01(\rR\x05width\x12\x14\n" +
 	"\x05depth\x18\x05 \x01(\rR\x05depth\x12/\n" +
-	"\x05order\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x05order\"\xd3\x03\n" +
+	"\x05order\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x05order\"\xf2\x03\n" +
 	"\x10PlanBatchRequest\x127\n" +
 	"\n" +
 	"references\x18\x01 \x01(\x0e2\x17.sidecall.v1.ReferencesR\n" +
 	"references\x121\n" +
-	"\bordering\x18\x02 \x01(\x0e2\x15.sidecall.v1.OrderingR\bordering\x12-\n" +
+	"\bordering\x18\x02 \x01(\x0e2\x15.sidecall.v1.OrderingR\bordering\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\x12-\n" +
 	"\x05typed\x18\n" +
 	" \x01(\v2\x15.sidecall.v1.ToolUsesH\x00R\x05typed\x12'\n" +
 	"\x0eanthropic_json\x18\v \x01(\tH\x00R\ranthropicJson\x12*\n" +

@@ -102,6 +102,7 @@ impl Turn {
         PlanBatchRequest {
             references: request.references,
             ordering: request.ordering,
+            session_id: request.session_id,
             turn: request.turn.map(Into::into),
         }
     }

@@ -314,6 +314,7 @@ class AsyncSidecall:
         self,
         message: Any,
         *,
+        session_id: str = "",
         references: bool = True,
         ordering: Ordering = "free",
         timeout: float | None = 30.0,
@@ -324,7 +325,9 @@ class AsyncSidecall:
         if not turn.calls:
             return model.Plan()
         request = pb.PlanBatchRequest(
-            references=_options.references(references), ordering=_options.ordering(ordering)
+            session_id=session_id,
+            references=_options.references(references),
+            ordering=_options.ordering(ordering),
         )
         turn.write(request)
         answer = await self._ask("planning a turn", lambda c: c.plan_batch, request, timeout)

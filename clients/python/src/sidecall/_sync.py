@@ -285,6 +285,7 @@ class Sidecall:
         self,
         message: Any,
         *,
+        session_id: str = "",
         references: bool = True,
         ordering: Ordering = "free",
         timeout: float | None = 30.0,
@@ -293,7 +294,12 @@ class Sidecall:
         """What depends on what in a turn, and what it will take. Nothing is run."""
         return self._thread.run(
             self._client.plan(
-                message, references=references, ordering=ordering, timeout=timeout, shape=shape
+                message,
+                session_id=session_id,
+                references=references,
+                ordering=ordering,
+                timeout=timeout,
+                shape=shape,
             )
         )
 

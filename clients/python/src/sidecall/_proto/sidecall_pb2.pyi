@@ -677,9 +677,10 @@ class PlanEstimate(_message.Message):
     def __init__(self, sequential: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., critical_path: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., speedup: _Optional[float] = ..., width: _Optional[int] = ..., depth: _Optional[int] = ..., order: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class PlanBatchRequest(_message.Message):
-    __slots__ = ("references", "ordering", "typed", "anthropic_json", "openai_chat_json", "openai_responses_json", "gemini_json", "bedrock_json", "ai_sdk_json", "langchain_json")
+    __slots__ = ("references", "ordering", "session_id", "typed", "anthropic_json", "openai_chat_json", "openai_responses_json", "gemini_json", "bedrock_json", "ai_sdk_json", "langchain_json")
     REFERENCES_FIELD_NUMBER: _ClassVar[int]
     ORDERING_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TYPED_FIELD_NUMBER: _ClassVar[int]
     ANTHROPIC_JSON_FIELD_NUMBER: _ClassVar[int]
     OPENAI_CHAT_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -690,6 +691,7 @@ class PlanBatchRequest(_message.Message):
     LANGCHAIN_JSON_FIELD_NUMBER: _ClassVar[int]
     references: References
     ordering: Ordering
+    session_id: str
     typed: ToolUses
     anthropic_json: str
     openai_chat_json: str
@@ -698,7 +700,7 @@ class PlanBatchRequest(_message.Message):
     bedrock_json: str
     ai_sdk_json: str
     langchain_json: str
-    def __init__(self, references: _Optional[_Union[References, str]] = ..., ordering: _Optional[_Union[Ordering, str]] = ..., typed: _Optional[_Union[ToolUses, _Mapping]] = ..., anthropic_json: _Optional[str] = ..., openai_chat_json: _Optional[str] = ..., openai_responses_json: _Optional[str] = ..., gemini_json: _Optional[str] = ..., bedrock_json: _Optional[str] = ..., ai_sdk_json: _Optional[str] = ..., langchain_json: _Optional[str] = ...) -> None: ...
+    def __init__(self, references: _Optional[_Union[References, str]] = ..., ordering: _Optional[_Union[Ordering, str]] = ..., session_id: _Optional[str] = ..., typed: _Optional[_Union[ToolUses, _Mapping]] = ..., anthropic_json: _Optional[str] = ..., openai_chat_json: _Optional[str] = ..., openai_responses_json: _Optional[str] = ..., gemini_json: _Optional[str] = ..., bedrock_json: _Optional[str] = ..., ai_sdk_json: _Optional[str] = ..., langchain_json: _Optional[str] = ...) -> None: ...
 
 class PlanBatchResponse(_message.Message):
     __slots__ = ("plan",)
