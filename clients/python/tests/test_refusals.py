@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 
+import grpc
+import grpc.aio
 import pytest
 from anthropic.types import MessageParam
 from pydantic import TypeAdapter
@@ -278,3 +280,26 @@ def test_a_client_that_is_closed_meanwhile_gives_a_whole_bundle(sidecar, world):
     (bundle,) = ended
     assert "closed" in str(bundle.interrupted)
     assert bundle.results[0].failure.code is FailureCode.OUTCOME_UNKNOWN
+
+
+async def test_a_client_that_is_closed_meanwhile_does_not_look_like_a_cancelled_task(tmp_path):
+    asked = asyncio.Event()
+
+    async def hang(_request, _context):
+        asked.set()
+        await asyncio.Event().wait()
+
+    server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(hang)
+    name = "sidecall.v1.SidecallService"
+    handlers = grpc.method_handlers_generic_handler(name, {"ListTools": handler})
+    server.add_generic_rpc_handlers([handlers])
+    server.add_insecure_port(f"unix://{tmp_path}/hangs.sock")
+    await server.start()
+    client = AsyncSidecall(f"unix://{tmp_path}/hangs.sock")
+    listing = asyncio.create_task(client.list_tools())
+    await asyncio.wait_for(asked.wait(), 20)
+    await client.close()
+    with pytest.raises(sidecall.SidecallError, match="closed while listing tools"):
+        await asyncio.wait_for(listing, 20)
+    await server.stop(None)

@@ -104,7 +104,7 @@ async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_f
     async with AsyncSidecall(sidecar.address) as client, client.stream() as turn:
         for event in block(1, "get_user", '{"id": "u-1"}'):
             await turn.feed(event)
-        await eventually(turn._accepted.is_set)
+        await eventually(lambda: 0 in turn.results)
         for event in block(2, "hang_write", "{}"):
             if event["type"] == "content_block_start":
                 event["content_block"]["id"] = "toolu_1"
@@ -112,4 +112,15 @@ async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_f
         with pytest.raises(sidecall.InvalidRequest) as caught:
             await turn.commit()
     assert caught.value.violations
-    assert len(caught.value.bundle) == 2
+    read, write = caught.value.bundle.results
+    assert read.outcome is Outcome.SUCCEEDED, "what has ended stays"
+    assert write.failure.code is FailureCode.INVALID_INPUT
+    assert "this call has not run" in write.failure.message
+
+
+@pytest.mark.parametrize(("name", "text"), [("get_\ud800", ""), ("get_user", '"\ud800"')])
+async def test_half_of_a_surrogate_pair_is_an_invalid_turn(sidecar, name, text):
+    async with AsyncSidecall(sidecar.address) as client, client.stream() as turn:
+        with pytest.raises(sidecall.InvalidTurn, match="surrogate"):
+            for event in block(1, name, text):
+                await turn.feed(event)

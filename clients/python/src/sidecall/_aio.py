@@ -405,3 +405,7 @@ class AsyncSidecall:
             )
         except grpc.aio.AioRpcError as error:
             raise _refusals.raised(error, address=self.address, doing=doing) from None
+        except asyncio.CancelledError:
+            if not connection.is_closed or _is_cancelled():
+                raise
+            raise errors.SidecallError(f"this client was closed while {doing}") from None

@@ -142,8 +142,11 @@ class Batch:
         return {one.place: n for n, one in enumerate(self.calls) if one.place >= 0}
 
     def refuse(self, failure: model.Failure, faults: dict[int, list[str]]) -> Bundle:
-        """The batch was never begun: every call has that failure, some with their faults."""
+        """What has not ended never began: it has that failure, some with their faults."""
         for index, block in enumerate(self.calls):
+            # A call that only reads may have ended before its turn was refused.
+            if index in self.results:
+                continue
             self.results[index] = model.CallResult(
                 call_id=block.id or f"call_{index + 1}",
                 tool=block.name,

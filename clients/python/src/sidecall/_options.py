@@ -124,7 +124,7 @@ def refused(batch: Batch, error: errors.SidecallError) -> Bundle:
     retry = model.RetryAdvice.SAME_INPUT if is_passing else model.RetryAdvice.NEVER
     what = "It may be called again." if is_passing else "Calling it again does not help."
     # Addresses and the like are for people; the exception says them.
-    message = f"The turn was refused before anything ran, this call included. {what}"
+    message = f"The turn was refused, and this call has not run. {what}"
     failure = model.Failure(code, model.FailureOrigin.SIDECALL, retry, message)
     return batch.refuse(failure, _faults(batch, error))
 

@@ -88,7 +88,12 @@ class AsyncTurnStream:
         return dict(self._results)
 
     async def feed(self, event: Any) -> None:
-        """Takes an event of the provider's stream, as its SDK gives it."""
+        """Takes an event of the provider's stream, as its SDK gives it.
+
+        Raises:
+            InvalidTurn: It holds what no wire takes.
+
+        """
         if self._is_ended:
             raise errors.SidecallError("the turn is over: open another with `client.stream()`")
         if self._reader is None:
@@ -162,24 +167,14 @@ class AsyncTurnStream:
             raise errors.InvalidTurn(f"there is no stream of {provider.shape} to be read")
 
     async def _step(self, step: Step) -> None:
-        message = pb.ExecuteStreamRequest()
         if isinstance(step, Begun):
             self._blocks[step.block] = step
             self._inputs[step.block] = [step.input_json] if step.input_json else []
-            message.tool_use_begun.block = step.block
-            use = message.tool_use_begun.tool_use
-            # Another id, as some models write, is repeated from the block.
-            use.id = step.id if WIRE_ID.fullmatch(step.id) else ""
-            use.name, use.input_json = step.name, step.input_json
-            message.tool_use_begun.block_json = dumps(step.raw)
         elif isinstance(step, Fragment):
             if not step.json:
                 return
             self._inputs[step.block].append(step.json)
-            message.input_fragment.block = step.block
-            message.input_fragment.json = step.json
-        else:
-            message.tool_use_ended.block = step.block
+        message = _message(step)
         if self._call is None and self._broken is None:
             await self._open()
         await self._send(message)
@@ -276,6 +271,29 @@ class AsyncTurnStream:
             shape=provider.shape,
             on_event=self._see,
         )
+
+
+def _message(step: Step) -> pb.ExecuteStreamRequest:
+    """A step as the sidecar is told of it."""
+    message = pb.ExecuteStreamRequest()
+    try:
+        if isinstance(step, Begun):
+            message.tool_use_begun.block = step.block
+            use = message.tool_use_begun.tool_use
+            # Another id, as some models write, is repeated from the block.
+            use.id = step.id if WIRE_ID.fullmatch(step.id) else ""
+            use.name, use.input_json = step.name, step.input_json
+            message.tool_use_begun.block_json = dumps(step.raw)
+        elif isinstance(step, Fragment):
+            message.input_fragment.block = step.block
+            message.input_fragment.json = step.json
+        else:
+            message.tool_use_ended.block = step.block
+    except UnicodeEncodeError as error:
+        raise errors.InvalidTurn(
+            f"the turn holds half of a surrogate pair, which is no text: {error.reason}"
+        ) from error
+    return message
 
 
 def _provider_of(event: Any) -> Provider | None:
