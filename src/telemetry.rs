@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod names;
 pub mod outgoing;
 pub mod propagate;
+mod queue;
 pub mod record;
 pub mod spans;
 pub mod tracer;

@@ -27,13 +27,14 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanExporter},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::oneshot,
     time::{sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     metrics::Reader,
+    queue::Items,
     spans::{Maker, captured_bytes},
     tracer::{Item, Room, Tracer},
 };
@@ -263,7 +264,7 @@ fn who() -> ResourceBuilder {
 struct Sending<E> {
     exporter: E,
     maker: Arc<Maker>,
-    items: mpsc::Receiver<Item>,
+    items: Items,
     room: Room,
     timeout: Duration,
     delay: Duration,
@@ -311,19 +312,21 @@ impl<E: SpanExporter> Sending<E> {
         }
     }
 
-    /// Takes what else comes soon, so that a message carries many spans.
+    /// Leaves what comes soon to itself, so that a message carries many spans and
+    /// those who send them do not wake this thread for each.
     async fn gather(&mut self, ending: &CancellationToken) {
         let soon = sleep_until(clock::now() + self.delay);
         tokio::pin!(soon);
-        while !self.spans.is_empty() {
-            let item = tokio::select! {
-                biased;
-                item = self.items.recv() => item,
-                () = &mut soon => None,
-                () = ending.cancelled() => None,
+        let mut is_over = false;
+        while !is_over && !self.spans.is_empty() {
+            is_over = tokio::select! {
+                () = &mut soon => true,
+                () = ending.cancelled() => true,
+                () = self.items.enough() => false,
             };
-            let Some(item) = item else { return };
-            self.unpack(item).await;
+            while let Some(item) = self.items.try_recv() {
+                self.unpack(item).await;
+            }
         }
     }
 
@@ -374,7 +377,7 @@ impl<E: SpanExporter> Sending<E> {
     fn count_what_is_left(&mut self) {
         self.room.lose(self.under_way + self.spans.len());
         self.items.close();
-        while let Ok(item) = self.items.try_recv() {
+        while let Some(item) = self.items.try_recv() {
             self.room.give_back(item.weight());
             self.room.lose(item.spans_max());
         }

@@ -8,17 +8,20 @@ use std::sync::{
 use http::HeaderMap;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
-use tokio::sync::mpsc;
 
 use super::{
     capture,
     propagate::Context,
+    queue::{Items, Queue, queue},
     record::{Batch, EndedBatch, EndedRpc, Parent, Rpc},
 };
 use crate::{
     clock::{Anchor, Instant},
     model::{BatchId, SessionId},
 };
+
+/// So many spans wake the exporter before its time: a message of the usual size.
+const WORTH_WAKING_FOR: usize = 512;
 
 /// What waits for the exporter.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ pub struct Tracer {
 
 #[derive(Debug)]
 struct Shared {
-    queue: mpsc::Sender<Item>,
+    queue: Queue,
     room: Room,
     /// Spans that were begun and have not ended.
     open: AtomicUsize,
@@ -121,9 +124,9 @@ impl Tracer {
         ratio: f64,
         queue_spans_max: usize,
         capture: &capture::Settings,
-    ) -> (Self, mpsc::Receiver<Item>, Room) {
+    ) -> (Self, Items, Room) {
         // Every item is at least one span, so that the room is the tighter bound.
-        let (queue, items) = mpsc::channel(queue_spans_max.max(1));
+        let (queue, items) = queue(queue_spans_max, WORTH_WAKING_FOR.min(queue_spans_max / 2));
         let room = Room::new(queue_spans_max);
         #[expect(
             clippy::cast_possible_truncation,
@@ -278,10 +281,7 @@ impl Tracer {
 
     /// Never waits. Only an exporter that has ended takes nothing.
     fn send(&self, item: Item) {
-        if let Err(
-            mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item),
-        ) = self.shared.queue.try_send(item)
-        {
+        if let Err(item) = self.shared.queue.try_send(item) {
             self.shared.room.give_back(item.weight());
             self.shared.room.lose(item.spans_max());
         }

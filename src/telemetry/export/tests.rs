@@ -71,6 +71,11 @@ impl Stage {
         }
     }
 
+    /// Spans in the queue.
+    fn waiting(&self) -> usize {
+        self.room.waiting()
+    }
+
     fn messages(&self) -> Vec<usize> {
         self.messages.lock().unwrap().clone()
     }
@@ -110,6 +115,22 @@ async fn spans_that_come_together_leave_together() {
     let (room, messages) = stage.end(Duration::from_secs(1)).await;
     assert_eq!(messages, [5, MESSAGE_SPANS_MAX, 88]);
     assert_eq!((room.dropped(), room.waiting()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_s_worth_leaves_before_its_time_and_less_wakes_nobody() {
+    let stage = Stage::set(Behaviour::Takes, 10_000);
+    stage.spans(1);
+    settle().await;
+    assert_eq!(stage.waiting(), 0, "the first is taken up");
+    stage.spans(MESSAGE_SPANS_MAX - 1);
+    settle().await;
+    assert_eq!(stage.waiting(), MESSAGE_SPANS_MAX - 1, "nobody looks at the next");
+    stage.spans(1);
+    settle().await;
+    assert_eq!((stage.messages(), stage.waiting()), (vec![MESSAGE_SPANS_MAX], 0));
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(stage.messages(), [MESSAGE_SPANS_MAX, 1], "the rest is in time");
 }
 
 #[tokio::test(start_paused = true)]

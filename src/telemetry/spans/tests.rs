@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use tokio::{sync::mpsc, time::advance};
+use tokio::time::advance;
 
 use super::*;
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     telemetry::{
         outgoing,
         propagate::Context,
+        queue::Items,
         record::{Batch, Stage},
         tracer::Tracer,
     },
@@ -62,15 +63,15 @@ fn maker(capture: capture::Settings) -> Maker {
 
 /// Every span that the tracer has handed over; what its attributes are called, and
 /// of which type they are, is as the conventions have it.
-fn spans(items: &mut mpsc::Receiver<Item>) -> Vec<SpanData> {
+fn spans(items: &mut Items) -> Vec<SpanData> {
     made(items, NOTHING())
 }
 
 /// The same with what these settings capture.
-fn made(items: &mut mpsc::Receiver<Item>, capture: capture::Settings) -> Vec<SpanData> {
+fn made(items: &mut Items, capture: capture::Settings) -> Vec<SpanData> {
     let maker = maker(capture);
     let mut spans = Vec::new();
-    while let Ok(item) = items.try_recv() {
+    while let Some(item) = items.try_recv() {
         let made: Vec<_> = maker.spans(&item).collect();
         assert!(made.len() <= item.spans_max(), "room was kept for each");
         made.iter().for_each(names::tests::assert_span);
@@ -379,7 +380,7 @@ fn what_was_captured_takes_room_and_goes_before_the_trace_does() {
     end("");
     assert_eq!((room.waiting(), room.dropped()), (6, 2));
     let mut weights = Vec::new();
-    while let Ok(item) = items.try_recv() {
+    while let Some(item) = items.try_recv() {
         weights.push(item.weight());
     }
     assert_eq!(weights, [2, 4]);
