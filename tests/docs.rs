@@ -20,7 +20,7 @@ use sidecall::{
 };
 
 /// Every page that a reader may land on.
-const PAGES: [&str; 12] = [
+const PAGES: &[&str] = &[
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
