@@ -11,6 +11,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod healthcheck;
+pub mod inject;
 pub mod log;
 pub mod plan;
 pub mod run;
@@ -53,6 +54,7 @@ enum Command {
     Run(run::Args),
     Plan(plan::Args),
     Check(check::Args),
+    Inject(inject::Args),
     Tools(tools::Args),
     Status(status::Args),
     Log(log::Args),
@@ -70,6 +72,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Plan(args) => plan::run(args),
             Command::Check(args) => check::run(args),
+            Command::Inject(args) => inject::run(args),
             Command::Tools(args) => tools::run(args),
             Command::Status(args) => status::run(args),
             Command::Log(args) => log::run(args),

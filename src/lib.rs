@@ -21,7 +21,7 @@
 //! | 6 | [`rpc`], [`admin`] | the wire; what operators ask |
 //! | 7 | [`config`] | one YAML file |
 //! | 8 | [`app`] | the only assembly |
-//! | 9 | [`cli`] | the command line |
+//! | 9 | [`cli`], [`inject`] | the command line; Kubernetes manifests |
 //!
 //! # The life of a call
 //!
@@ -52,6 +52,7 @@ pub mod clock;
 pub mod config;
 pub mod drain;
 pub mod format;
+pub mod inject;
 pub mod limits;
 pub mod locks;
 pub mod model;

@@ -51,8 +51,9 @@ const FLOORS: &[(u8, &[&str])] = &[
     (0, &["model", "clock", "drain", "sync"]),
 ];
 
-/// The one pair of a floor that may meet: the program runs its command line.
-const NEIGHBOURS: &[(&str, &str)] = &[("main", "cli")];
+/// The pairs of a floor that may meet: the program runs its command line, and one
+/// of its commands is `inject`.
+const NEIGHBOURS: &[(&str, &str)] = &[("main", "cli"), ("cli", "inject")];
 
 /// Stands beside the floors: the wire's generated types.
 const WIRE: &str = "proto";

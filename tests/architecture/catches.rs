@@ -74,7 +74,7 @@ fn a_neighbour_of_the_same_floor_is_caught() {
         ("src/backend/mcp.rs", "use super::http::Api;"),
         ("src/backend.rs", "use http::Api;"),
         ("src/console.rs", "use crate::rpc::X;"),
-        ("src/cli/run.rs", "fn f() { sidecall::inject::run(); }"),
+        ("src/inject.rs", "fn f() { sidecall::cli::run(); }"),
     ] {
         let faults = floor_faults(&house(path, text));
         assert_caught(&faults, &["only lower floors may be named"]);

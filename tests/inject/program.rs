@@ -1,0 +1,179 @@
+//! Files, pipes, exit codes and what is said.
+
+use std::fs;
+
+use super::{code, inject, original, stderr};
+
+fn stdout(output: &std::process::Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: app\n    image: a:1\n";
+
+#[test]
+fn a_file_that_is_no_yaml_is_told_by_line_and_column_and_nothing_of_it_is_printed() {
+    for (text, place, says) in [
+        ("a: [1, 2\nb: 3\n", "2:2", "this is not YAML"),
+        ("a: 1\n\tb: 2\n", "1:4", "indent with spaces"),
+        ("a: *b\n", "1:4", "write `&name` before"),
+        ("a: &a [*a]\n", "1:8", "inside the value that it repeats"),
+        ("a: 1\n{{- if .Values.x }}\n", "2:3", "helm template"),
+    ] {
+        let output = inject(&["-"], Some(format!("{POD}---\n{text}").as_bytes()));
+        assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{text}");
+        let said = stderr(&output);
+        let (line, column) = place.split_once(':').unwrap();
+        let line: usize = line.parse().unwrap();
+        let place = format!("stdin:{}:{column}: ", line + 8);
+        assert!(said.starts_with(&place) && said.contains(says), "{text}{said}");
+        assert!(said.ends_with("nothing of this file is printed\n"), "{said}");
+    }
+    let output = inject(&["-"], Some(b"a: \xff\n"));
+    assert_eq!((code(&output), stderr(&output).starts_with("stdin:1:4: ")), (1, true));
+}
+
+#[test]
+fn several_files_come_out_as_documents_of_one_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+    };
+    write("b/2.json", r#"{"apiVersion": "v1", "kind": "ConfigMap"}"#);
+    write("a.yaml", "\u{feff}a: 1");
+    write("b/1.yml", "---\nb: 2\n");
+    write("b/3.yaml", "%YAML 1.2\n---\nc: 3\n");
+    write("b/broken.yaml", "d: [");
+    write("b/.hidden.yaml", "e: 5\n");
+    write("b/notes.md", "f: 6\n");
+    let output = inject(&[folder.path().to_str().unwrap()], None);
+    let expected = "\u{feff}a: 1\n---\nb: 2\n---\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\"}\n...\n%YAML 1.2\n---\nc: 3\n";
+    assert_eq!(stdout(&output), expected);
+    assert_eq!(code(&output), 1, "one of them is broken");
+    let said = stderr(&output);
+    assert!(said.contains("b/broken.yaml:1:4: "), "{said}");
+    assert!(said.contains("a.yaml: no workload among 1 object\n"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_wrong_command_line() {
+    for arguments in [
+        &["none.yaml"][..],
+        &[],
+        &["--layout", "ambient", "-"],
+        &["--drain", "soon", "-"],
+        &["--uninject", "--image", "x", "-"],
+    ] {
+        let output = inject(arguments, Some(POD.as_bytes()));
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn who_wants_no_sidecar_is_no_fault_and_who_cannot_have_one_is() {
+    let with = |annotation: &str, spec: &str| {
+        let text = POD.replace("{name: p}", &format!("{{name: p, annotations: {{{annotation}}}}}"));
+        format!("{text}{spec}")
+    };
+    for (annotation, spec, expected) in [
+        ("sidecall.dev/inject: disabled", "", 0),
+        ("", "  os: {name: windows}\n", 0),
+        ("sidecall.dev/inject: enabled", "  os: {name: windows}\n", 1),
+        ("sidecall.dev/containers: none", "", 1),
+        ("", "  terminationGracePeriodSeconds: 26\n", 1),
+        ("", "  terminationGracePeriodSeconds: 27\n", 0),
+    ] {
+        let text = with(annotation, spec);
+        let output = inject(&["-"], Some(text.as_bytes()));
+        assert_eq!(code(&output), expected, "{}", stderr(&output));
+        let is_injected = stderr(&output).contains(": injected, for app");
+        assert_eq!(is_injected, stdout(&output) != text, "{}", stderr(&output));
+        assert_eq!(is_injected, spec.contains("27"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_block_text_that_the_end_of_the_file_cuts_off_is_not_given_a_line_break() {
+    let cut = format!("{POD}    args:\n    - |\n      text");
+    let output = inject(&["-"], Some(cut.as_bytes()));
+    assert_eq!((code(&output), stdout(&output) == cut), (1, true), "{}", stderr(&output));
+    assert!(stderr(&output).contains("end the file with a line break"), "{}", stderr(&output));
+    for whole in [format!("{cut}\n"), cut.replace('|', "|-")] {
+        assert_eq!(code(&inject(&["-"], Some(whole.as_bytes()))), 0);
+    }
+}
+
+#[test]
+fn how_long_the_sidecar_drains_is_held_against_the_grace_period() {
+    for (drain, grace, expected) in [
+        ("28s", "", 0),
+        ("29s", "", 1),
+        ("60", "  terminationGracePeriodSeconds: 61\n", 1),
+        ("60", "  terminationGracePeriodSeconds: 62\n", 0),
+    ] {
+        let output = inject(&["--drain", drain, "-"], Some(format!("{POD}{grace}").as_bytes()));
+        assert_eq!(code(&output), expected, "{drain} {grace}{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_sidecar_that_is_no_longer_wanted_is_told_of() {
+    let injected = stdout(&inject(&["-"], Some(POD.as_bytes())));
+    let disabled =
+        injected.replace("\"annotations\": {", "\"annotations\": {sidecall.dev/inject: disabled, ");
+    assert_ne!(injected, disabled);
+    let output = inject(&["-"], Some(disabled.as_bytes()));
+    assert_eq!((code(&output), stdout(&output)), (1, disabled));
+    assert!(stderr(&output).contains("--uninject"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_another_tool_has_rewritten_is_uninjected_all_the_same() {
+    let injected = stdout(&inject(&["sorted-by-a-tool.yaml"], None));
+    // As tools do that sort keys: the variable comes first, behind the `-`.
+    let moved = injected.replace(
+        "      - image: example.test/app:1\n        name: worker\n        env:\n        - name: SIDECALL_ADDRESS\n          value: unix:///run/sidecall/sidecall.sock\n",
+        "      - env:\n        - name: SIDECALL_ADDRESS\n          value: unix:///run/sidecall/sidecall.sock\n        # the worker's\n        image: example.test/app:1\n        name: worker\n",
+    );
+    assert_ne!(moved, injected);
+    let output = inject(&["--uninject", "-"], Some(moved.as_bytes()));
+    let original = String::from_utf8(original("sorted-by-a-tool.yaml")).unwrap();
+    let expected = original.replace(
+        "- image: example.test/app:1\n        name: worker",
+        "- # the worker's\n        image: example.test/app:1\n        name: worker",
+    );
+    assert_eq!((code(&output), stdout(&output)), (0, expected), "{}", stderr(&output));
+}
+
+#[test]
+fn what_was_added_after_the_sidecar_stays_without_it() {
+    let injected = stdout(&inject(&["-"], Some(POD.as_bytes())));
+    let more = injected.replace(
+        "    volumeMounts:\n    - name: sidecall-socket\n      mountPath: /run/sidecall\n  initContainers:\n",
+        "    volumeMounts:\n    - name: sidecall-socket\n      mountPath: /run/sidecall\n    - name: tmp\n      mountPath: /tmp\n  initContainers:\n  - name: first\n    image: a:1\n",
+    );
+    assert_ne!(more, injected);
+    let output = inject(&["--uninject", "-"], Some(more.as_bytes()));
+    let expected = format!(
+        "{POD}    volumeMounts:\n    - name: tmp\n      mountPath: /tmp\n  initContainers:\n  - name: first\n    image: a:1\n"
+    );
+    assert_eq!((code(&output), stdout(&output)), (0, expected), "{}", stderr(&output));
+}
+
+#[test]
+fn help_names_every_annotation_and_the_exit_codes() {
+    let help = stdout(&inject(&["--help"], None));
+    for word in [
+        "sidecall.dev/inject",
+        "/config",
+        "/secrets",
+        "/image",
+        "/layout",
+        "/containers",
+        "Exit codes",
+    ] {
+        assert!(help.contains(word), "{word} is not in\n{help}");
+    }
+}
