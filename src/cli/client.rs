@@ -26,7 +26,7 @@ use crate::{
 
 mod address;
 
-pub(crate) use address::channel;
+pub(crate) use address::{channel, innermost};
 
 /// Where a turn is run; flattened into the subcommands that ask a server.
 #[derive(Clone, Debug, Eq, PartialEq)]

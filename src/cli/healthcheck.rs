@@ -12,6 +12,7 @@ use super::{
     AddressArgs, Exit,
     client::{self, Error},
     command,
+    refusal::said,
     terminal::harmless,
 };
 use crate::rpc::code_name;
@@ -92,7 +93,7 @@ fn verdict(service: &str, answer: Result<HealthCheckResponse, Status>) -> Result
             Err(format!("it knows no service `{}`", harmless(service)))
         }
         Err(status) => {
-            let message = harmless(status.message());
+            let message = said(&status);
             Err(format!("it answered {}: {message}", code_name(status.code())))
         }
     }

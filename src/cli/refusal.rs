@@ -4,7 +4,7 @@ use std::fmt;
 
 use tonic_types::StatusExt;
 
-use super::{terminal::harmless, waterfall::draw};
+use super::{client::innermost, terminal::harmless, waterfall::draw};
 use crate::rpc::code_name;
 
 /// A turn that was not run.
@@ -20,7 +20,7 @@ impl From<&tonic::Status> for Refusal {
     fn from(status: &tonic::Status) -> Self {
         let found = status.get_error_details();
         let mut details = Vec::new();
-        let mut message = harmless(status.message());
+        let mut message = said(status);
         for violation in found.bad_request().into_iter().flat_map(|bad| &bad.field_violations) {
             message.clear();
             details.push(format!("{}: {}", violation.field, violation.description));
@@ -36,6 +36,15 @@ impl From<&tonic::Status> for Refusal {
             message,
             details: details.iter().map(|detail| harmless(detail)).collect(),
         }
+    }
+}
+
+/// What a status says. Of one that the connection made, what is behind it: tonic's own
+/// text is "transport error".
+pub(crate) fn said(status: &tonic::Status) -> String {
+    match std::error::Error::source(status) {
+        Some(cause) => harmless(&innermost(cause)),
+        None => harmless(status.message()),
     }
 }
 

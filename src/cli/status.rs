@@ -7,6 +7,7 @@ use super::{
     client::{Client, Error, Target},
     command,
     frames::Frames,
+    refusal::said,
     terminal::{DrawArgs, Look, Screen},
     wire,
 };
@@ -121,7 +122,7 @@ async fn look(client: &mut Client, asked: &Asked) -> Result<StatusResponse, Erro
         // there any more.
         Ok(Err(status)) if is_gone(&status) => Err(Error::Unreachable {
             address: asked.address.clone(),
-            cause: status.message().to_owned(),
+            cause: said(&status),
             can_run_here: false,
         }),
         Ok(Err(status)) => Err(Error::from(&status)),

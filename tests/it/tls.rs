@@ -313,7 +313,7 @@ async fn the_command_line_speaks_tls() {
     };
     for (arguments, code, says) in [
         (shows("tls/ca.crt", "operator"), 0, ""),
-        (shows("tls/ca.crt", "stranger"), 3, ""),
+        (shows("tls/ca.crt", "stranger"), 3, "received fatal alert: UnknownCA"),
         (shows("stranger.ca", "operator"), 3, "UnknownIssuer"),
         (shows("tls/ca.crt", "nobody"), 2, "nobody.crt cannot be read"),
     ] {

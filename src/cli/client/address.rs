@@ -87,8 +87,10 @@ fn endpoint(uri: Uri, TlsArgs { ca, cert, key }: &TlsArgs) -> Result<Endpoint, S
         fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
     };
     if uri.scheme_str() != Some("https") {
-        return match ca.as_ref().or(cert.as_ref()) {
+        return match ca.as_ref().or(cert.as_ref()).filter(|_| !is_here(&uri)) {
             // Whoever names certificates takes the connection for one that is encrypted.
+            // Where it does not leave this machine they are the environment's, for
+            // another address: a probe's of the admin port, for instance.
             Some(file) => Err(format!(
                 "{uri} is not encrypted, and {} is for TLS: write https://, or leave it out",
                 file.display()
@@ -111,12 +113,19 @@ fn endpoint(uri: Uri, TlsArgs { ca, cert, key }: &TlsArgs) -> Result<Endpoint, S
         .map_err(|error| format!("the certificates cannot be used: {}", innermost(&error)))
 }
 
+/// Whether nobody but this machine hears what is sent there.
+fn is_here(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 async fn dial(path: impl AsRef<Path>) -> io::Result<TokioIo<UnixStream>> {
     UnixStream::connect(path).await.map(TokioIo::new)
 }
 
 /// The cause that says most: tonic's own text is "transport error".
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -173,6 +182,9 @@ mod tests {
             assert!(error.contains("a.pem is for TLS: write https://"), "{error}");
         }
         endpoint(uri, &TlsArgs::default()).unwrap();
+        for here in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
+            endpoint(Uri::from_static(here), &only(Some("a.pem"), None)).unwrap();
+        }
     }
 
     #[test]
