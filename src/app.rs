@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     drain::Drain,
     model::{ApiName, ToolName},
+    overload::Memory,
     registry::{self, Registry, Tool},
     retry,
     rpc::{self, layers::Server, listen, service::Service},
@@ -34,6 +35,7 @@ use crate::{
     },
 };
 
+pub mod overload;
 pub mod signal;
 
 /// How long the results of killed batches have to reach their callers.
@@ -111,19 +113,28 @@ pub enum Error {
 ///
 /// [`Error`] says which part could not be made, and what to do.
 pub fn bind(config: Config) -> Result<Bound, Error> {
-    assemble(config, None)
+    assemble(config, None, None)
 }
 
-/// The same for a process that logs, whose levels callers may change.
+/// The same for a process of its own: it logs, by levels that callers may change, and
+/// refuses turns where its memory is short.
 ///
 /// # Errors
 ///
 /// As [`bind`].
-pub fn bind_logging(config: Config, levels: Levels) -> Result<Bound, Error> {
-    assemble(config, Some(levels))
+pub fn bind_process(
+    config: Config,
+    levels: Levels,
+    memory: Option<Memory>,
+) -> Result<Bound, Error> {
+    assemble(config, Some(levels), memory)
 }
 
-fn assemble(config: Config, levels: Option<Levels>) -> Result<Bound, Error> {
+fn assemble(
+    config: Config,
+    levels: Option<Levels>,
+    memory: Option<Memory>,
+) -> Result<Bound, Error> {
     let Config { listen, admin, rpc, apis, tools, retries, bounds, telemetry, .. } = config;
     let tools = self::tools(apis, retries, tools)?;
     let tools = Registry::with_workers(tools, config.offers, worker::Pool::new(config.workers));
@@ -131,6 +142,10 @@ fn assemble(config: Config, levels: Option<Levels>) -> Result<Bound, Error> {
     let (telemetry, exporter) = Telemetry::start(&telemetry, &told)?;
     let telemetry = telemetry.logging(levels);
     let metrics = telemetry.metrics.clone();
+    if let (Some(memory), Some(metrics)) = (&memory, &metrics) {
+        self::overload::measure(memory, metrics);
+    }
+    let bounds = (bounds, memory);
     let bound = Bound::try_new(tools, bounds, (&rpc, &listen), config.drain_timeout, telemetry)?;
     let admin = admin.zip(metrics).map(|(admin, metrics)| {
         Admin::bind(admin, metrics, bound.server.health(), bound.drain.clone())
@@ -181,7 +196,7 @@ fn tools(
 impl Bound {
     fn try_new(
         tools: Registry,
-        bounds: schedule::Settings,
+        (bounds, memory): (schedule::Settings, Option<Memory>),
         (rpc, listen): (&rpc::Settings, &listen::Settings),
         drain_timeout: Duration,
         telemetry: Telemetry,
@@ -190,7 +205,8 @@ impl Bound {
         let tools = Arc::new(tools);
         let inputs_bytes_max = bounds.batch_bytes_max;
         let scheduler =
-            Scheduler::observed(Arc::clone(&tools), bounds, drain.clone(), telemetry.clone());
+            Scheduler::observed(Arc::clone(&tools), bounds, drain.clone(), telemetry.clone())
+                .bounded_by(memory);
         if let Some(metrics) = &telemetry.metrics {
             metrics.watch_breakers(schedule::breakers(&scheduler));
         }

@@ -23,6 +23,7 @@ use crate::{
         worker,
     },
     model::ApiName,
+    overload,
     registry::{self, offers},
     retry, rpc, schedule, telemetry,
 };
@@ -53,6 +54,8 @@ pub struct Config {
     pub retries: Vec<(ApiName, retry::Settings)>,
     /// What is admitted and what runs at once.
     pub bounds: schedule::Settings,
+    /// What the machine lets the process have, and what it does where that runs out.
+    pub overload: overload::Settings,
     /// How workers are run.
     pub workers: worker::Settings,
     /// What they may offer.

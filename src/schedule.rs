@@ -25,6 +25,7 @@ use crate::{
     limits::{Gate, Scope},
     locks::Table,
     model::{BatchId, CallId, Owner, SessionId, Tenant},
+    overload::Memory,
     registry::Registry,
     telemetry::Telemetry,
 };
@@ -63,6 +64,7 @@ pub use submission::{Refusal, Submission, Violation};
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     shared: Arc<Shared>,
+    memory: Option<Memory>,
 }
 
 #[derive(Debug)]
@@ -117,7 +119,13 @@ impl Scheduler {
         let terms = RwLock::new(Arc::new(Terms { registry, settings, admission }));
         let shared =
             Shared { terms, gate, locks, budgets, batches, drain, began_at: now, telemetry };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), memory: None }
+    }
+
+    /// The same where memory is bounded.
+    #[must_use]
+    pub fn bounded_by(self, memory: Option<Memory>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Other tools and bounds for the turns that come from now on. Those that run keep
@@ -175,6 +183,7 @@ impl Scheduler {
         // would be said of it.
         let mut entry =
             shared.batches.enter(&submission.owner, &batch_id, submission.fingerprint)?;
+        self.check_memory(now)?;
         let (terms, scope) = shared.enter(&submission.tenant, &session_id);
         let Terms { registry, settings, admission } = &*terms;
         intake::check_size(&submission, settings)?;
@@ -217,6 +226,18 @@ impl Scheduler {
         };
         shared.drain.spawn(dispatcher.run(commands, killed, (admitted, entry)));
         Ok(Running { batch_id, events: received })
+    }
+
+    /// Refuses a turn where memory is short and others are open. One alone is taken:
+    /// what is in use then nobody else would give back, and what the allocator keeps
+    /// of it is there for this turn.
+    fn check_memory(&self, now: Instant) -> Result<(), Refusal> {
+        match &self.memory {
+            Some(memory) if self.batches_open() > 0 => {
+                memory.short(now).map_or(Ok(()), |short| Err(admission::short_of(&short)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Plans a turn as it would be accepted. Nothing is run.

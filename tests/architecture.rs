@@ -44,7 +44,7 @@ const FLOORS: &[(u8, &[&str])] = &[
         2,
         &[
             "plan", "limits", "locks", "retry", "shape", "journal", "cache", "budget", "policy",
-            "format",
+            "overload", "format",
         ],
     ),
     (1, &["telemetry"]),

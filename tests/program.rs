@@ -8,10 +8,16 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "program/abuse.rs"]
+mod abuse;
+
 #[path = "program/drain.rs"]
 mod drain;
 #[path = "program/health.rs"]
 mod health;
+
+#[path = "program/overload.rs"]
+mod overload;
 
 use std::{
     os::unix::{net::UnixStream, process::ExitStatusExt},
@@ -63,10 +69,15 @@ impl Place {
 
     /// `sidecall serve` with room for so many descriptors.
     async fn serve(&self, descriptors: u32) -> Program {
+        self.serve_after(&format!("ulimit -n {descriptors}")).await
+    }
+
+    /// The same once a shell has done something.
+    async fn serve_after(&self, first: &str) -> Program {
         let mut command = Command::new("sh");
         command
             .arg("-c")
-            .arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""))
+            .arg(format!("{first}; exec \"$0\" \"$@\""))
             .arg(env!("CARGO_BIN_EXE_sidecall"))
             .arg("serve")
             .arg("--config")

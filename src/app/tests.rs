@@ -105,7 +105,7 @@ impl Served {
         let rpc = rpc::Settings::default();
         let bound = Bound::try_new(
             registry(&gate),
-            bounds(),
+            (bounds(), None),
             (&rpc, &listen),
             drain_timeout,
             Telemetry::default(),

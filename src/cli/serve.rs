@@ -4,8 +4,9 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use super::{ConfigArgs, Exit};
 use crate::{
-    app::{self, Bound},
+    app::{self, Bound, overload::Machine},
     config::{self, Config},
+    overload::Memory,
     rpc::listen,
     telemetry::log::{self, Levels, Logging},
 };
@@ -78,7 +79,12 @@ fn overridden(
 
 /// Serves, and writes at the end what waits in the log.
 fn serve(config: Config, logging: Logging) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let machine = Machine::find(&config.overload);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(machine.threads.get())
+        .enable_all()
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "The runtime cannot be started.");
@@ -86,7 +92,8 @@ fn serve(config: Config, logging: Logging) -> Exit {
         }
     };
     let exit = runtime.block_on(async {
-        match bind(config, logging.levels.clone()) {
+        machine.tell();
+        match bind(config, logging.levels.clone(), machine.memory) {
             Ok(bound) => {
                 bound.run().await;
                 tracing::info!("Ended.");
@@ -130,8 +137,8 @@ impl Error {
     }
 }
 
-fn bind(config: Config, levels: Levels) -> Result<Bound, Error> {
-    let bound = app::bind_logging(config, levels)?;
+fn bind(config: Config, levels: Levels, memory: Option<Memory>) -> Result<Bound, Error> {
+    let bound = app::bind_process(config, levels, memory)?;
     app::signal::watch(&bound.drain)?;
     let addresses = addresses(&bound).join(" and ");
     let tools = bound.tools.iter().count();

@@ -66,7 +66,8 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     let (listen, defaults, telemetry) = (listen?.settings?, defaults?, telemetry?);
     let log = telemetry.log.clone();
     let workers = workers?;
-    let mut bounds = scheduling(bounds?, sessions?, &defaults, &apis, &tools);
+    let (overload, bounds) = bounds.map(|bounds| (bounds.overload(), bounds))?;
+    let mut bounds = scheduling(bounds, sessions?, &defaults, &apis, &tools);
     bounds.apis.push(workers.api);
     let shared = shared(&apis);
     let retries = apis
@@ -97,6 +98,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         tools: tools.collect::<Option<_>>()?,
         retries,
         bounds,
+        overload,
         workers: worker::Settings {
             input_bytes_max: listen.rpc.message_bytes_max.get().saturating_sub(AROUND_INPUT_BYTES),
             ..workers.pool

@@ -11,6 +11,7 @@ pub(super) mod cache;
 pub(super) mod capture;
 pub(super) mod claim;
 pub(super) mod listen;
+pub(super) mod memory;
 pub(super) mod otlp;
 pub(super) mod process;
 pub(super) mod rate;

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, Either, Ready, ready};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, Either, Ready, ready},
+};
 use http::{Request, Response, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::Routes};
@@ -19,6 +22,10 @@ use tonic_health::{
     ServingStatus,
     server::{HealthReporter, HealthService},
 };
+
+mod greeting;
+
+use greeting::Greeted;
 
 use super::{Settings, listen::Incoming, service::Service, traced::Traced};
 use crate::{
@@ -34,8 +41,19 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a request around its inputs: names, ids, what depends on what. A turn
 /// over its bound must be read to be refused with words.
 const REQUEST_MARGIN_BYTES: usize = 4 << 20;
-/// hyper's own default, pinned: metadata is small.
+/// hyper's own default, pinned: metadata is small. Longer ones are refused, and how
+/// many CONTINUATION frames may come follows of it.
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// Streams that a client may reset before anybody saw them, at one time. More is a
+/// flood of resets and ends the connection; a client that cancels a whole turn of
+/// RPCs at once stays below.
+const RESETS_PENDING_MAX: usize = 64;
+/// Streams that the server itself resets for what is wrong with them, until the
+/// connection ends. tonic, told nothing, would have no bound.
+const RESETS_OWN_MAX: usize = 256;
+/// Bytes that may come unread of a stream, and of a connection. hyper's own default,
+/// pinned: it is what a caller can make the server hold for nothing.
+const WINDOW_BYTES: u32 = 1 << 20;
 /// The service that health is asked of for whether the process lives: a probe that is
 /// to restart it must not ask whether it takes turns.
 const LIVENESS: &str = "liveness";
@@ -100,7 +118,15 @@ impl Server {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .max_concurrent_streams(self.streams_max)
             .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-            .serve_with_incoming_shutdown(self.choice, incoming, closing.cancelled_owned())
+            .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
+            .http2_max_local_error_reset_streams(Some(RESETS_OWN_MAX))
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .serve_with_incoming_shutdown(
+                self.choice,
+                incoming.map(|io| io.map(Greeted::new)),
+                closing.cancelled_owned(),
+            )
             .await;
         // The accept loop has no error, and the service is always ready.
         if let Err(error) = served {

@@ -8,12 +8,27 @@ use std::{
 };
 
 use super::{Refusal, Settings};
-use crate::limits::gate::Usage;
-use crate::model::{SessionId, Tenant};
+use crate::{
+    limits::gate,
+    model::{SessionId, Tenant},
+    overload::memory::{Short, Usage},
+};
 
 /// When a refused turn is worth trying again. Turns end within seconds; nothing
 /// better is known.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a turn is told that comes while memory is short.
+pub(super) fn short_of(short: &Short) -> Refusal {
+    let Short { usage: Usage { used, max }, shed_at } = *short;
+    let (used, max) = (used >> 20, max >> 20);
+    Refusal::Exhausted {
+        what: format!(
+            "{used} of {max} MiB of memory are in use; bounds.memory.shed_at is {shed_at}%"
+        ),
+        retry_after: RETRY_AFTER,
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
@@ -99,9 +114,9 @@ impl Admission {
     }
 
     /// Open batches and open calls.
-    pub(super) fn status(&self) -> (Usage, Usage) {
+    pub(super) fn status(&self) -> (gate::Usage, gate::Usage) {
         let counts = self.lock();
-        let of = |used, max| Usage { used, max: Some(max) };
+        let of = |used, max| gate::Usage { used, max: Some(max) };
         (of(counts.batches, self.batches_max), of(counts.calls, self.calls_max))
     }
 

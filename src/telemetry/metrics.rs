@@ -363,6 +363,7 @@ fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+mod memory;
 mod sessions;
 
 use sessions::Sessions;

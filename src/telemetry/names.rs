@@ -104,6 +104,21 @@ pub const BREAKER_STATE: Metric = metric(
     "The state of an API's breaker: 0 closed, 1 half open, 2 open.",
 )
 .by(&[attribute::API]);
+/// Memory that is in use.
+pub const MEMORY_USAGE: Metric = metric(
+    "sidecall.memory.usage",
+    "By",
+    "Memory in use of the bound that is used most, without files that lie unused.",
+);
+/// Memory that may be used.
+pub const MEMORY_LIMIT: Metric =
+    metric("sidecall.memory.limit", "By", "The bound of memory that is used most.");
+/// Batches that were refused for want of memory.
+pub const BATCHES_SHED: Metric = metric(
+    "sidecall.batch.shed",
+    "{batch}",
+    "Batches that were refused, since too much of the memory was in use.",
+);
 /// Size of results.
 pub const RESULT_SIZE: Metric =
     metric("sidecall.result.size", "By", "Size of a result, whole and as it was shown.")
@@ -162,6 +177,9 @@ pub const METRICS: &[Metric] = &[
     RETRIES,
     BUCKET_REFUSALS,
     BREAKER_STATE,
+    MEMORY_USAGE,
+    MEMORY_LIMIT,
+    BATCHES_SHED,
     RESULT_SIZE,
     RESULT_TOKENS,
     THINK_DURATION,

@@ -2,11 +2,13 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use super::memory::Memory;
 use crate::{
     config::file::{
         Fields, Object,
         scalar::{Count, Size},
     },
+    overload,
     registry::tool,
     schedule,
 };
@@ -32,6 +34,8 @@ pub(crate) fn default_bounds() -> schedule::Settings {
 
 /// Above this a bound protects nothing.
 const COUNT_MAX: usize = 1_000_000;
+/// More threads than any machine has cores only wait for each other.
+const THREADS_MAX: usize = 1024;
 /// No turn is larger.
 const BYTES_MAX: usize = 1 << 30;
 
@@ -49,6 +53,8 @@ pub(crate) struct Bounds {
     pub(crate) batch_concurrency: Count<COUNT_MAX>,
     pub(crate) session_concurrency: Count<COUNT_MAX>,
     pub(crate) concurrency: Count<COUNT_MAX>,
+    pub(crate) threads: Option<Count<THREADS_MAX>>,
+    pub(crate) memory: Memory,
 }
 
 impl Object for Bounds {
@@ -88,6 +94,12 @@ impl Object for Bounds {
             Count(default.concurrency),
             "Attempts of the process in flight at once; more calls wait.",
         );
+        let threads = fields.optional(
+            "threads",
+            "Threads that run the work. As many as there are CPUs to be had, by the cgroup's \
+             quota, where none are named.",
+        );
+        let memory = fields.section("memory");
         Some(Self {
             batches: batches?,
             batch_calls: batch_calls?,
@@ -97,7 +109,19 @@ impl Object for Bounds {
             batch_concurrency: batch_concurrency?,
             session_concurrency: session_concurrency?,
             concurrency: concurrency?,
+            threads: threads?,
+            memory: memory?,
         })
+    }
+}
+
+impl Bounds {
+    /// What holds of the machine.
+    pub(crate) fn overload(&self) -> overload::Settings {
+        overload::Settings {
+            threads: self.threads.map(|threads| threads.0),
+            memory: self.memory.0.clone(),
+        }
     }
 }
 

@@ -43,18 +43,6 @@ fn process() -> Vec<Row> {
         root("listen.message_bytes", "listen: {message_bytes: 64 KiB}", "message_bytes_max: 65536"),
         root("listen.streams", "listen: {streams: 7}", "streams_max: 7"),
         root("defaults.batch_timeout", "defaults: {batch_timeout: 7s}", "batch_timeout: 7s"),
-        root("bounds.batches", "bounds: {batches: 7}", "batches_max: 7,"),
-        root("bounds.batch_calls", "bounds: {batch_calls: 7}", "batch_calls_max: 7,"),
-        root("bounds.batch_bytes", "bounds: {batch_bytes: 7 KiB}", "batch_bytes_max: 7168"),
-        root("bounds.session_calls", "bounds: {session_calls: 7}", "session_calls_max: 7,"),
-        root("bounds.calls", "bounds: {calls: 7}", ", calls_max: 7,"),
-        root("bounds.batch_concurrency", "bounds: {batch_concurrency: 7}", "batch_concurrency: 7"),
-        root(
-            "bounds.session_concurrency",
-            "bounds: {session_concurrency: 7}",
-            "session_concurrency: 7",
-        ),
-        root("bounds.concurrency", "bounds: {concurrency: 7}", ", concurrency: 7"),
         root("sessions.calls", "sessions: {calls: 7}", "Settings { calls: Some(7), cost: None"),
         root("sessions.cost", "sessions: {cost: 7}", "cost: Some(7)"),
         root("sessions.repeat.calls", "sessions: {repeat: {calls: 7}}", "Repeat { calls: 7,"),
@@ -92,6 +80,27 @@ fn process() -> Vec<Row> {
         ),
         root("telemetry.sampling", "telemetry: {sampling: 0.5}", "sampling: 0.5"),
         root("drain.timeout", "drain: {timeout: 7s}", "drain_timeout: 7s"),
+    ]
+}
+
+/// The bounds of the process.
+fn bounds() -> Vec<Row> {
+    vec![
+        root("bounds.batches", "bounds: {batches: 7}", "batches_max: 7,"),
+        root("bounds.batch_calls", "bounds: {batch_calls: 7}", "batch_calls_max: 7,"),
+        root("bounds.batch_bytes", "bounds: {batch_bytes: 7 KiB}", "batch_bytes_max: 7168"),
+        root("bounds.session_calls", "bounds: {session_calls: 7}", "session_calls_max: 7,"),
+        root("bounds.calls", "bounds: {calls: 7}", ", calls_max: 7,"),
+        root("bounds.batch_concurrency", "bounds: {batch_concurrency: 7}", "batch_concurrency: 7"),
+        root(
+            "bounds.session_concurrency",
+            "bounds: {session_concurrency: 7}",
+            "session_concurrency: 7",
+        ),
+        root("bounds.threads", "bounds: {threads: 7}", "threads: Some(7)"),
+        root("bounds.memory.limit", "bounds: {memory: {limit: 64 MiB}}", "limit: Some(67108864)"),
+        root("bounds.memory.shed_at", "bounds: {memory: {shed_at: 77%}}", "shed_at: 77"),
+        root("bounds.concurrency", "bounds: {concurrency: 7}", ", concurrency: 7"),
     ]
 }
 
@@ -202,7 +211,7 @@ const HEADER_FILE: &str = "auth: {header: {name: X-Key, value: {file: token}}}";
 /// Incident 7: settings that were dropped silently or never enforced.
 #[test]
 fn every_key_has_an_effect() {
-    let table: Vec<Row> = process().into_iter().chain(apis_and_tools()).chain(requests()).collect();
+    let table = [process(), bounds(), apis_and_tools(), requests()].concat();
     let mut listed: Vec<_> = table.iter().map(|(key, ..)| (*key).to_owned()).collect();
     listed.sort();
     assert_eq!(listed, keys(), "the table and the schema name the same keys");
