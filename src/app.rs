@@ -3,7 +3,6 @@
 //! [`bind`] makes everything and listens; [`Bound`] says where, and runs it.
 
 use std::{
-    collections::HashMap,
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -18,25 +17,28 @@ use crate::{
     admin::{self, Admin},
     backend::{http, worker},
     clock,
-    config::Config,
+    config::{Config, Fixed},
     drain::Drain,
-    model::{ApiName, ToolName},
+    model::{ApiName, Secrets, ToolName},
     overload::Memory,
-    registry::{self, Registry, Tool},
-    retry,
+    registry::Registry,
     rpc::{self, layers::Server, listen, service::Service},
     schedule::{self, Scheduler},
     telemetry::{
         Telemetry,
         export::{self, Exporter},
         log::Levels,
-        spans,
         tracer::Tracer,
     },
 };
 
 pub mod overload;
+mod parts;
+pub mod reload;
 pub mod signal;
+
+use parts::{Declared, Parts, told};
+pub use reload::Reload;
 
 /// How long the results of killed batches have to reach their callers.
 const LAST_WORDS: Duration = Duration::from_millis(250);
@@ -64,6 +66,7 @@ pub struct Bound {
     /// does not.
     pub drain: Drain,
     drain_timeout: Duration,
+    reload: Option<Reload>,
     tracer: Option<Tracer>,
     exporter: Option<Exporter>,
     admin: Option<Admin>,
@@ -135,12 +138,18 @@ fn assemble(
     levels: Option<Levels>,
     memory: Option<Memory>,
 ) -> Result<Bound, Error> {
+    let fixed = Fixed::of(&config);
     let Config { listen, admin, rpc, apis, tools, retries, bounds, telemetry, .. } = config;
-    let tools = self::tools(apis, retries, tools)?;
+    // Its own, since what is kept secret comes to be more.
+    let secrets = Secrets::default();
+    secrets.become_all_of(&telemetry.secrets, &Secrets::default());
+    let (parts, tools) = Parts::default().succeeded(Declared { apis, retries, tools })?;
+    let tools = tools.into_iter().map(|renewed| renewed.tool);
     let tools = Registry::with_workers(tools, config.offers, worker::Pool::new(config.workers));
     let told: Vec<_> = tools.iter().map(|tool| told(tool)).collect();
     let (telemetry, exporter) = Telemetry::start(&telemetry, &told)?;
     let telemetry = telemetry.logging(levels);
+    let of_reload = telemetry.clone();
     let metrics = telemetry.metrics.clone();
     if let (Some(memory), Some(metrics)) = (&memory, &metrics) {
         self::overload::measure(memory, metrics);
@@ -150,47 +159,9 @@ fn assemble(
     let admin = admin.zip(metrics).map(|(admin, metrics)| {
         Admin::bind(admin, metrics, bound.server.health(), bound.drain.clone())
     });
-    Ok(Bound { exporter, admin: admin.transpose()?, ..bound })
-}
-
-/// What is said of a tool where its calls are traced and measured.
-fn told(tool: &Tool) -> spans::Tool {
-    spans::Tool {
-        name: tool.name.as_str().into(),
-        description: tool.description.as_str().into(),
-        api: tool.api.as_str().into(),
-        // Beside the agent, against an API: the convention's word for it.
-        kind: "extension",
-    }
-}
-
-fn tools(
-    apis: Vec<http::ApiSettings>,
-    retries: Vec<(ApiName, retry::Settings)>,
-    tools: Vec<(registry::tool::Settings, http::RequestSettings)>,
-) -> Result<Vec<Tool>, Error> {
-    let mut by_name = HashMap::with_capacity(apis.len());
-    for settings in apis {
-        let name = settings.name.clone();
-        let api = http::Api::try_new(settings)
-            .map_err(|cause| Error::Api { api: name.clone(), cause })?;
-        by_name.insert(name, api);
-    }
-    let policy = |(api, settings)| (api, Arc::new(retry::Policy::new(settings)));
-    let policies: HashMap<ApiName, _> = retries.into_iter().map(policy).collect();
-    tools
-        .into_iter()
-        .map(|(mut settings, request)| {
-            let api = by_name.get(&settings.api).ok_or_else(|| Error::NoSuchApi {
-                tool: settings.name.clone(),
-                api: settings.api.clone(),
-            })?;
-            settings.retry = policies.get(&settings.api).cloned();
-            let effect = request.effect;
-            let endpoint = http::Endpoint::new(Arc::clone(api), request);
-            Ok(Tool::new(settings, effect, Arc::new(endpoint)))
-        })
-        .collect()
+    let scheduler = bound.service.scheduler().clone();
+    let reload = Reload { scheduler, telemetry: of_reload, parts, fixed, secrets };
+    Ok(Bound { exporter, reload: Some(reload), admin: admin.transpose()?, ..bound })
 }
 
 impl Bound {
@@ -222,6 +193,7 @@ impl Bound {
             tools,
             drain,
             drain_timeout,
+            reload: None,
             tracer,
             exporter: None,
             admin: None,
@@ -239,6 +211,11 @@ impl Bound {
     /// Whether TLS is spoken at its TCP address.
     pub fn is_tls(&self) -> bool {
         self.listeners.is_tls()
+    }
+
+    /// What of it can be changed while it runs; once.
+    pub fn reload(&mut self) -> Option<Reload> {
+        self.reload.take()
     }
 
     /// Who takes down what is traced, where there is somebody to tell it to.

@@ -16,7 +16,7 @@ pub fn now() -> Instant {
 
 /// The wall's time. It may jump: nothing is decided by it.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
-fn wall() -> SystemTime {
+pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 

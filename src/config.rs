@@ -9,6 +9,8 @@
 //! - `compile`: the checks across keys, and the parts' settings.
 //! - `env`: the only reader of the environment.
 //! - `error`: what is wrong, for the person who wrote it.
+//! - `sources`: the files that it was read from.
+//! - `fixed`: what of it takes a restart.
 
 use std::{
     io::Read,
@@ -33,8 +35,12 @@ mod declared;
 pub mod env;
 pub mod error;
 mod file;
+mod fixed;
+mod sources;
 
 pub use error::{Error, Fault, Faults, Warnings};
+pub use fixed::Fixed;
+pub use sources::Sources;
 
 /// What the file says, composed of every part's settings.
 #[derive(Debug)]
@@ -76,9 +82,18 @@ pub struct Config {
 ///
 /// A file that cannot be read, or everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Config, Error> {
-    let (name, text) = text_of(path)?;
+    load_from(path).0
+}
+
+/// The same, with what it was read from, whether it holds or not.
+pub fn load_from(path: &Path) -> (Result<Config, Error>, Sources) {
+    let recording = sources::Recording::new(&env::Process);
+    let text = text_of(path);
+    let seen = text.as_ref().map(|(_, text)| text.as_bytes());
+    recording.saw(path, seen.map_err(ToString::to_string));
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    Ok(read_in(&name, &text, &env::Process, directory)?)
+    let config = text.and_then(|(name, text)| Ok(read_in(&name, &text, &recording, directory)?));
+    (config, recording.end())
 }
 
 /// Reads a text. `name` is what messages call it; files that it names are sought

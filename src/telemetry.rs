@@ -7,6 +7,8 @@
 //! - `export`: the way to the collector.
 //! - `names`: how everything is called.
 //! - `log`: logs on stderr.
+//! - `reloads`: which configuration runs.
+//! - `told`: what is told of its tools.
 
 pub mod capture;
 pub mod export;
@@ -17,7 +19,9 @@ pub mod outgoing;
 pub mod propagate;
 mod queue;
 pub mod record;
+pub mod reloads;
 pub mod spans;
+mod told;
 pub mod tracer;
 
 use crate::model::Secrets;
@@ -31,6 +35,12 @@ pub struct Telemetry {
     pub metrics: Option<metrics::Metrics>,
     /// What changes how the process logs; nothing, where it does not log itself.
     pub levels: Option<log::Levels>,
+    /// Which configuration runs.
+    pub reloads: reloads::Reloads,
+    /// What the spans tell of tools, where there are any.
+    tools: Option<told::ByTool<spans::Tool>>,
+    /// What is shown nowhere.
+    secrets: Secrets,
 }
 
 impl Telemetry {
@@ -50,21 +60,46 @@ impl Telemetry {
             metrics::Metrics::new(resource, tools)
         });
         let (metrics, reader) = measured.unzip();
+        let reloads = reloads::Reloads::default();
+        if let Some(metrics) = &metrics {
+            metrics.watch_reloads(&reloads);
+        }
+        let own =
+            Self { metrics: metrics.clone(), reloads, secrets: secrets.clone(), ..Self::default() };
         let Some(otlp) = otlp else {
-            return Ok((Self { metrics, ..Self::default() }, None));
+            return Ok((own, None));
         };
-        let (tracer, exporter) = export::Exporter::start(
-            otlp,
-            *sampling,
-            spans::Maker::new(tools, (capture.clone(), secrets.clone())),
-            reader,
-        )?;
+        let maker = spans::Maker::new(tools, (capture.clone(), secrets.clone()));
+        let tools = Some(maker.tools().clone());
+        let (tracer, exporter) = export::Exporter::start(otlp, *sampling, maker, reader)?;
         if let Some(metrics) = &metrics {
             let dropping = tracer.clone();
             metrics.watch_count(names::SPANS_DROPPED, move || dropping.dropped());
             metrics.watch_count(names::METRICS_FAILED, exporter.metrics_failed());
         }
-        Ok((Self { tracer: Some(tracer), metrics, levels: None }, Some(exporter)))
+        Ok((Self { tracer: Some(tracer), tools, ..own }, Some(exporter)))
+    }
+
+    /// These are the tools from now on.
+    pub fn tell_of(&self, tools: &[spans::Tool]) {
+        if let Some(metrics) = &self.metrics {
+            metrics.tell_of(tools);
+        }
+        if let Some(told) = &self.tools {
+            told.replace(spans::by_name(tools));
+        }
+    }
+
+    /// These secrets of the configuration are shown nowhere from now on, nor are those
+    /// of the one before, which may still be on their way.
+    pub fn keep_secret(&self, secrets: &Secrets, before: &Secrets) {
+        self.secrets.become_all_of(secrets, before);
+    }
+
+    /// What is told to nobody but the one who takes it down.
+    #[cfg(test)]
+    pub(crate) fn traced(tracer: tracer::Tracer) -> Self {
+        Self { tracer: Some(tracer), ..Self::default() }
     }
 
     /// The same of a process that logs, where it does.
@@ -78,7 +113,7 @@ impl Telemetry {
 }
 
 /// What is told to others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Where to; nowhere where there is none, and then nothing is recorded.
     pub otlp: Option<export::Settings>,

@@ -23,7 +23,7 @@ use crate::{
     proto::v1::{
         self, batch_event::Event, sidecall_service_client::SidecallServiceClient as Client,
     },
-    registry::Schema,
+    registry::{self, Schema, Tool},
 };
 
 /// Longer than any of these tests may take: what waits for it has hung.

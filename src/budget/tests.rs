@@ -337,3 +337,35 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn other_rules_hold_from_a_sessions_next_batch_on_and_nothing_is_forgotten() {
+    let now = clock::now();
+    let of = |calls: u64, most: u32, within| Settings {
+        calls: some(calls),
+        repeat: repeat(most, within),
+        ..Settings::default()
+    };
+    let budgets = Budgets::new(of(3, 2, 60 * S), now);
+    let before = open(&budgets, "s", now);
+    count(&before, "1", now).unwrap();
+    count(&before, "1", now).unwrap();
+    budgets.reconfigure(of(5, 3, 60 * S), now);
+    assert!(matches!(count(&before, "1", now), Err(Refused::Repeated { .. })), "it is as it was");
+    let after = open(&budgets, "s", now);
+    count(&after, "1", now).unwrap();
+    assert!(matches!(count(&after, "1", now), Err(Refused::Repeated { .. })));
+    count(&before, "2", now).unwrap();
+    count(&before, "3", now).unwrap();
+    assert_eq!(count(&after, "4", now).unwrap_err(), Refused::Calls { max: some(5).unwrap() });
+
+    // In another window nothing was counted, and what was marked before is unknown.
+    budgets.reconfigure(of(9, 1, 30 * S), now);
+    let last = open(&budgets, "s", now);
+    let counted = count(&last, "1", now).unwrap();
+    budgets.reconfigure(of(9, 1, 60 * S), now);
+    let last = open(&budgets, "s", now);
+    last.give_back(counted);
+    count(&last, "1", now).unwrap();
+    assert!(matches!(count(&last, "1", now), Err(Refused::Repeated { .. })));
+}

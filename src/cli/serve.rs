@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use super::{ConfigArgs, Exit};
 use crate::{
-    app::{self, Bound, overload::Machine},
+    app::{self, Bound, overload::Machine, reload::Watched},
     config::{self, Config},
     overload::Memory,
     rpc::listen,
@@ -32,7 +32,7 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: Args) -> Exit {
     match configured(args) {
-        Ok((config, logging)) => serve(config, logging),
+        Ok((config, watched, logging)) => serve(config, watched, logging),
         Err(error) => {
             // Where not even this can be said, the exit code says it.
             let _ = writeln!(anstream::stderr(), "error: {error:#}");
@@ -41,20 +41,24 @@ pub fn run(args: Args) -> Exit {
     }
 }
 
-/// The configuration, with what the command line says in its place, and the log,
-/// which has begun.
-fn configured(args: Args) -> anyhow::Result<(Config, Logging)> {
+/// The configuration, with what the command line says in its place, where it comes
+/// from, and the log, which has begun.
+fn configured(args: Args) -> anyhow::Result<(Config, Watched, Logging)> {
     let Args { config: ConfigArgs { config: path }, unix, tcp } = args;
     let path = path.ok_or_else(|| {
         anyhow::anyhow!("no configuration: name its file with `-c FILE` or `SIDECALL_CONFIG`")
     })?;
-    let mut config = config::load(&path)?;
-    config.listen = overridden(config.listen, unix, tcp);
+    let (config, sources) = config::load_from(&path);
+    let overrides = move |config: Config| {
+        let listen = overridden(config.listen, unix.clone(), tcp);
+        Config { listen, ..config }
+    };
+    let config = overrides(config?);
     let logging = log::init(&config.log, &config.telemetry.secrets)?;
     for config::Fault { line, column, path, what, fix, .. } in &config.warnings.warnings {
         tracing::warn!(file = config.warnings.name, line, column, "{path}: {what}; {fix}");
     }
-    Ok((config, logging))
+    Ok((config, Watched { path, sources, overrides: Box::new(overrides) }, logging))
 }
 
 /// Where the flags say, and nowhere else; where the configuration says, if they
@@ -78,7 +82,7 @@ fn overridden(
 }
 
 /// Serves, and writes at the end what waits in the log.
-fn serve(config: Config, logging: Logging) -> Exit {
+fn serve(config: Config, watched: Watched, logging: Logging) -> Exit {
     let machine = Machine::find(&config.overload);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(machine.threads.get())
@@ -93,7 +97,7 @@ fn serve(config: Config, logging: Logging) -> Exit {
     };
     let exit = runtime.block_on(async {
         machine.tell();
-        match bind(config, logging.levels.clone(), machine.memory) {
+        match bind(config, watched, logging.levels.clone(), machine.memory) {
             Ok(bound) => {
                 bound.run().await;
                 tracing::info!("Ended.");
@@ -137,9 +141,17 @@ impl Error {
     }
 }
 
-fn bind(config: Config, levels: Levels, memory: Option<Memory>) -> Result<Bound, Error> {
-    let bound = app::bind_process(config, levels, memory)?;
+fn bind(
+    config: Config,
+    watched: Watched,
+    levels: Levels,
+    memory: Option<Memory>,
+) -> Result<Bound, Error> {
+    let mut bound = app::bind_process(config, levels, memory)?;
     app::signal::watch(&bound.drain)?;
+    if let Some(reload) = bound.reload() {
+        app::reload::watch(reload, watched, &bound.drain)?;
+    }
     let addresses = addresses(&bound).join(" and ");
     let tools = bound.tools.iter().count();
     let plural = if tools == 1 { "" } else { "s" };

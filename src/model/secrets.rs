@@ -1,6 +1,10 @@
 //! Secrets that are known, and how they are kept out of texts.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -9,9 +13,10 @@ mod forms;
 /// What stands in the place of something that is not shown.
 pub const REDACTED: &str = "[redacted]";
 
-/// Secrets that are known. Cheap to clone; `Debug` says only how many there are.
+/// Secrets that are known. Cheap to clone; all clones know the same, also what they
+/// come to know later. `Debug` says only how many there are.
 #[derive(Clone, Default)]
-pub struct Secrets(Option<Arc<Known>>);
+pub struct Secrets(Arc<RwLock<Option<Arc<Known>>>>);
 
 struct Known {
     values: Vec<Box<str>>,
@@ -39,33 +44,47 @@ impl Secrets {
         known.sort_unstable();
         known.dedup();
         if known.is_empty() {
-            return Self(None);
+            return Self::default();
         }
-        Self(Some(Arc::new(Known { finder: Finder::try_new(&known), values: known })))
+        let known = Known { finder: Finder::try_new(&known), values: known };
+        Self(Arc::new(RwLock::new(Some(Arc::new(known)))))
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other secrets are known from now on, by all clones: those of both.
+    pub fn become_all_of(&self, some: &Self, others: &Self) {
+        let known = [some.known(), others.known()];
+        let values = known.iter().flatten().flat_map(|known| &known.values);
+        let all = Self::new(values).known();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
     }
 
     /// These and one more.
     #[must_use]
     pub fn with(&self, value: &str) -> Self {
-        let values = self.0.iter().flat_map(|known| known.values.iter().map(|value| &**value));
+        let known = self.known();
+        let values = known.iter().flat_map(|known| known.values.iter().map(|value| &**value));
         Self::new(values.chain([value]))
     }
 
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.known().is_none()
     }
 
     /// Whether one of them is in a text, in whatever form.
     pub fn are_in(&self, text: &str) -> bool {
-        let Some(known) = &self.0 else { return false };
+        let Some(known) = self.known() else { return false };
         known.finder.as_ref().is_none_or(|finder| finder.search.is_match(text))
     }
 
     /// The text with [`REDACTED`] in the place of each of them, in whatever form it
     /// stands there.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let Some(known) = &self.0 else { return Cow::Borrowed(text) };
+        let Some(known) = self.known() else { return Cow::Borrowed(text) };
         let Some(Finder { search, .. }) = &known.finder else { return Cow::Borrowed(REDACTED) };
         let mut found = search.find_iter(text).peekable();
         if found.peek().is_none() {
@@ -89,8 +108,8 @@ impl Secrets {
     /// The same of a text that goes on where it was cut: what may be the beginning
     /// of a secret at its end goes, too.
     pub fn redact_cut<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let Some(Finder { search, forms }) =
-            self.0.as_ref().and_then(|known| known.finder.as_ref())
+        let known = self.known();
+        let Some(Finder { search, forms }) = known.as_ref().and_then(|known| known.finder.as_ref())
         else {
             return self.redact(text);
         };
@@ -132,7 +151,7 @@ fn overlap(text: &str, form: &str) -> usize {
 
 impl PartialEq for Secrets {
     fn eq(&self, other: &Self) -> bool {
-        let values = |of: &Self| of.0.as_ref().map(|known| known.values.clone());
+        let values = |of: &Self| of.known().map(|known| known.values.clone());
         values(self) == values(other)
     }
 }
@@ -141,7 +160,7 @@ impl Eq for Secrets {}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({})", self.0.as_ref().map_or(0, |known| known.values.len()))
+        write!(f, "Secrets({})", self.known().map_or(0, |known| known.values.len()))
     }
 }
 

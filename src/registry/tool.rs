@@ -221,4 +221,16 @@ mod tests {
         latency.record(Duration::from_millis(200));
         assert_eq!(latency.expected(), Duration::from_millis(120));
     }
+    #[test]
+    fn what_was_measured_holds_where_something_else_is_declared() {
+        let before = Latency::new(Some(Duration::from_millis(200)));
+        let early = before.declared_as(Some(Duration::from_millis(300)));
+        assert_eq!(early.expected(), Duration::from_millis(300));
+        before.record(Duration::from_millis(100));
+        let after = before.declared_as(None);
+        assert_eq!(after.expected(), Duration::from_millis(100));
+        // A batch that runs teaches those that follow it.
+        before.record(Duration::from_millis(200));
+        assert_eq!((after.expected(), early.expected()), (before.expected(), before.expected()));
+    }
 }

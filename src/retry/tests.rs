@@ -135,3 +135,19 @@ async fn an_api_that_is_called_rarely_can_be_retried_a_little() {
     tokio::time::advance(MS(10_000)).await;
     assert!(budget.spend(clock::now()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn under_other_settings_what_the_budget_has_seen_still_counts() {
+    let before = policy(3);
+    for _ in 0..100 {
+        before.earn(clock::now());
+    }
+    let of = |percent| Settings { budget_percent: percent, ..Settings::default() };
+    assert_eq!(before.status(clock::now()).left, 20);
+    let after = before.reconfigured(of(50));
+    assert_eq!(after.status(clock::now()).left, 50);
+    let failed = unavailable(Effect::ReadOnly, Sent::No);
+    assert!(after.decide(failed, clock::now(), clock::now() + MS(60_000), 0.5).is_some());
+    // Who still goes by the old ones takes from the same.
+    assert_eq!(before.status(clock::now()).left, 19);
+}

@@ -28,10 +28,9 @@ pub(super) fn answer(
         }
     };
     match changed {
-        Ok(()) => Ok(v1::LogLevelsResponse {
-            filter: levels.filter(),
-            configured: levels.configured().to_owned(),
-        }),
+        Ok(()) => {
+            Ok(v1::LogLevelsResponse { filter: levels.filter(), configured: levels.configured() })
+        }
         Err(Error::Filter(fault)) => Err(invalid("filter", fault)),
         Err(error @ Error::Ended) => Err(status::no_log(&error.to_string())),
     }

@@ -43,6 +43,11 @@ impl Service {
         Self { levels, ..self }
     }
 
+    /// What its turns are run by.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
     /// Bytes that an answer may be filled with.
     fn room(&self) -> usize {
         self.message_bytes_max.get().saturating_sub(MARGIN_BYTES)

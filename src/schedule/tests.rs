@@ -259,7 +259,7 @@ fn world_of(
         Tool::new(settings, effect, Arc::new(backend))
     }));
     let (drain, tracer) = (Drain::new(), Tracer::for_nobody());
-    let told = Telemetry { tracer: Some(tracer.clone()), ..Telemetry::default() };
+    let told = Telemetry::traced(tracer.clone());
     let scheduler = Scheduler::observed(Arc::new(registry), settings, drain.clone(), told);
     World { scheduler, drain, seen, tracer }
 }

@@ -47,7 +47,7 @@ const MESSAGE_SPANS_MAX: usize = 512;
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Where telemetry goes.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Settings {
     /// The collector's gRPC address: `http://127.0.0.1:4317`.
     pub endpoint: String,

@@ -28,6 +28,7 @@ use prometheus::{Encoder, TextEncoder};
 use super::{
     names::{self, Metric, attribute},
     spans::Tool,
+    told::ByTool,
 };
 use crate::{
     clock::Instant,
@@ -47,7 +48,7 @@ struct Inner {
     registry: prometheus::Registry,
     meter: Meter,
     instruments: Instruments,
-    labels: HashMap<Arc<str>, Labels>,
+    labels: ByTool<Labels>,
     sessions: Mutex<Sessions>,
 }
 
@@ -145,23 +146,20 @@ impl Metrics {
         };
         let provider = provider.build();
         let meter = provider.meter("sidecall");
-        let labels = tools.iter().map(|tool| {
-            let labels = Labels {
-                name: KeyValue::new(attribute::TOOL_NAME, Arc::clone(&tool.name)),
-                kind: Some(KeyValue::new(attribute::TOOL_TYPE, tool.kind)),
-                api: KeyValue::new(attribute::API, Arc::clone(&tool.api)),
-            };
-            (Arc::clone(&tool.name), labels)
-        });
         let inner = Inner {
             instruments: Instruments::new(&meter),
-            labels: labels.collect(),
+            labels: ByTool::new(labels(tools)),
             _provider: provider,
             registry,
             meter,
             sessions: Mutex::default(),
         };
         (Self(Arc::new(inner)), reader)
+    }
+
+    /// These are the tools from now on.
+    pub(super) fn tell_of(&self, tools: &[Tool]) {
+        self.0.labels.replace(labels(tools));
     }
 
     /// Counts what somebody else counts, whenever it is looked at.
@@ -308,7 +306,7 @@ impl Metrics {
     }
 
     fn labels(&self, tool: &str) -> Labels {
-        self.0.labels.get(tool).cloned().unwrap_or_else(|| Labels {
+        self.0.labels.get(tool).unwrap_or_else(|| Labels {
             name: KeyValue::new(attribute::TOOL_NAME, names::OTHER),
             kind: None,
             api: KeyValue::new(attribute::API, names::OTHER),
@@ -359,11 +357,24 @@ impl Instruments {
     }
 }
 
+fn labels(tools: &[Tool]) -> HashMap<Arc<str>, Labels> {
+    let labels = tools.iter().map(|tool| {
+        let labels = Labels {
+            name: KeyValue::new(attribute::TOOL_NAME, Arc::clone(&tool.name)),
+            kind: Some(KeyValue::new(attribute::TOOL_TYPE, tool.kind)),
+            api: KeyValue::new(attribute::API, Arc::clone(&tool.api)),
+        };
+        (Arc::clone(&tool.name), labels)
+    });
+    labels.collect()
+}
+
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 mod memory;
+mod reloads;
 mod sessions;
 
 use sessions::Sessions;

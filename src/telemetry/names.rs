@@ -160,6 +160,31 @@ pub const LOG_DROPPED: Metric = metric(
     "{line}",
     "Lines of the log that were dropped, since nobody read them in time.",
 );
+/// Configurations that were read while the process ran.
+pub const CONFIG_RELOADS: Metric = metric(
+    "sidecall.config.reloads",
+    "{reload}",
+    "Configurations that were read while the process ran, by what came of it: `applied` or `refused`.",
+)
+.by(&[attribute::RELOAD_OUTCOME]);
+/// Which configuration runs.
+pub const CONFIG_GENERATION: Metric = metric(
+    "sidecall.config.generation",
+    "{config}",
+    "Configurations that the process has run, the present one among them.",
+);
+/// Whether the file is what runs.
+pub const CONFIG_VALID: Metric = metric(
+    "sidecall.config.valid",
+    "{config}",
+    "Whether the configuration's file, as it was last read, is what runs: 1, or 0 where it is faulty.",
+);
+/// Since when the present configuration runs.
+pub const CONFIG_LOADED: Metric = metric(
+    "sidecall.config.loaded",
+    "s",
+    "When the present configuration was taken over, in seconds since 1970.",
+);
 
 /// Every metric there is.
 pub const METRICS: &[Metric] = &[
@@ -187,6 +212,10 @@ pub const METRICS: &[Metric] = &[
     SPANS_DROPPED,
     METRICS_FAILED,
     LOG_DROPPED,
+    CONFIG_RELOADS,
+    CONFIG_GENERATION,
+    CONFIG_VALID,
+    CONFIG_LOADED,
 ];
 
 /// Bounds of the buckets of `gen_ai.execute_tool.duration`, as the convention
@@ -296,6 +325,8 @@ pub mod attribute {
     pub const EDGE_KIND: &str = "sidecall.edge.kind";
     /// What was waited for.
     pub const WAIT_KIND: &str = "sidecall.wait.kind";
+    /// What came of a configuration that was read: `applied` or `refused`.
+    pub const RELOAD_OUTCOME: &str = "sidecall.config.outcome";
     /// Which size of a result this is: `whole` or `shown`.
     pub const STAGE: &str = "sidecall.result.stage";
     /// Bytes of the whole result.

@@ -25,6 +25,7 @@ use super::{
     names::{self, attribute},
     outgoing::Target,
     record::{Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
+    told::ByTool,
     tracer::Item,
 };
 use crate::{
@@ -52,11 +53,16 @@ pub struct Tool {
     pub kind: &'static str,
 }
 
+/// Tools by their names.
+pub(super) fn by_name(tools: &[Tool]) -> HashMap<Arc<str>, Tool> {
+    tools.iter().map(|tool| (Arc::clone(&tool.name), tool.clone())).collect()
+}
+
 /// Makes spans of what was recorded.
 #[derive(Debug)]
 pub(super) struct Maker {
     scope: InstrumentationScope,
-    tools: HashMap<Arc<str>, Tool>,
+    tools: ByTool<Tool>,
     capture: capture::Settings,
     redactor: Redactor,
     ids: RandomIdGenerator,
@@ -68,9 +74,14 @@ impl Maker {
         let scope = InstrumentationScope::builder("sidecall")
             .with_version(env!("CARGO_PKG_VERSION"))
             .build();
-        let tools = tools.iter().map(|tool| (Arc::clone(&tool.name), tool.clone())).collect();
         let redactor = Redactor::new(&capture, secrets);
+        let tools = ByTool::new(by_name(tools));
         Self { scope, tools, capture, redactor, ids: RandomIdGenerator::default() }
+    }
+
+    /// What is told of tools.
+    pub(super) fn tools(&self) -> &ByTool<Tool> {
+        &self.tools
     }
 
     /// What is captured of inputs and results.
@@ -184,6 +195,7 @@ impl Maker {
 
     fn call(&self, batch: &EndedBatch, call: &Call, result: &Ended, links: &[&Edge]) -> SpanData {
         let tool = self.tools.get(&result.tool);
+        let tool = tool.as_ref();
         // A name that no tool has is the model's own words: no name for a span.
         let name = tool.map_or_else(
             || "execute_tool".to_owned(),

@@ -35,6 +35,7 @@ mod pushed_metrics;
 mod rates;
 mod references;
 mod refusals;
+mod reload;
 mod requests;
 mod results;
 mod retries;

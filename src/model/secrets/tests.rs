@@ -139,3 +139,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_comes_to_be_secret_is_known_to_all_who_asked_before() {
+    let running = Secrets::new(["canary-1"]);
+    let (asked_before, own) = (running.clone(), running.with("canary-own"));
+    let (first, second) = (Secrets::new(["canary-1"]), Secrets::new(["canary-2"]));
+    running.become_all_of(&second, &first);
+    assert_eq!(asked_before.redact("canary-1 canary-2"), "[redacted] [redacted]");
+    assert!(!own.are_in("canary-2"), "one that was made of it is another");
+    running.become_all_of(&Secrets::default(), &second);
+    assert!(asked_before.are_in("canary-2") && !asked_before.are_in("canary-1"));
+    assert_eq!(running, second);
+    running.become_all_of(&Secrets::default(), &Secrets::default());
+    assert!(asked_before.is_empty());
+}

@@ -53,7 +53,7 @@ const ALWAYS: &str = "sidecall::telemetry::log::levels=info";
 pub struct Levels(Arc<Inner>);
 
 struct Inner {
-    configured: String,
+    configured: Mutex<String>,
     filter: Mutex<String>,
     /// Whether the filter was taken.
     set: Box<dyn Fn(EnvFilter) -> bool + Send + Sync>,
@@ -96,6 +96,7 @@ impl Levels {
     ) -> Self {
         let configured = completed(configured, USUAL);
         let filter = Mutex::new(configured.clone());
+        let configured = Mutex::new(configured);
         Self(Arc::new(Inner { configured, filter, set: Box::new(set), dropped }))
     }
 
@@ -110,8 +111,25 @@ impl Levels {
     }
 
     /// The filter of the configuration.
-    pub fn configured(&self) -> &str {
-        &self.0.configured
+    pub fn configured(&self) -> String {
+        self.0.configured.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another configuration has this filter. Where somebody has set another one, that
+    /// one holds on until it is [reset](Self::reset).
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub fn reconfigure(&self, configured: &str) -> Result<(), Error> {
+        filter(configured)?;
+        let configured = completed(configured, USUAL);
+        let before = self.configured();
+        if configured == before {
+            return Ok(());
+        }
+        self.0.configured.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&configured);
+        if self.filter() == before { self.hold(configured) } else { Ok(()) }
     }
 
     /// Logs by this filter from now on; where it says nothing of the rest, by the
@@ -122,7 +140,8 @@ impl Levels {
     /// A filter that is none: then nothing has changed.
     pub fn set(&self, text: &str) -> Result<(), Error> {
         check(text)?;
-        let directives = self.0.configured.split(',').map(str::trim);
+        let configured = self.configured();
+        let directives = configured.split(',').map(str::trim);
         let rest = directives.rev().find(|directive| is_level(directive));
         self.hold(completed(text, rest.unwrap_or(USUAL)))
     }
@@ -133,7 +152,7 @@ impl Levels {
     ///
     /// There is nobody who logs any more.
     pub fn reset(&self) -> Result<(), Error> {
-        self.hold(self.0.configured.clone())
+        self.hold(self.configured())
     }
 
     fn hold(&self, text: String) -> Result<(), Error> {
@@ -246,133 +265,4 @@ impl Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use tracing_subscriber::{layer::SubscriberExt, reload};
-
-    use super::*;
-
-    #[test]
-    fn a_filter_that_is_none_is_refused_with_what_to_write() {
-        for (text, word) in [
-            ("info,sidecall=loud", "sidecall=loud"),
-            ("sidecall=debug=trace", "sidecall=debug=trace"),
-            ("[{", "[{"),
-            ("inf", "inf"),
-            ("info,", ""),
-            ("info,=debug", "=debug"),
-        ] {
-            let error = filter(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("`{word}` is no log filter")), "{error}");
-            assert!(error.contains("write a level") && error.contains("`info`"), "{error}");
-        }
-        let long = filter(&"info,".repeat(300)).unwrap_err().to_string();
-        assert_eq!(long, "the filter has 1500 bytes; write at most 1024");
-    }
-
-    #[test]
-    fn an_empty_filter_means_info() {
-        for text in ["", "  ", "info"] {
-            assert_eq!(filter(text).unwrap().to_string(), format!("{ALWAYS},info"));
-        }
-        let shown = filter("warn,sidecall=debug").unwrap().to_string();
-        assert_eq!(shown, format!("{ALWAYS},sidecall=debug,warn"));
-    }
-
-    #[test]
-    fn the_modules_that_can_be_named_are_those_of_the_program() {
-        let map = include_str!("../../lib.rs").lines();
-        let modules: Vec<_> =
-            map.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-        assert_eq!(modules, MODULES);
-    }
-
-    #[test]
-    fn a_module_that_there_is_not_is_refused_with_the_nearest_ones() {
-        for (text, what, fix) in [
-            ("info,sidecal::rpc=debug", "sidecal::rpc", "write `sidecall::rpc`"),
-            ("Sidecall::rpc=debug", "Sidecall::rpc", "write `sidecall::rpc`"),
-            ("sidecal=debug", "sidecal", "write `sidecall`"),
-            ("sidecall::schedul::batch=off", "sidecall::schedul::batch", "`sidecall::schedule`"),
-            ("warn,sidecall::nothing", "sidecall::nothing", "one of admin, app,"),
-            ("sidecall_rpc=debug", "sidecall_rpc", "write `sidecall`"),
-            ("sidecall::rp[turn]=debug", "sidecall::rp", "`sidecall::rpc`"),
-        ] {
-            let error = check(text).unwrap_err();
-            assert_eq!(error.what, format!("`{what}` is no module of this program"));
-            assert!(error.fix.contains(fix), "{text}: {error}");
-        }
-        for text in
-            ["sidecall", "sidecall::rpc::service=debug", "h2=off", "hyper_util::client=info"]
-        {
-            check(text).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_a_filter_says_nothing_of_is_logged_by_the_configured_level() {
-        for (configured, text, holds) in [
-            ("", "sidecall::rpc=debug", "info,sidecall::rpc=debug"),
-            ("sidecall::plan=off", "sidecall::rpc=debug", "info,sidecall::rpc=debug"),
-            ("h2=off, WARN", "sidecall::rpc=debug", "WARN,sidecall::rpc=debug"),
-            ("warn", "sidecall::rpc=debug,ERROR", "sidecall::rpc=debug,ERROR"),
-        ] {
-            let levels = Levels::new(configured, |_| true);
-            levels.set(text).unwrap();
-            assert_eq!(levels.filter(), holds, "{configured:?}");
-        }
-        let (layer, handle) = reload::Layer::new(filter("sidecall::rpc=debug").unwrap());
-        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-        let is_logged = || tracing::enabled!(target: "h2", tracing::Level::ERROR);
-        assert!(is_logged());
-        handle.reload(filter("sidecall::plan=trace").unwrap()).unwrap();
-        assert!(is_logged());
-    }
-
-    #[test]
-    fn that_the_levels_have_changed_is_told_whatever_they_are() {
-        let (layer, handle) = reload::Layer::new(filter("off").unwrap());
-        let levels = Levels::new("off", move |filter| handle.reload(filter).is_ok());
-        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-        for text in ["error", "off", "off,sidecall::telemetry=off"] {
-            levels.set(text).unwrap();
-            let told =
-                tracing::enabled!(target: "sidecall::telemetry::log::levels", tracing::Level::INFO);
-            assert!(told, "{text}");
-            assert!(!tracing::enabled!(target: "sidecall::telemetry", tracing::Level::WARN));
-        }
-    }
-
-    #[test]
-    fn levels_change_by_module_and_go_back_to_the_configured_ones() {
-        let (layer, handle) = reload::Layer::new(filter("warn").unwrap());
-        let levels = Levels::new("warn", move |filter| handle.reload(filter).is_ok());
-        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-        let logged = || {
-            [
-                tracing::enabled!(target: "sidecall::rpc", tracing::Level::DEBUG),
-                tracing::enabled!(target: "sidecall::schedule", tracing::Level::DEBUG),
-                tracing::enabled!(target: "sidecall::schedule", tracing::Level::WARN),
-            ]
-        };
-        assert_eq!(logged(), [false, false, true]);
-        levels.set(" error,sidecall::rpc=debug ").unwrap();
-        assert_eq!(logged(), [true, false, false]);
-        assert_eq!(levels.filter(), "error,sidecall::rpc=debug");
-        // What is refused changes nothing.
-        levels.set("loud").unwrap_err();
-        assert_eq!(
-            (logged(), &*levels.filter()),
-            ([true, false, false], "error,sidecall::rpc=debug")
-        );
-        levels.reset().unwrap();
-        assert_eq!((logged(), &*levels.filter()), ([false, false, true], "warn"));
-        assert_eq!(levels.configured(), "warn");
-    }
-
-    #[test]
-    fn levels_of_nobody_who_logs_are_not_changed() {
-        let levels = Levels::new("", |_| false);
-        assert!(matches!(levels.set("debug"), Err(Error::Ended)));
-        assert_eq!(levels.filter(), "info");
-    }
-}
+mod tests;

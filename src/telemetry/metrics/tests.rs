@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock,
     model::{CallId, Failure, Outcome, Source},
+    telemetry::reloads::Reloads,
 };
 
 fn metrics() -> Metrics {
@@ -131,6 +132,7 @@ fn each_metric_has_the_labels_that_are_said_of_it_and_no_others() {
     metrics.retried("get", FailureCode::Unavailable);
     metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
     metrics.watch_breakers(|| vec![("crm".into(), 2)]);
+    metrics.watch_reloads(&Reloads::default());
     let mut all = ResourceMetrics::default();
     reader.collect(&mut all).unwrap();
     let mut labelled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

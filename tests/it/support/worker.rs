@@ -1,5 +1,7 @@
 //! A worker with nothing but stubs, each on a connection of its own.
 
+use std::path::PathBuf;
+
 use sidecall::proto::v1::{
     Content, Effect, ServeToolsRequest, ServeToolsResponse, WorkerAttempt, WorkerDrain,
     WorkerHeartbeat, WorkerHello, WorkerProgress, WorkerResult, WorkerTool, WorkerWelcome,
@@ -56,9 +58,18 @@ impl Worker {
         Self::try_join(world, hello).await.unwrap()
     }
 
+    /// The same at a socket.
+    pub(crate) async fn join_at(socket: PathBuf, hello: WorkerHello) -> Self {
+        Self::try_join_at(socket, hello).await.unwrap()
+    }
+
     /// The same, where it may be refused.
     pub(crate) async fn try_join(world: &World, hello: WorkerHello) -> Result<Self, Status> {
-        let mut worker = Self::begin(world, serve_tools_request::Message::Hello(hello)).await?;
+        Self::try_join_at(world.socket.clone(), hello).await
+    }
+
+    async fn try_join_at(socket: PathBuf, hello: WorkerHello) -> Result<Self, Status> {
+        let mut worker = Self::begin_at(socket, serve_tools_request::Message::Hello(hello)).await?;
         let Some(Message::Welcome(welcome)) = worker.next().await else {
             panic!("no welcome came first")
         };
@@ -71,7 +82,14 @@ impl Worker {
         world: &World,
         first: serve_tools_request::Message,
     ) -> Result<Self, Status> {
-        let mut client = SidecallServiceClient::new(connect(world.socket.clone()).await);
+        Self::begin_at(world.socket.clone(), first).await
+    }
+
+    async fn begin_at(
+        socket: PathBuf,
+        first: serve_tools_request::Message,
+    ) -> Result<Self, Status> {
+        let mut client = SidecallServiceClient::new(connect(socket).await);
         let (say, said) = mpsc::channel(256);
         say.send(ServeToolsRequest { message: Some(first) }).await.unwrap();
         let orders = client.serve_tools(Request::new(ReceiverStream::new(said))).await?;
