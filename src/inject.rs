@@ -37,7 +37,7 @@ pub use turn::{inject, uninject};
 /// The image of a sidecar when none is named.
 pub const IMAGE: &str = concat!("sidecall:", env!("CARGO_PKG_VERSION"));
 /// The ConfigMap when none is named.
-pub const CONFIG_MAP: &str = "sidecall";
+pub const CONFIG_MAP: &str = "sidecall-config";
 
 /// Where the sidecar stands in a pod.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

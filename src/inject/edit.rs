@@ -34,6 +34,8 @@ struct Splice {
     text: String,
     /// How deep the changed node stands: what is deeper ends first.
     depth: usize,
+    /// Whether it was there before, line breaks and all.
+    is_restored: bool,
 }
 
 /// The text with every change made; none where two changes meet, or one cannot
@@ -47,6 +49,7 @@ pub(super) fn apply(tree: &Tree<'_>, edits: &Edits, look: Look) -> Option<String
             splice(tree, *id, edit, look, &mut splices)?;
             for splice in splices.iter_mut().skip(made) {
                 splice.depth = depth;
+                splice.is_restored = matches!(edit, Edit::Empty(_));
             }
         }
     }
@@ -60,12 +63,13 @@ pub(super) fn apply(tree: &Tree<'_>, edits: &Edits, look: Look) -> Option<String
     let newline = if tree.text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut out = String::with_capacity(tree.text.len() + 4096);
     let mut at = 0;
-    for Splice { range, text, .. } in splices {
+    for Splice { range, text, is_restored, .. } in splices {
         if range.is_empty() && text.is_empty() {
             continue;
         }
         out.push_str(tree.text.get(at..range.start)?);
-        out.push_str(&if newline == "\n" { text } else { text.replace('\n', newline) });
+        let is_as_it_is = is_restored || newline == "\n";
+        out.push_str(&if is_as_it_is { text } else { text.replace('\n', newline) });
         at = range.end;
     }
     out.push_str(&tree.text[at..]);
@@ -94,7 +98,7 @@ fn splice(
     look: Look,
     splices: &mut Vec<Splice>,
 ) -> Option<()> {
-    let mut push = |range, text| splices.push(Splice { range, text, depth: 0 });
+    let mut push = |range, text| splices.push(Splice { range, text, depth: 0, is_restored: false });
     match edit {
         Edit::Items(before, values) => {
             let Kind::Sequence { style, items, dashes } = &tree.node(id).kind else { return None };

@@ -86,7 +86,7 @@ impl Growth<'_, '_> {
                 && between != " "
         });
         let was = tree.slice(from.unwrap_or(node.body), node.end.max(node.body));
-        self.record.was.insert(place.to_owned(), was.replace("\r\n", "\n"));
+        self.record.was.insert(place.to_owned(), was.to_owned());
         self.asked.push((id, Edit::Fill(value)));
         Ok(())
     }

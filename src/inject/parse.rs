@@ -39,7 +39,9 @@ pub(super) fn parse(text: &str) -> Result<Tree<'_>, Error> {
             documents.push(root);
         }
     }
-    let mut tree = Tree { text, nodes: builder.nodes, documents };
+    let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+    let lines = std::iter::once(0).chain(breaks).collect();
+    let mut tree = Tree { text, lines, nodes: builder.nodes, documents };
     settle(&mut tree);
     Ok(tree)
 }

@@ -164,3 +164,67 @@ fn why(tree: &Tree<'_>, id: Id) -> String {
         lines.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inject::parse::parse;
+
+    /// Asks for an item in the list under each of these keys' `list`; gives how many
+    /// changes that comes to.
+    fn changes(text: &str, keys: &[&str]) -> Result<usize, String> {
+        let tree = parse(text).unwrap();
+        let requests = keys.iter().enumerate().map(|(workload, key)| Request {
+            workload,
+            node: tree.at(tree.documents[0], &[key, "list"]).unwrap(),
+            edit: Edit::Items(None, vec![1.into()]),
+        });
+        let edits = agreed(&tree, &requests.collect::<Vec<_>>()).map_err(|(_, why)| why)?;
+        Ok(edits.values().map(Vec::len).sum())
+    }
+
+    /// The same with another key for each mapping.
+    fn keys(text: &str, keys: &[&str]) -> Result<usize, String> {
+        let tree = parse(text).unwrap();
+        let requests = keys.iter().enumerate().map(|(workload, key)| Request {
+            workload,
+            node: tree.at(tree.documents[0], &[key]).unwrap(),
+            edit: Edit::Key("new".to_owned(), 1.into()),
+        });
+        let edits = agreed(&tree, &requests.collect::<Vec<_>>()).map_err(|(_, why)| why)?;
+        Ok(edits.values().map(Vec::len).sum())
+    }
+
+    const LISTS: &str = "a: {list: &l [1]}\nb: {list: *l}\nc: {list: [1]}\n";
+
+    #[test]
+    fn what_all_readers_ask_for_is_written_once() {
+        assert_eq!(changes(LISTS, &["a", "b"]), Ok(1));
+        assert_eq!(changes(LISTS, &["a", "b", "c"]), Ok(2));
+        assert_eq!(changes(LISTS, &["c"]), Ok(1));
+    }
+
+    #[test]
+    fn what_some_readers_do_not_ask_for_is_refused() {
+        for keys in [&["a"][..], &["b"], &["a", "c"], &["a", "b", "b"]] {
+            let why = changes(LISTS, keys).unwrap_err();
+            assert!(why.contains("`&l` (line 1)") && why.contains("on line 2"), "{why}");
+        }
+        // An alias of what is around it counts as well, and so does `<<`.
+        for text in ["a: &a {list: [1]}\nb: *a\n", "a: &a {list: [1]}\nb: {<<: *a, c: 1}\n"] {
+            assert_eq!(changes(text, &["a", "b"]), Ok(1), "{text}");
+            assert!(changes(text, &["a"]).is_err(), "{text}");
+        }
+        assert!(changes("a: &a {list: [1]}\nb: &b [*a, *a]\nc: *b\n", &["a"]).is_err());
+    }
+
+    #[test]
+    fn a_key_may_come_where_those_that_merge_it_have_their_own() {
+        let text = "a: &a {x: 1}\nb: {<<: *a, y: 1}\n";
+        assert_eq!(keys(text, &["a", "b"]), Ok(2));
+        assert_eq!(keys("a: &a {x: 1}\nb: {<<: [*a], new: 2}\n", &["a"]), Ok(1));
+        assert!(keys(text, &["a"]).is_err());
+        assert_eq!(keys(text, &["b"]), Ok(1));
+        assert!(keys("a: &a {x: 1}\nb: {<<: *a, new: 1}\nc: *a\n", &["a"]).is_err());
+    }
+}

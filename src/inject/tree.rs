@@ -97,6 +97,9 @@ pub(super) struct Entry {
 pub(super) struct Tree<'t> {
     /// The text.
     pub(super) text: &'t str,
+    /// Where each line begins.
+    pub(super) lines: Vec<usize>,
+    /// Every node, by id.
     pub(super) nodes: Vec<Node>,
     /// Each document's root.
     pub(super) documents: Vec<Id>,
@@ -226,12 +229,12 @@ impl<'t> Tree<'t> {
 
     /// Where the line begins that holds a byte.
     pub(super) fn line_start(&self, at: usize) -> usize {
-        self.text[..at].rfind('\n').map_or(0, |found| found + 1)
+        self.lines[self.line(at) - 1]
     }
 
     /// Where the line after this byte begins, or the end of the text.
     pub(super) fn next_line(&self, at: usize) -> usize {
-        self.text[at..].find('\n').map_or(self.text.len(), |found| at + found + 1)
+        self.lines.get(self.line(at)).copied().unwrap_or(self.text.len())
     }
 
     /// Where the first line begins that is no more of this node: after a comment
@@ -247,7 +250,7 @@ impl<'t> Tree<'t> {
 
     /// The line of a byte, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        position(self.text, at).0
+        self.lines.partition_point(|start| *start <= at).max(1)
     }
 
     /// The column of a byte, from 0, in characters; a byte order mark is none.

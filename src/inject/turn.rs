@@ -221,22 +221,33 @@ fn changed(tree: &Tree<'_>, mut requests: Vec<Request>, stuck: &mut Refused) -> 
         if let Some(text) = written(tree, &edits, look) {
             return text;
         }
-        // Alone, most can still be written.
-        let numbers: BTreeSet<usize> = requests.iter().map(|request| request.workload).collect();
-        let is_bad = |at: &usize| {
-            let alone = requests.iter().filter(|request| request.workload == *at).cloned();
-            let edits = agreed(tree, &alone.collect::<Vec<_>>());
-            edits.is_ok_and(|edits| written(tree, &edits, look).is_none())
-        };
-        let mut bad: Vec<usize> = numbers.iter().copied().filter(is_bad).collect();
-        if bad.is_empty() {
-            bad = numbers.into_iter().collect();
-        }
+        let bad = unwritable(tree, &requests, look);
         requests.retain(|request| !bad.contains(&request.workload));
         let why = "the change cannot be written into this text without changing more: write the \
                    workload in plain block style, and end the file with a line break";
         stuck.extend(bad.into_iter().map(|at| (at, why.to_owned())));
     }
+}
+
+/// Of requests that cannot be written together, the workloads that are at fault:
+/// found by halves, since a text may hold thousands.
+fn unwritable(tree: &Tree<'_>, requests: &[Request], look: Look) -> BTreeSet<usize> {
+    let all: BTreeSet<usize> = requests.iter().map(|request| request.workload).collect();
+    let numbers: Vec<usize> = all.iter().copied().collect();
+    if numbers.len() < 2 {
+        return all;
+    }
+    let mut bad = BTreeSet::new();
+    for half in numbers.chunks(numbers.len().div_ceil(2)) {
+        let of_half = requests.iter().filter(|request| half.contains(&request.workload));
+        let of_half: Vec<Request> = of_half.cloned().collect();
+        // What only the whole agrees on is not asked of a half.
+        let edits = agreed(tree, &of_half);
+        if edits.is_ok_and(|edits| written(tree, &edits, look).is_none()) {
+            bad.extend(unwritable(tree, &of_half, look));
+        }
+    }
+    if bad.is_empty() { all } else { bad }
 }
 
 /// The text with these changes, if it then says just that.

@@ -160,3 +160,39 @@ fn items<'a>(old: &[Id], edits: &'a [Edit]) -> Vec<Part<'a>> {
     add(&mut expected, None);
     expected
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inject::parse::parse;
+
+    /// Whether `new` passes for the old text with `key: [1]` added and `gone` taken out.
+    fn passes(new: &str) -> bool {
+        let old = parse("a: &x !!str b\ngone: 1\nc: [*x, 'd', e]\n").unwrap();
+        let add = Edit::Key("key".to_owned(), Value::List(vec![1.into()]));
+        let edits = Edits::from([(old.documents[0], vec![add, Edit::Drop(vec![1])])]);
+        is_as_planned(&old, &edits, &parse(new).unwrap())
+    }
+
+    #[test]
+    fn only_what_was_planned_passes() {
+        assert!(passes("a: &x !!str b\nc: [*x, 'd', e]\nkey: [1]\n"));
+        assert!(passes("# another look\n{a: &x !!str b, c: [*x, \"d\", e], key: [1]}\n"));
+        for wrong in [
+            "a: &x !!str b\ngone: 1\nc: [*x, 'd', e]\nkey: [1]\n",
+            "a: &x !!str b\nc: [*x, 'd', e]\n",
+            "a: &x !!str b\nc: [*x, 'd', e]\nkey: ['1']\n",
+            "a: &x !!str b\nc: [*x, 'd', e]\nkey: &k [1]\n",
+            "a: &x !!str b\nc: [*x, 'd', e]\nkey: [1]\nmore: 1\n",
+            "c: ['b', 'd', e]\na: &x !!str b\nkey: [1]\n",
+            "a: &x b\nc: [*x, 'd', e]\nkey: [1]\n",
+            "a: &y !!str b\nc: [*y, 'd', e]\nkey: [1]\n",
+            "a: &x !!str b\nc: [b, 'd', e]\nkey: [1]\n",
+            "a: &x !!str b\nc: [*x, d, e]\nkey: [1]\n",
+            "a: &x !!str b\nc: [*x, e, 'd']\nkey: [1]\n",
+            "a: &x !!str b\nc: [*x, 'd', e]\nkey: [1]\n---\n",
+        ] {
+            assert!(!passes(wrong), "{wrong}");
+        }
+    }
+}

@@ -1,6 +1,10 @@
 //! The kustomize components, over a workload of every kind.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -33,7 +37,7 @@ fn build(workloads: &str, components: &[&str]) -> Option<Said> {
 }
 
 /// kustomize itself, or the one that kubectl has in it.
-pub(crate) fn kustomize(program: PathBuf, overlay: &std::path::Path) -> Said {
+pub(crate) fn kustomize(program: PathBuf, overlay: &Path) -> Said {
     let is_kubectl = program.file_name().is_some_and(|name| name == "kubectl");
     let verb = if is_kubectl { "kustomize" } else { "build" };
     run(&program, &[verb.as_ref(), overlay.as_ref()], "")
@@ -88,20 +92,26 @@ fn the_classic_layout_is_refused_in_jobs() {
 }
 
 #[test]
-fn the_sidecar_is_the_same_by_helm_and_by_kustomize() {
+fn the_sidecar_is_the_same_by_helm_by_kustomize_and_by_inject() {
     let Some(helm) = Helm::find() else { return };
     for (layout, workloads) in [("native", WORKLOADS.to_owned()), ("classic", services())] {
         let Some(said) = build(&workloads, &[layout]) else { return };
         let values = format!("sidecall: {{layout: {layout}, fullnameOverride: sidecall-config}}");
         let chart = helm.template("example-app", TODAY, &[&values]);
-        let manifests =
-            BTreeMap::from([("chart".to_owned(), chart.out), ("kustomize".to_owned(), said.out)]);
-        let Some(seen) = look(&manifests) else { return };
+        let arguments = ["inject", "--layout", layout, "-"].map(AsRef::as_ref);
+        let injected = run(Path::new(env!("CARGO_BIN_EXE_sidecall")), &arguments, &workloads);
+        assert!(injected.well, "{}", injected.err);
+        let rendered = [("chart", chart), ("kustomize", said), ("inject", injected)];
+        let manifests = rendered.map(|(name, said)| (name.to_owned(), said.out));
+        let Some(seen) = look(&BTreeMap::from(manifests)) else { return };
+        assert_eq!(seen.faults, Vec::<String>::new());
         let chart = seen.documents["chart"].iter().find_map(template).unwrap();
-        let pods = seen.documents["kustomize"].iter().filter_map(template);
+        let pods = [&seen.documents["kustomize"], &seen.documents["inject"]];
+        let pods = pods.into_iter().flatten().filter_map(template);
         let with_sidecar: Vec<_> = pods.filter(|pod| sidecar(pod).is_some()).collect();
-        assert!(with_sidecar.len() > 2);
+        assert!(with_sidecar.len() > 5);
         for pod in with_sidecar {
+            promises::whole("rendered", pod);
             assert_eq!(sidecar(pod), sidecar(chart));
             assert_eq!(
                 pod["spec"]["securityContext"]["fsGroup"],

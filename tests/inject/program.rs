@@ -103,6 +103,12 @@ fn a_block_text_that_the_end_of_the_file_cuts_off_is_not_given_a_line_break() {
     for whole in [format!("{cut}\n"), cut.replace('|', "|-")] {
         assert_eq!(code(&inject(&["-"], Some(whole.as_bytes()))), 0);
     }
+    // The others of the file are none the worse for it.
+    let others = POD.repeat(3).replace("apiVersion", "---\napiVersion");
+    let output = inject(&["-"], Some(format!("{others}---\n{cut}").as_bytes()));
+    let injected = inject(&["-"], Some(others.as_bytes()));
+    assert_eq!(stdout(&output), format!("{}---\n{cut}", stdout(&injected)));
+    assert!(stderr(&output).ends_with("stdin: 3 of 4 workloads changed\n"), "{}", stderr(&output));
 }
 
 #[test]
