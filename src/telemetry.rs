@@ -5,6 +5,8 @@
 //! - `capture`: what is shown of inputs and results, where anything is.
 //! - `spans`: the spans that are made of it, in the thread of
 //! - `export`: the way to the collector.
+//! - `resource`: who tells.
+//! - `ways`: where all of it goes, for people.
 //! - `names`: how everything is called.
 //! - `log`: logs on stderr.
 //! - `reloads`: which configuration runs.
@@ -20,9 +22,11 @@ pub mod propagate;
 mod queue;
 pub mod record;
 pub mod reloads;
+mod resource;
 pub mod spans;
 mod told;
 pub mod tracer;
+mod ways;
 
 use crate::model::Secrets;
 
@@ -53,12 +57,11 @@ impl Telemetry {
         settings: &Settings,
         tools: &[spans::Tool],
     ) -> Result<(Self, Option<export::Exporter>), export::Error> {
-        let Settings { otlp, sampling, is_scraped, capture, secrets } = settings;
-        let is_sent = otlp.as_ref().is_some_and(|otlp| otlp.metrics_every.is_some());
-        let measured = (*is_scraped || is_sent).then(|| {
-            let resource = otlp.as_ref().map_or_else(export::own_resource, export::resource);
-            metrics::Metrics::new(resource, tools)
-        });
+        let Settings { otlp, sampling, is_scraped, capture, secrets, .. } = settings;
+        let resource = resource::of(&settings.resource);
+        let is_sent = otlp.as_ref().is_some_and(|otlp| otlp.metrics.is_some());
+        let measured =
+            (*is_scraped || is_sent).then(|| metrics::Metrics::new(resource.clone(), tools));
         let (metrics, reader) = measured.unzip();
         let reloads = reloads::Reloads::default();
         if let Some(metrics) = &metrics {
@@ -71,13 +74,15 @@ impl Telemetry {
         };
         let maker = spans::Maker::new(tools, (capture.clone(), secrets.clone()));
         let tools = Some(maker.tools().clone());
-        let (tracer, exporter) = export::Exporter::start(otlp, *sampling, maker, reader)?;
+        let (tracer, exporter) =
+            export::Exporter::start(otlp, &resource, *sampling, maker, reader)?;
         if let Some(metrics) = &metrics {
-            let dropping = tracer.clone();
-            metrics.watch_count(names::SPANS_DROPPED, move || dropping.dropped());
+            if let Some(dropping) = tracer.clone() {
+                metrics.watch_count(names::SPANS_DROPPED, move || dropping.dropped());
+            }
             metrics.watch_count(names::METRICS_FAILED, exporter.metrics_failed());
         }
-        Ok((Self { tracer: Some(tracer), tools, ..own }, Some(exporter)))
+        Ok((Self { tracer, tools, ..own }, Some(exporter)))
     }
 
     /// These are the tools from now on.
@@ -117,6 +122,10 @@ impl Telemetry {
 pub struct Settings {
     /// Where to; nowhere where there is none, and then nothing is recorded.
     pub otlp: Option<export::Settings>,
+    /// The variable of the environment that keeps traces from being sent.
+    pub untraced_by: Option<&'static str>,
+    /// What this process is called, and what else is said of it.
+    pub resource: Vec<(String, String)>,
     /// Which part of the traces that begin here is recorded, from 0 to 1. A
     /// caller's own trace is recorded as its caller decided.
     pub sampling: f64,
@@ -132,6 +141,8 @@ impl Default for Settings {
     /// Nothing is told.
     fn default() -> Self {
         let (capture, secrets) = (capture::Settings::default(), Secrets::default());
-        Self { otlp: None, sampling: 1.0, is_scraped: false, capture, secrets }
+        let (otlp, untraced_by, resource) = (None, None, Vec::new());
+        let (sampling, is_scraped) = (1.0, false);
+        Self { otlp, untraced_by, resource, sampling, is_scraped, capture, secrets }
     }
 }

@@ -16,6 +16,9 @@ mod drain;
 #[path = "program/health.rs"]
 mod health;
 
+#[path = "program/log.rs"]
+mod log;
+
 #[path = "program/overload.rs"]
 mod overload;
 
@@ -32,7 +35,7 @@ use sidecall::proto::v1::{
     sidecall_service_client::SidecallServiceClient,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, BufReader, Lines},
     net::TcpListener,
     process::{Child, ChildStderr, Command},
     time::timeout,
@@ -61,6 +64,13 @@ impl Place {
         );
         std::fs::write(directory.path().join("sidecall.yaml"), yaml).unwrap();
         Self(directory)
+    }
+
+    /// The configuration has this, too.
+    fn adds(&self, yaml: &str) {
+        let path = self.0.path().join("sidecall.yaml");
+        let text = std::fs::read_to_string(&path).unwrap() + yaml;
+        std::fs::write(&path, text).unwrap();
     }
 
     fn socket(&self) -> PathBuf {
@@ -261,82 +271,4 @@ async fn how_a_server_is_can_be_asked_until_it_is_not_there() {
     assert_eq!(timeout(LONG, watch.wait()).await.unwrap().unwrap().code(), Some(3));
     let said = status(&address).output().await.unwrap();
     assert_eq!(said.status.code(), Some(3));
-}
-
-/// A turn of one call, whose API is not there.
-async fn failing_turn(program: &Program) {
-    let tool_use = ToolUse { name: "read".to_owned(), ..ToolUse::default() };
-    let turn = execute_batch_request::Turn::Typed(ToolUses { tool_uses: vec![tool_use] });
-    let request = ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() };
-    let mut client = SidecallServiceClient::new(program.channel().await);
-    let mut events = client.execute_batch(request).await.unwrap().into_inner();
-    while events.message().await.unwrap().is_some() {}
-}
-
-#[tokio::test]
-async fn what_is_logged_is_changed_while_the_server_runs_and_changed_back() {
-    let place = Place::new("http://127.0.0.1:1");
-    let mut program = place.serve(1024).await;
-    let address = format!("unix://{}", place.socket().display());
-    let log = async |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
-        let output = command.args(["log", "--address", &address]).args(arguments).output();
-        let output = output.await.unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout) + &text(output.stderr))
-    };
-    assert_eq!(log(&[]).await, (Some(0), "info\n".to_owned()));
-    failing_turn(&program).await;
-
-    let filter = "warn,sidecall::schedule=debug";
-    let changed = format!("{filter}\n  configured: info; `sidecall log --reset` goes back to it\n");
-    assert_eq!(log(&[filter]).await, (Some(0), changed.clone()));
-    assert_eq!(log(&[]).await, (Some(0), changed.clone()));
-    failing_turn(&program).await;
-    let (before, _) = program.until("An attempt failed").await;
-    assert!(!before.iter().any(|line| line.contains("DEBUG")), "{before:?}");
-
-    // What is no filter changes nothing.
-    let (code, said) = log(&["loud"]).await;
-    assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("filter: `loud` is no log filter; write a level"), "{said}");
-    assert_eq!(log(&[]).await, (Some(0), changed));
-
-    assert_eq!(log(&["--reset"]).await, (Some(0), "info\n".to_owned()));
-    failing_turn(&program).await;
-    program.signal("TERM");
-    let (after, _) = program.until("Draining").await;
-    let reset = after.iter().position(|line| line.contains("What is logged was changed"));
-    let later = &after[reset.unwrap()..];
-    assert!(!later.iter().any(|line| line.contains("An attempt failed")), "{later:?}");
-    assert_eq!(program.ends().await.code(), Some(0));
-}
-
-/// What a pipe of 64 KiB holds at least, since lines are not cut at its pages' ends.
-const PIPE_BYTES: usize = 60 << 10;
-
-#[tokio::test]
-async fn who_does_not_read_the_log_stops_neither_turns_nor_the_end() {
-    let place = Place::new("http://127.0.0.1:1");
-    let yaml = place.0.path().join("sidecall.yaml");
-    let text = std::fs::read_to_string(&yaml).unwrap() + "telemetry: {log: {filter: trace}}\n";
-    std::fs::write(&yaml, text).unwrap();
-    // Nobody reads after its first words.
-    let mut program = place.serve(1024).await;
-    for _ in 0..50 {
-        timeout(LONG, failing_turn(&program)).await.expect("a turn hangs");
-    }
-    assert!(timeout(LONG, program.is_healthy()).await.expect("its health hangs"));
-
-    let address = format!("unix://{}", place.socket().display());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));
-    command.args(["log", "--address", &address, "off"]).kill_on_drop(true);
-    let off = timeout(LONG, command.output()).await.expect("`log off` hangs").unwrap();
-    assert_eq!(off.status.code(), Some(0), "{off:?}");
-    program.signal("TERM");
-    assert_eq!(program.ends().await.code(), Some(0));
-
-    let mut rest = Vec::new();
-    program.log.into_inner().read_to_end(&mut rest).await.unwrap();
-    assert!(rest.len() >= PIPE_BYTES, "the pipe was never full: {} bytes", rest.len());
 }

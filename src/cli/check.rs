@@ -65,7 +65,7 @@ struct Summary<'a>(&'a Config);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { listen, apis, tools, bounds, warnings, .. } = self.0;
+        let Config { listen, admin, apis, tools, bounds, telemetry, warnings, .. } = self.0;
         let found = match warnings.warnings.len() {
             0 => "nothing was found".to_owned(),
             count => counted(count, "warning"),
@@ -83,6 +83,7 @@ impl fmt::Display for Summary<'_> {
             };
             writeln!(f, "listens on {}{guard}", tcp.address)?;
         }
+        writeln!(f, "{}", telemetry.ways(admin.as_ref().map(|admin| admin.address)))?;
         let mut rows = vec![["API", "URL", "AT ONCE", "RATE"].map(str::to_owned)];
         for api in apis {
             let limits = bounds.apis.iter().find(|limits| limits.name == api.name);

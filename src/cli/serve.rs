@@ -147,6 +147,7 @@ fn bind(
     levels: Levels,
     memory: Option<Memory>,
 ) -> Result<Bound, Error> {
+    let telemetry = config.telemetry.clone();
     let mut bound = app::bind_process(config, levels, memory)?;
     app::signal::watch(&bound.drain)?;
     if let Some(reload) = bound.reload() {
@@ -156,6 +157,7 @@ fn bind(
     let tools = bound.tools.iter().count();
     let plural = if tools == 1 { "" } else { "s" };
     tracing::info!("Serving {tools} tool{plural} on {addresses}.");
+    tracing::info!("{}", telemetry.ways(bound.admin()));
     Ok(bound)
 }
 

@@ -6,8 +6,7 @@
 //! leaves is dropped at a bound, and counted.
 
 use std::{
-    fmt, io,
-    num::NonZeroUsize,
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,14 +15,13 @@ use std::{
 };
 
 use futures_util::future::OptionFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use opentelemetry::KeyValue;
+use http::HeaderMap;
 use opentelemetry_otlp::{
-    ExporterBuildError, RetryPolicy, WithExportConfig, WithTonicConfig, tonic_types::metadata,
+    ExporterBuildError, RetryPolicy, SpanExporter as SpansOverOtlp, WithExportConfig,
+    WithTonicConfig, tonic_types::metadata,
 };
 use opentelemetry_sdk::{
     Resource,
-    resource::ResourceBuilder,
     trace::{SpanData, SpanExporter},
 };
 use tokio::{
@@ -38,83 +36,13 @@ use super::{
     spans::{Maker, captured_bytes},
     tracer::{Item, Room, Tracer},
 };
-use crate::clock;
+use crate::{clock, model::Secrets};
 
 /// Spans that leave in one message: some hundred KiB.
 const MESSAGE_SPANS_MAX: usize = 512;
 /// Bytes of inputs and results that leave in one message: with its spans it stays
 /// well below the 4 MiB that a collector takes.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-
-/// Where telemetry goes.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Settings {
-    /// The collector's gRPC address: `http://127.0.0.1:4317`.
-    pub endpoint: String,
-    /// Sent with every message; never shown.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// How long a message may take.
-    pub timeout: Duration,
-    /// Most spans that wait; what comes beyond is dropped.
-    pub queue_spans_max: NonZeroUsize,
-    /// How long the first of a message's spans waits for more.
-    pub delay: Duration,
-    /// How often what was measured leaves; never, where there is none.
-    pub metrics_every: Option<Duration>,
-    /// What this process is called, and what else is said of it.
-    pub resource: Vec<(String, String)>,
-}
-
-impl Settings {
-    /// Telemetry to a collector, in the usual way.
-    pub fn new(endpoint: impl Into<String>) -> Self {
-        Self {
-            endpoint: endpoint.into(),
-            headers: Vec::new(),
-            timeout: Duration::from_secs(10),
-            queue_spans_max: NonZeroUsize::MIN.saturating_add((1 << 15) - 1),
-            delay: Duration::from_secs(1),
-            metrics_every: Some(Duration::from_secs(60)),
-            resource: Vec::new(),
-        }
-    }
-
-    /// Whether collectors usually speak HTTP there, and no gRPC.
-    pub fn is_at_the_port_of_http(endpoint: &str) -> bool {
-        endpoint.parse().is_ok_and(|uri: Uri| uri.port_u16() == Some(4318))
-    }
-
-    /// Checks an endpoint.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, for people.
-    pub fn check(endpoint: &str) -> Result<(), String> {
-        let uri: Uri = endpoint.parse().map_err(|_| format!("`{endpoint}` is no address"))?;
-        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        let has_host = uri.authority().is_some_and(|to| !to.as_str().contains('@'));
-        if !is_http || !has_host || uri.path() != "/" || uri.query().is_some() {
-            return Err(format!("`{endpoint}` is not `http://` or `https://`, a host and a port"));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, headers, timeout, queue_spans_max, delay, metrics_every, resource } =
-            self;
-        f.debug_struct("Settings")
-            .field("endpoint", endpoint)
-            .field("headers", &headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("timeout", timeout)
-            .field("queue_spans_max", queue_spans_max)
-            .field("delay", delay)
-            .field("metrics_every", metrics_every)
-            .field("resource", resource)
-            .finish()
-    }
-}
 
 /// Why telemetry cannot be exported.
 #[derive(Debug, thiserror::Error)]
@@ -145,55 +73,60 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Starts the thread. Nothing is connected yet.
+    /// Starts the thread. Nothing is connected yet. There is a tracer where spans go
+    /// somewhere.
     ///
     /// # Errors
     ///
     /// An endpoint that is none, or no thread to be had.
     pub(super) fn start(
         settings: &Settings,
+        resource: &Resource,
         ratio: f64,
         maker: Maker,
         measured: Option<Reader>,
-    ) -> Result<(Tracer, Self), Error> {
+    ) -> Result<(Option<Tracer>, Self), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let telling = || Telling::new(&settings.endpoint, maker.secrets().clone());
-        let exporter = {
-            // The channel to the collector belongs to the runtime that it is made in.
+        let exporters = {
+            // The channels to the collector belong to the runtime that they are made in.
             let _within = runtime.enter();
-            span_exporter(settings)
-                .and_then(|spans| Ok((spans, Measuring::new(settings, measured, telling())?)))
+            exporters(settings, resource, maker.secrets(), measured)
         };
-        let (exporter, measuring) = match exporter {
+        let (spans, measuring) = match exporters {
             Ok(exporters) => exporters,
             Err(error) => {
                 runtime.shutdown_background();
                 return Err(error.into());
             }
         };
-        let (tracer, items, room) =
-            Tracer::new(ratio, settings.queue_spans_max.get(), maker.capture());
         let (within, rest) = oneshot::channel();
         let (tell_ended, ended) = oneshot::channel();
         let ending = CancellationToken::new();
         let metrics_failed = measuring.as_ref().map(Measuring::failed).unwrap_or_default();
-        let sending = Sending {
-            exporter,
-            telling: telling(),
-            maker: Arc::new(maker),
-            items,
-            room,
-            timeout: settings.timeout,
-            delay: settings.delay,
-            spans: Vec::new(),
-            captured_bytes: 0,
-            under_way: 0,
-        };
+        let traced = spans.map(|(exporter, telling)| {
+            let (tracer, items, room) =
+                Tracer::new(ratio, settings.queue_spans_max.get(), maker.capture());
+            let sending = Sending {
+                exporter,
+                telling,
+                maker: Arc::new(maker),
+                items,
+                room,
+                timeout: settings.timeout,
+                delay: settings.delay,
+                spans: Vec::new(),
+                captured_bytes: 0,
+                under_way: 0,
+            };
+            (tracer, sending)
+        });
+        let (tracer, sending) = traced.unzip();
         let stop = ending.clone();
         std::thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
             runtime.block_on(async {
                 let measured = measuring.map(|measuring| measuring.run(stop.clone()));
-                tokio::join!(sending.run(stop, rest), OptionFuture::from(measured));
+                let sent = sending.map(|sending| sending.run(stop, rest));
+                tokio::join!(OptionFuture::from(sent), OptionFuture::from(measured));
             });
             runtime.shutdown_background();
             // Whoever waited may have given up.
@@ -226,38 +159,42 @@ impl Drop for Exporter {
     }
 }
 
+/// What sends spans, and tells of those that it lost.
+type Spans = (SpansOverOtlp, Telling);
+
+/// What sends spans and what was measured, each where it has somewhere to go.
+fn exporters(
+    settings: &Settings,
+    resource: &Resource,
+    secrets: &Secrets,
+    measured: Option<Reader>,
+) -> Result<(Option<Spans>, Option<Measuring>), ExporterBuildError> {
+    let telling = |endpoint: &str| Telling::new(endpoint, secrets.clone());
+    let spans = settings
+        .traces
+        .as_deref()
+        .map(|endpoint| Ok((span_exporter(settings, endpoint, resource)?, telling(endpoint))));
+    let metrics = settings.metrics.as_deref().zip(measured);
+    let metrics = metrics
+        .map(|(endpoint, reader)| Measuring::new(settings, endpoint, reader, telling(endpoint)));
+    Ok((spans.transpose()?, metrics.transpose()?))
+}
+
 fn span_exporter(
     settings: &Settings,
-) -> Result<opentelemetry_otlp::SpanExporter, ExporterBuildError> {
+    endpoint: &str,
+    resource: &Resource,
+) -> Result<SpansOverOtlp, ExporterBuildError> {
     let headers: HeaderMap = settings.headers.iter().cloned().collect();
-    let mut exporter = opentelemetry_otlp::SpanExporter::builder()
+    let mut exporter = SpansOverOtlp::builder()
         .with_tonic()
-        .with_endpoint(&settings.endpoint)
+        .with_endpoint(endpoint)
         .with_timeout(settings.timeout)
         .with_metadata(metadata::MetadataMap::from_headers(headers))
         .with_retry_policy(RetryPolicy::recommended())
         .build()?;
-    exporter.set_resource(&resource(settings));
+    exporter.set_resource(resource);
     Ok(exporter)
-}
-
-/// Who tells.
-pub(super) fn resource(settings: &Settings) -> Resource {
-    let attributes = settings.resource.iter();
-    who()
-        .with_attributes(attributes.map(|(name, value)| KeyValue::new(name.clone(), value.clone())))
-        .build()
-}
-
-/// The same where no settings say more.
-pub(super) fn own_resource() -> Resource {
-    who().build()
-}
-
-fn who() -> ResourceBuilder {
-    Resource::builder_empty()
-        .with_service_name("sidecall")
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
 }
 
 /// What the thread does.
@@ -385,9 +322,11 @@ impl<E: SpanExporter> Sending<E> {
 }
 
 mod measuring;
+mod settings;
 mod telling;
 
 use measuring::Measuring;
+pub use settings::Settings;
 use telling::{Loss, Telling};
 
 #[cfg(test)]

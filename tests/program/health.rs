@@ -22,9 +22,7 @@ async fn a_health_check_says_by_its_exit_code_who_serves() {
     let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
     let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let yaml = place.0.path().join("sidecall.yaml");
-    let text = std::fs::read_to_string(&yaml).unwrap() + &format!("listen: {{admin: '{admin}'}}\n");
-    std::fs::write(&yaml, text).unwrap();
+    place.adds(&format!("listen: {{admin: '{admin}'}}\n"));
     let mut program = place.serve(1024).await;
     let addresses = [format!("unix://{}", place.socket().display()), format!("http://{admin}")];
     for address in &addresses {

@@ -80,10 +80,15 @@ pub(super) struct Turns {
 }
 
 impl Traces {
-    /// Looks whether a Jaeger listens, where the environment names no collector.
+    /// Looks whether a Jaeger listens, where the environment names no collector and
+    /// turns nothing off.
     pub(super) async fn begin(config: &Config, ports: Ports) -> Self {
-        if let Some(otlp) = &config.telemetry.otlp {
-            return Self::Elsewhere(otlp.endpoint.clone());
+        let otlp = config.telemetry.otlp.as_ref();
+        if let Some(endpoint) = otlp.and_then(|otlp| otlp.traces.clone()) {
+            return Self::Elsewhere(endpoint);
+        }
+        if config.telemetry.untraced_by.is_some() {
+            return Self::Nowhere;
         }
         let (collector, page) = tokio::join!(listens(ports.collector), listens(ports.page));
         if collector && page { Self::Jaeger(ports, Turns::default()) } else { Self::Nowhere }
@@ -94,12 +99,10 @@ impl Traces {
         if let Self::Jaeger(Ports { collector, .. }, _) = self {
             let endpoint = format!("http://{collector}");
             config.telemetry.sampling = 1.0;
-            config.telemetry.otlp = Some(export::Settings {
-                delay: DELAY,
-                // Jaeger takes no metrics.
-                metrics_every: None,
-                ..export::Settings::new(endpoint)
-            });
+            // Jaeger takes no metrics; they may go to another.
+            let metrics = config.telemetry.otlp.take().and_then(|otlp| otlp.metrics);
+            config.telemetry.otlp =
+                Some(export::Settings { delay: DELAY, metrics, ..export::Settings::new(endpoint) });
         }
     }
 

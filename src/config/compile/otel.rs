@@ -4,7 +4,7 @@
 //! As its specification has it, a variable that is empty counts as not set, and
 //! one that cannot be understood is told of and passed over.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -35,12 +35,17 @@ pub(super) fn settings(
     let Telemetry { otlp, sampling, capture, .. } = declared;
     let mut environment = Environment(decoder);
     let sampling = sampling.map_or_else(|| environment.sampling(), |Ratio(ratio)| ratio);
-    let otlp = environment.otlp(otlp);
+    let untraced_by = environment.untraced_by();
+    let otlp = environment.otlp(otlp, untraced_by.is_none());
+    let resource = environment.resource();
     let capture = environment.capture(capture);
     environment.keep_headers();
     let secrets = decoder.secrets();
-    telemetry::Settings { otlp, sampling, is_scraped, capture, secrets }
+    telemetry::Settings { otlp, untraced_by, resource, sampling, is_scraped, capture, secrets }
 }
+
+/// An endpoint and its protocol, each with the variable that says so.
+type Named = ((String, String), Option<(String, String)>);
 
 struct Environment<'d, 'a>(&'d mut Decoder<'a>);
 
@@ -52,11 +57,27 @@ impl Environment<'_, '_> {
         }
     }
 
-    /// The variable of traces, else the one of all signals.
-    fn of_traces(&self, rest: &str) -> Option<(String, String)> {
-        [format!("OTEL_EXPORTER_OTLP_TRACES_{rest}"), format!("OTEL_EXPORTER_OTLP_{rest}")]
+    /// The variable of a signal, else the one of all signals; with its name.
+    fn of_signal(&self, signal: &str, rest: &str) -> Option<(String, String)> {
+        [format!("OTEL_EXPORTER_OTLP_{signal}_{rest}"), format!("OTEL_EXPORTER_OTLP_{rest}")]
             .into_iter()
             .find_map(|name| Some((self.variable(&name)?, name)))
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.variable("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
+    fn is_none(&self, exporter: &str) -> bool {
+        self.variable(exporter).is_some_and(|text| text == "none")
+    }
+
+    /// The variable that turns traces off, whatever the file says.
+    fn untraced_by(&self) -> Option<&'static str> {
+        if self.is_disabled() {
+            return Some("OTEL_SDK_DISABLED");
+        }
+        Some("OTEL_TRACES_EXPORTER").filter(|name| self.is_none(name))
     }
 
     fn pass_over(&mut self, name: &str, text: &str, fix: &str) {
@@ -73,58 +94,90 @@ impl Environment<'_, '_> {
         value
     }
 
-    fn otlp(&mut self, declared: Otlp) -> Option<export::Settings> {
-        let is_off = self
-            .variable("OTEL_SDK_DISABLED")
-            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
-            || self.variable("OTEL_TRACES_EXPORTER").is_some_and(|text| text == "none");
+    fn otlp(&mut self, declared: Otlp, is_traced: bool) -> Option<export::Settings> {
+        let is_measured = !self.is_disabled() && !self.is_none("OTEL_METRICS_EXPORTER");
         let Otlp { endpoint, headers, timeout, queue, delay, interval } = declared;
-        let endpoint = endpoint.or_else(|| self.endpoint())?;
-        if is_off {
-            return None;
+        let (traces, metrics) = match endpoint {
+            Some(endpoint) => (Some(endpoint.clone()), Some(endpoint)),
+            None => self.of_each(
+                |variables, signal| {
+                    let endpoint = variables.of_signal(signal, "ENDPOINT")?;
+                    Some((endpoint, variables.of_signal(signal, "PROTOCOL")))
+                },
+                Self::endpoint,
+            ),
+        };
+        let (traces, metrics) = (traces.filter(|_| is_traced), metrics.filter(|_| is_measured));
+        let to: BTreeSet<_> = [&traces, &metrics].into_iter().flatten().collect();
+        let usual = export::Settings::new(*to.first()?);
+        for endpoint in to {
+            self.warn_of_the_port(endpoint);
         }
-        if export::Settings::is_at_the_port_of_http(&endpoint) {
-            let place = Place { path: "telemetry.otlp.endpoint".to_owned(), ..Place::default() };
-            let what = format!("`{endpoint}` is where collectors take OTLP over HTTP");
-            self.0.warn(&place, what, "write the port for gRPC, usually 4317");
-        }
-        let usual = export::Settings::new(endpoint);
         // The bounds are those of the file.
         let ms = |text: &str| {
             let time = text.parse().ok().map(Duration::from_millis)?;
             (!time.is_zero() && time <= LONGEST).then_some(time)
         };
         let fix = "write a number of milliseconds, at most a year";
-        let timeout = timeout.or_else(|| {
-            let (text, name) = self.of_traces("TIMEOUT")?;
-            ms(&text).or_else(|| {
-                self.pass_over(&name, &text, fix);
-                None
-            })
-        });
+        let (of_traces, of_metrics) = match timeout {
+            Some(timeout) => (Some(timeout), Some(timeout)),
+            None => self.of_each(
+                |variables, signal| variables.of_signal(signal, "TIMEOUT"),
+                |variables, (text, name)| {
+                    let timeout = ms(&text);
+                    if timeout.is_none() {
+                        variables.pass_over(&name, &text, fix);
+                    }
+                    timeout
+                },
+            ),
+        };
         let queue = queue.or_else(|| {
             let spans = |text: &str| Queue::read(text).map(|Count(spans)| spans);
             self.read("OTEL_BSP_MAX_QUEUE_SIZE", spans, "write a number of spans, at most 1000000")
         });
         let delay = delay.or_else(|| self.read("OTEL_BSP_SCHEDULE_DELAY", ms, fix));
-        let interval = interval
-            .or_else(|| self.read("OTEL_METRIC_EXPORT_INTERVAL", ms, fix))
-            .or(usual.metrics_every)
-            .filter(|_| self.variable("OTEL_METRICS_EXPORTER").is_none_or(|text| text != "none"));
+        let interval = interval.or_else(|| self.read("OTEL_METRIC_EXPORT_INTERVAL", ms, fix));
         Some(export::Settings {
             headers: headers.into_iter().map(|(name, value)| (name.into(), value)).collect(),
-            timeout: timeout.unwrap_or(usual.timeout),
+            timeout: of_traces.unwrap_or(usual.timeout),
+            metrics_timeout: of_metrics.unwrap_or(usual.metrics_timeout),
             queue_spans_max: queue.unwrap_or(usual.queue_spans_max),
             delay: delay.unwrap_or(usual.delay),
-            metrics_every: interval,
-            resource: self.resource(),
-            ..usual
+            metrics_every: interval.unwrap_or(usual.metrics_every),
+            traces,
+            metrics,
         })
     }
 
-    fn endpoint(&mut self) -> Option<String> {
-        let (endpoint, name) = self.of_traces("ENDPOINT")?;
-        if let Some((protocol, name)) = self.of_traces("PROTOCOL").filter(|(p, _)| p != "grpc") {
+    /// What the environment says of traces and of metrics. What is wrong with a variable
+    /// of both is told once.
+    fn of_each<N: PartialEq, T: Clone>(
+        &mut self,
+        named: impl Fn(&Self, &str) -> Option<N>,
+        read: impl Fn(&mut Self, N) -> Option<T>,
+    ) -> (Option<T>, Option<T>) {
+        let (of_traces, of_metrics) = (named(self, "TRACES"), named(self, "METRICS"));
+        let is_the_same = of_traces == of_metrics;
+        let traces = of_traces.and_then(|named| read(self, named));
+        let metrics = match is_the_same {
+            true => traces.clone(),
+            false => of_metrics.and_then(|named| read(self, named)),
+        };
+        (traces, metrics)
+    }
+
+    fn warn_of_the_port(&mut self, endpoint: &str) {
+        if export::Settings::is_at_the_port_of_http(endpoint) {
+            let place = Place { path: "telemetry.otlp.endpoint".to_owned(), ..Place::default() };
+            let what = format!("`{endpoint}` is where collectors take OTLP over HTTP");
+            self.0.warn(&place, what, "write the port for gRPC, usually 4317");
+        }
+    }
+
+    fn endpoint(&mut self, named: Named) -> Option<String> {
+        let ((endpoint, name), protocol) = named;
+        if let Some((protocol, name)) = protocol.filter(|(protocol, _)| protocol != "grpc") {
             self.pass_over(&name, &protocol, "write `grpc`, and its endpoint: nothing is sent now");
             return None;
         }

@@ -69,7 +69,7 @@ fn process() -> Vec<Row> {
         otlp("telemetry.otlp.timeout", ", timeout: 7s", " timeout: 7s"),
         otlp("telemetry.otlp.queue", ", queue: 7", "queue_spans_max: 7,"),
         otlp("telemetry.otlp.delay", ", delay: 7s", " delay: 7s"),
-        otlp("telemetry.otlp.interval", ", interval: 7s", "metrics_every: Some(7s)"),
+        otlp("telemetry.otlp.interval", ", interval: 7s", "metrics_every: 7s"),
         root("telemetry.capture.inputs", "telemetry: {capture: {inputs: on}}", "inputs: true"),
         root("telemetry.capture.results", "telemetry: {capture: {results: on}}", "results: true"),
         root("telemetry.capture.bytes", "telemetry: {capture: {bytes: 777}}", "bytes_max: 777"),

@@ -30,16 +30,17 @@ fn the_environment_fills_what_the_file_leaves_out() {
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "0.1"),
     ];
-    let telemetry::Settings { otlp, sampling, .. } = with(&variables, "").telemetry;
+    let telemetry::Settings { otlp, sampling, resource, .. } = with(&variables, "").telemetry;
     let otlp = otlp.unwrap();
-    assert_eq!(otlp.endpoint, "http://traces:4317");
+    assert_eq!(otlp.traces.as_deref(), Some("http://traces:4317"));
+    assert_eq!(otlp.metrics.as_deref(), Some("http://env:4317"));
     assert_eq!(
         (otlp.timeout, otlp.delay),
         (Duration::from_millis(2500), Duration::from_millis(70))
     );
     assert_eq!(otlp.queue_spans_max.get(), 77);
     let pair = |(key, value): &(String, String)| format!("{key}={value}");
-    let resource: Vec<_> = otlp.resource.iter().map(pair).collect();
+    let resource: Vec<_> = resource.iter().map(pair).collect();
     let last = "service.name=agent";
     assert_eq!(resource, ["deployment.environment=pro,d", "service.name=x", last]);
     assert!((sampling - 0.1).abs() < 1e-9);
@@ -51,16 +52,54 @@ fn what_the_file_says_holds() {
         [ENDPOINT, ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"), ("OTEL_TRACES_SAMPLER", "always_off")];
     let telemetry::Settings { otlp, sampling, .. } = with(&variables, FILE).telemetry;
     let otlp = otlp.unwrap();
-    assert_eq!((otlp.endpoint.as_str(), otlp.timeout), ("http://file:1", Duration::from_secs(1)));
+    assert_eq!((otlp.traces, otlp.timeout), (Some("http://file:1".into()), Duration::from_secs(1)));
+    assert_eq!(otlp.metrics.as_deref(), Some("http://file:1"));
     assert!((sampling - 0.5).abs() < 1e-9);
 }
 
 #[test]
 fn it_can_be_turned_off_from_outside() {
-    for variable in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_TRACES_EXPORTER", "none")] {
-        assert!(with(&[variable], FILE).telemetry.otlp.is_none(), "{variable:?}");
-    }
+    let telemetry = with(&[("OTEL_SDK_DISABLED", "TRUE")], FILE).telemetry;
+    assert!(telemetry.otlp.is_none());
+    assert_eq!(telemetry.untraced_by, Some("OTEL_SDK_DISABLED"));
     assert!(with(&[("OTEL_SDK_DISABLED", "false")], FILE).telemetry.otlp.is_some());
+}
+
+#[test]
+fn each_signal_is_turned_off_and_sent_elsewhere_for_itself() {
+    let to = |variables: &[(&'static str, &'static str)], text| {
+        let telemetry = with(variables, text).telemetry;
+        let otlp = telemetry.otlp.map(|otlp| (otlp.traces, otlp.metrics));
+        (otlp.unwrap_or_default(), telemetry.untraced_by)
+    };
+    let at = |address: &str| Some(address.to_owned());
+    let (no_traces, no_metrics) =
+        (("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none"));
+    let by = Some("OTEL_TRACES_EXPORTER");
+    assert_eq!(to(&[no_traces], FILE), ((None, at("http://file:1")), by));
+    assert_eq!(to(&[no_metrics], FILE), ((at("http://file:1"), None), None));
+    assert_eq!(to(&[no_traces, no_metrics], FILE), ((None, None), by));
+    let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:1");
+    let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:1");
+    assert_eq!(to(&[metrics], "").0, (None, at("http://metrics:1")));
+    assert_eq!(to(&[traces], "").0, (at("http://traces:1"), None));
+    assert_eq!(to(&[metrics, ENDPOINT], "").0, (at("http://env:4317"), at("http://metrics:1")));
+    let timeouts = [
+        ENDPOINT,
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "7000"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "3000"),
+    ];
+    let otlp = with(&timeouts, "").telemetry.otlp.unwrap();
+    assert_eq!([otlp.timeout, otlp.metrics_timeout], [7, 3].map(Duration::from_secs));
+}
+
+#[test]
+fn who_tells_is_said_where_there_is_no_collector_too() {
+    let variables = [("OTEL_SERVICE_NAME", "agent"), ("OTEL_RESOURCE_ATTRIBUTES", "a=b")];
+    let telemetry = with(&variables, "").telemetry;
+    assert!(telemetry.otlp.is_none());
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(telemetry.resource, [pair("a", "b"), pair("service.name", "agent")]);
 }
 
 #[test]
@@ -85,8 +124,10 @@ fn what_cannot_be_understood_is_told_of_and_passed_over() {
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector"),
     ] {
         let config = with(&[ENDPOINT, (name, value)], "");
-        assert!(config.warnings.to_string().contains(name));
-        assert!(config.telemetry.otlp.is_none(), "nothing is sent to where nobody understands it");
+        let warnings = config.warnings.to_string();
+        assert_eq!(warnings.matches(name).count(), 1, "{warnings}");
+        let traces = config.telemetry.otlp.and_then(|otlp| otlp.traces);
+        assert!(traces.is_none(), "nothing is sent to where nobody understands it");
     }
 }
 

@@ -39,24 +39,23 @@ pub(super) struct Measuring {
 }
 
 impl Measuring {
-    /// `None` where nothing is measured, or it is not to be sent. Must be called
-    /// within the runtime that sends.
+    /// Must be called within the runtime that sends.
     pub(super) fn new(
         settings: &Settings,
-        reader: Option<Reader>,
+        endpoint: &str,
+        reader: Reader,
         telling: Telling,
-    ) -> Result<Option<Self>, ExporterBuildError> {
-        let (Some(reader), Some(every)) = (reader, settings.metrics_every) else { return Ok(None) };
+    ) -> Result<Self, ExporterBuildError> {
         let headers: HeaderMap = settings.headers.iter().cloned().collect();
         let exporter = MetricExporter::builder()
             .with_tonic()
-            .with_endpoint(&settings.endpoint)
-            .with_timeout(settings.timeout)
+            .with_endpoint(endpoint)
+            .with_timeout(settings.metrics_timeout)
             .with_metadata(metadata::MetadataMap::from_headers(headers))
             .with_retry_policy(RetryPolicy::disabled())
             .build()?;
-        let timeout = settings.timeout;
-        Ok(Some(Self { exporter, reader, every, timeout, telling, failed: Arc::default() }))
+        let (every, timeout) = (settings.metrics_every, settings.metrics_timeout);
+        Ok(Self { exporter, reader, every, timeout, telling, failed: Arc::default() })
     }
 
     /// Messages that were not taken so far.

@@ -180,6 +180,7 @@ async fn an_owner_that_is_gone_leaves_no_thread_behind() {
 #[test]
 fn an_endpoint_that_is_none_is_refused() {
     let maker = Maker::new(&[], Default::default());
-    let error = Exporter::start(&Settings::new("no endpoint"), 1.0, maker, None).unwrap_err();
+    let (settings, resource) = (Settings::new("no endpoint"), Resource::builder_empty().build());
+    let error = Exporter::start(&settings, &resource, 1.0, maker, None).unwrap_err();
     assert!(error.to_string().starts_with("telemetry.otlp: "), "{error}");
 }
