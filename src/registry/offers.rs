@@ -337,6 +337,7 @@ impl Group {
             None => (pool.crew(name.clone()), 0),
         };
         let tool = Tool::new(settings, effect, crew.backend()).sharing(&self.writes);
+        let tool = tool.offered();
         let offer = Offer { tool: Arc::new(tool), crew: crew.clone(), workers: workers + 1 };
         self.tools.insert(name, offer);
         crew

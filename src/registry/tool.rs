@@ -17,6 +17,7 @@ use crate::{
     locks::Claims,
     model::{ApiName, ApiOrdering, Effect, Json, ToolName},
     retry,
+    telemetry::spans,
 };
 
 /// What is declared of a tool, whatever its backend.
@@ -109,13 +110,30 @@ pub struct Tool {
     pub cache: Option<Arc<Cache>>,
     /// How an attempt is made.
     pub backend: Arc<dyn Backend>,
+    /// What is told of its calls, where it is a worker's: what the configuration has
+    /// was told when the process began.
+    pub offered: Option<Arc<spans::Tool>>,
 }
 
 impl Tool {
     /// A tool of these settings on this backend.
     pub fn new(settings: Settings, effect: Effect, backend: Arc<dyn Backend>) -> Self {
         let latency = Latency::new(settings.latency);
-        Self { settings, effect, latency, writes: Arc::default(), cache: None, backend }
+        let (writes, cache, offered) = (Arc::default(), None, None);
+        Self { settings, effect, latency, writes, cache, backend, offered }
+    }
+
+    /// The same as a worker's.
+    #[must_use]
+    pub(super) fn offered(self) -> Self {
+        let told = spans::Tool {
+            name: self.name.as_str().into(),
+            description: self.description.as_str().into(),
+            api: self.api.as_str().into(),
+            // Run where the agent is: the convention's word for it.
+            kind: "function",
+        };
+        Self { offered: Some(Arc::new(told)), ..self }
     }
 
     /// The same among the tools that share `writes`.

@@ -12,7 +12,7 @@ use crate::{
     model::{BatchId, Call, Claim, Failure, FailureCode, Owner, Tenant},
     plan::{self, Plan},
     registry::{Latency, Tool, View},
-    telemetry::propagate::TraceId,
+    telemetry::{propagate::TraceId, spans},
 };
 
 mod growing;
@@ -61,6 +61,11 @@ impl Intake {
             let _ = write!(key, "{byte:02x}");
         }
         key.into()
+    }
+
+    /// What is told of a call whose tool is a worker's.
+    pub(super) fn offered(&self, call: usize) -> Option<&Arc<spans::Tool>> {
+        self.tools.get(call)?.as_ref()?.offered.as_ref()
     }
 
     /// Whether its calls come one by one.

@@ -13,6 +13,7 @@ use crate::{
         outgoing::Outgoing,
         propagate::Context,
         record::{Batch, Edge, Stage},
+        spans::Tool,
     },
 };
 
@@ -119,19 +120,28 @@ impl Observer {
         }
     }
 
-    /// An attempt of this tool failed so, and is made again.
-    pub(super) fn retries(&self, tool: &str, code: FailureCode) {
+    /// An attempt of this tool, a worker's maybe, failed so, and is made again.
+    pub(super) fn retries(&self, tool: &str, offered: Option<&Arc<Tool>>, code: FailureCode) {
         if let Some(metrics) = &self.metrics {
-            metrics.retried(tool, code);
+            metrics.retried(tool, offered.map(|tool| &**tool), code);
         }
     }
 
-    /// A call is terminal, after so many attempts.
-    pub(super) fn ends(&mut self, result: &CallResult, attempts: usize, now: Instant) {
+    /// A call, of a worker's tool maybe, is terminal, after so many attempts.
+    pub(super) fn ends(
+        &mut self,
+        result: &CallResult,
+        offered: Option<&Arc<Tool>>,
+        attempts: usize,
+        now: Instant,
+    ) {
         if let Some(metrics) = &self.metrics {
-            metrics.call(result, attempts);
+            metrics.call(result, offered.map(|tool| &**tool), attempts);
         }
         if let Some(record) = &mut self.record {
+            if let Some(tool) = offered {
+                record.is_offered(result.index, tool);
+            }
             record.ends(result, now);
         }
     }

@@ -165,7 +165,7 @@ impl Ledger {
     ) {
         self.slots[call].attempted(Some(failure.code), self.accepted_at, now);
         self.observer.is_over(call, Some(failure.code), now);
-        self.observer.retries(&intake.calls[call].tool, failure.code);
+        self.observer.retries(&intake.calls[call].tool, intake.offered(call), failure.code);
         self.observer.waits(call, Stage::BackingOff, now);
         self.slots[call].backing_off_since = Some(now);
         let call_id = intake.calls[call].id.clone();
@@ -323,7 +323,7 @@ impl Ledger {
         // Of a call that never ran, as the model wrote it.
         let input = &intake.calls[call].input;
         self.observer.takes(call, input.as_ref().map_or_else(|text| &**text, Json::as_str));
-        self.observer.ends(&result, slot.begun, now);
+        self.observer.ends(&result, intake.offered(call), slot.begun, now);
         slot.ended_at = Some(now);
         slot.result = Some(Arc::clone(&result));
         self.ended_at = now;

@@ -140,7 +140,7 @@ impl Redactor {
 }
 
 /// The last place at or before `at` between two characters.
-fn boundary(text: &str, at: usize) -> usize {
+pub(super) fn boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

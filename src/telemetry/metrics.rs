@@ -5,7 +5,6 @@
 //! as [`names::OTHER`].
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -28,7 +27,6 @@ use prometheus::{Encoder, TextEncoder};
 use super::{
     names::{self, Metric, attribute},
     spans::Tool,
-    told::ByTool,
 };
 use crate::{
     clock::Instant,
@@ -48,7 +46,7 @@ struct Inner {
     registry: prometheus::Registry,
     meter: Meter,
     instruments: Instruments,
-    labels: ByTool<Labels>,
+    known: Known,
     sessions: Mutex<Sessions>,
 }
 
@@ -70,14 +68,6 @@ struct Instruments {
     tokens: Histogram<u64>,
     think: Histogram<f64>,
     turn: Histogram<f64>,
-}
-
-/// What is said of a tool's calls.
-#[derive(Clone)]
-struct Labels {
-    name: KeyValue,
-    kind: Option<KeyValue>,
-    api: KeyValue,
 }
 
 /// A batch that has ended.
@@ -148,7 +138,7 @@ impl Metrics {
         let meter = provider.meter("sidecall");
         let inner = Inner {
             instruments: Instruments::new(&meter),
-            labels: ByTool::new(labels(tools)),
+            known: Known::new(tools),
             _provider: provider,
             registry,
             meter,
@@ -159,7 +149,7 @@ impl Metrics {
 
     /// These are the tools from now on.
     pub(super) fn tell_of(&self, tools: &[Tool]) {
-        self.0.labels.replace(labels(tools));
+        self.0.known.replace(tools);
     }
 
     /// Counts what somebody else counts, whenever it is looked at.
@@ -233,8 +223,9 @@ impl Metrics {
         self.0.instruments.in_flight.add(1, &[]);
     }
 
-    /// A call is terminal, after so many attempts.
-    pub fn call(&self, result: &CallResult, attempts: usize) {
+    /// A call is terminal, after so many attempts; its tool is this one, where it is a
+    /// worker's.
+    pub fn call(&self, result: &CallResult, offered: Option<&Tool>, attempts: usize) {
         let Instruments {
             tool,
             attempts: of_attempts,
@@ -245,7 +236,7 @@ impl Metrics {
             tokens,
             ..
         } = &self.0.instruments;
-        let Labels { name, kind, api } = self.labels(&result.tool);
+        let Labels { name, kind, api } = self.0.known.labels(&result.tool, offered);
         in_flight.add(-1, &[]);
         let code = result.failure.as_ref().map(|failure| failure.code);
         let Timings { locked, queued, throttled, backing_off, running, .. } = result.timings;
@@ -282,8 +273,8 @@ impl Metrics {
     }
 
     /// An attempt failed so, and is made again.
-    pub fn retried(&self, tool: &str, code: FailureCode) {
-        let Labels { name, api, .. } = self.labels(tool);
+    pub fn retried(&self, tool: &str, offered: Option<&Tool>, code: FailureCode) {
+        let Labels { name, api, .. } = self.0.known.labels(tool, offered);
         let error = KeyValue::new(attribute::ERROR_TYPE, code.as_str());
         self.0.instruments.retries.add(1, &[name, api, error]);
     }
@@ -303,14 +294,6 @@ impl Metrics {
         {
             turn.record((ended.at - before).as_secs_f64(), &[]);
         }
-    }
-
-    fn labels(&self, tool: &str) -> Labels {
-        self.0.labels.get(tool).unwrap_or_else(|| Labels {
-            name: KeyValue::new(attribute::TOOL_NAME, names::OTHER),
-            kind: None,
-            api: KeyValue::new(attribute::API, names::OTHER),
-        })
     }
 
     fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
@@ -357,26 +340,16 @@ impl Instruments {
     }
 }
 
-fn labels(tools: &[Tool]) -> HashMap<Arc<str>, Labels> {
-    let labels = tools.iter().map(|tool| {
-        let labels = Labels {
-            name: KeyValue::new(attribute::TOOL_NAME, Arc::clone(&tool.name)),
-            kind: Some(KeyValue::new(attribute::TOOL_TYPE, tool.kind)),
-            api: KeyValue::new(attribute::API, Arc::clone(&tool.api)),
-        };
-        (Arc::clone(&tool.name), labels)
-    });
-    labels.collect()
-}
-
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+mod labels;
 mod memory;
 mod reloads;
 mod sessions;
 
+use labels::{Known, Labels};
 use sessions::Sessions;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use opentelemetry::trace::{SpanContext, SpanId};
 
-use super::{capture::Taken, outgoing::Outgoing, propagate::Context, tracer::Tracer};
+use super::{capture::Taken, outgoing::Outgoing, propagate::Context, spans::Tool, tracer::Tracer};
 use crate::{
     clock::{self, Anchor, Instant},
     model::{
@@ -176,6 +176,8 @@ pub(super) struct Call {
     /// The beginning of its input, where inputs are captured.
     pub(super) input: Option<Taken>,
     pub(super) result: Option<Ended>,
+    /// Its tool, where it is a worker's.
+    pub(super) offered: Option<Arc<Tool>>,
     pub(super) is_critical: bool,
 }
 
@@ -293,6 +295,13 @@ impl Batch {
         self.piece(call, what, since, now);
     }
 
+    /// The call's tool is a worker's.
+    pub fn is_offered(&mut self, call: usize, tool: &Arc<Tool>) {
+        if let Some(call) = self.ended.calls.get_mut(call) {
+            call.offered = Some(Arc::clone(tool));
+        }
+    }
+
     /// The call is terminal.
     pub fn ends(&mut self, result: &CallResult, now: Instant) {
         let call = result.index;
@@ -343,7 +352,8 @@ impl Batch {
 
 impl Call {
     fn new(tracer: &Tracer) -> Self {
-        Self { span: tracer.new_span(), ready: None, input: None, result: None, is_critical: false }
+        let (ready, input, result, offered) = (None, None, None, None);
+        Self { span: tracer.new_span(), ready, input, result, offered, is_critical: false }
     }
 }
 

@@ -23,7 +23,6 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 use super::{
     capture::{self, Redactor},
     names::{self, attribute},
-    outgoing::Target,
     record::{Call, Edge, Ended, EndedBatch, EndedRpc, Parent, Piece, What},
     told::ByTool,
     tracer::Item,
@@ -37,6 +36,8 @@ use crate::{
 const WAIT_MIN: Duration = Duration::from_millis(1);
 /// A span that takes no time is taken for a mistake.
 const MOMENT: Duration = Duration::from_nanos(1);
+/// Most bytes of a tool's description: a message's spans may all have one.
+const DESCRIPTION_BYTES_MAX: usize = 1024;
 /// Most links of a span, as OpenTelemetry has it by default.
 const LINKS_MAX: usize = 128;
 
@@ -55,7 +56,8 @@ pub struct Tool {
 
 /// Tools by their names.
 pub(super) fn by_name(tools: &[Tool]) -> HashMap<Arc<str>, Tool> {
-    tools.iter().map(|tool| (Arc::clone(&tool.name), tool.clone())).collect()
+    let shown = |tool: &Tool| Tool { description: cut(&tool.description), ..tool.clone() };
+    tools.iter().map(|tool| (Arc::clone(&tool.name), shown(tool))).collect()
 }
 
 /// Makes spans of what was recorded.
@@ -107,14 +109,8 @@ impl Maker {
                 for edge in &batch.edges {
                     edges[edge.to].push(edge);
                 }
-                let mut by_worker = vec![false; batch.calls.len()];
-                for piece in batch.pieces.iter().filter(|piece| is_workers(piece)) {
-                    by_worker[piece.call] = true;
-                }
-                let calls = batch.calls.iter().zip(edges).zip(by_worker);
-                let calls = calls.filter_map(move |((call, edges), by_worker)| {
-                    let span = self.call(batch, call, call.result.as_ref()?, &edges);
-                    Some(if by_worker { self.of_worker(span, call) } else { span })
+                let calls = batch.calls.iter().zip(edges).filter_map(move |(call, edges)| {
+                    Some(self.call(batch, call, call.result.as_ref()?, &edges))
                 });
                 let pieces = batch.pieces.iter().filter_map(|piece| self.piece(batch, piece));
                 Box::new(std::iter::once(self.batch(batch)).chain(calls).chain(pieces))
@@ -194,7 +190,8 @@ impl Maker {
     }
 
     fn call(&self, batch: &EndedBatch, call: &Call, result: &Ended, links: &[&Edge]) -> SpanData {
-        let tool = self.tools.get(&result.tool);
+        let offered = || call.offered.as_ref().map(|tool| self.shown(tool));
+        let tool = self.tools.get(&result.tool).or_else(offered);
         let tool = tool.as_ref();
         // A name that no tool has is the model's own words: no name for a span.
         let name = tool.map_or_else(
@@ -254,6 +251,13 @@ impl Maker {
         }
     }
 
+    /// What a worker says of its tool: others chose it.
+    fn shown(&self, tool: &Tool) -> Tool {
+        let name = self.redactor.line(&tool.name).into();
+        let description = cut(&self.redactor.line(&tool.description));
+        Tool { name, description, api: Arc::clone(&tool.api), kind: tool.kind }
+    }
+
     fn link(&self, batch: &EndedBatch, edge: &Edge) -> Link {
         let reason = match edge.kind {
             // The names of resources are made of inputs.
@@ -294,29 +298,17 @@ impl Maker {
             ..self.span(own, parent, name)
         })
     }
-
-    /// The span of a call whose tool is a worker's: no name of the model's own making.
-    fn of_worker(&self, mut span: SpanData, call: &Call) -> SpanData {
-        if let Some(result) = &call.result {
-            let name = format!("execute_tool {}", result.tool);
-            span.name = self.redactor.line(&name).into();
-            span.attributes.push(KeyValue::new(attribute::TOOL_TYPE, "function"));
-            span.attributes.push(KeyValue::new(attribute::API, "workers"));
-        }
-        span
-    }
-}
-
-/// Whether it is an attempt that went to a worker.
-fn is_workers(piece: &Piece) -> bool {
-    let What::Attempt(attempt) = &piece.what else { return false };
-    matches!(attempt.outgoing.target().map(|target| &**target), Some(Target::Worker(_)))
 }
 
 /// From when to when, by the wall. Every end is told a moment late: nothing takes no
 /// time, and what is within another stays there.
 fn times(anchor: &Anchor, from: Instant, to: Instant) -> (SystemTime, SystemTime) {
     (anchor.wall_of(from), anchor.wall_of(to.max(from) + MOMENT))
+}
+
+/// As much of a description as spans hold.
+fn cut(description: &str) -> Arc<str> {
+    description[..capture::boundary(description, DESCRIPTION_BYTES_MAX)].into()
 }
 
 /// A span of the batch's trace.

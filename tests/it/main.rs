@@ -54,4 +54,5 @@ mod versions;
 mod wire;
 mod worker_bounds;
 mod worker_processes;
+mod worker_telemetry;
 mod workers;

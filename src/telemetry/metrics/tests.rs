@@ -6,6 +6,7 @@ use opentelemetry_sdk::metrics::data::ScopeMetrics;
 use tokio::time::advance;
 
 use super::{
+    labels::OFFERED_MAX,
     sessions::{SESSIONS_FOR, SESSIONS_MAX},
     *,
 };
@@ -70,9 +71,9 @@ fn is(metrics: &Metrics, name: &str, labels: &[&str], expected: f64) {
 async fn a_call_is_measured_under_its_tool_s_name_and_no_caller_s() {
     let metrics = metrics();
     metrics.batch_began(None, 3, clock::now());
-    metrics.call(&result("get", None), 1);
-    metrics.call(&result("get", Some(FailureCode::ToolError)), 2);
-    metrics.call(&result("made_up_canary", Some(FailureCode::UnknownTool)), 0);
+    metrics.call(&result("get", None), None, 1);
+    metrics.call(&result("get", Some(FailureCode::ToolError)), None, 2);
+    metrics.call(&result("made_up_canary", Some(FailureCode::UnknownTool)), None, 0);
 
     let get = "gen_ai_tool_name=\"get\"";
     let tool = "gen_ai_execute_tool_duration_seconds";
@@ -93,9 +94,9 @@ async fn a_call_is_measured_under_its_tool_s_name_and_no_caller_s() {
 #[test]
 fn what_the_conventions_name_is_measured_as_they_have_it() {
     let (metrics, reader) = with_reader();
-    metrics.call(&result("get", None), 1);
-    metrics.call(&result("get", Some(FailureCode::ToolError)), 1);
-    metrics.call(&result("made_up", Some(FailureCode::UnknownTool)), 0);
+    metrics.call(&result("get", None), None, 1);
+    metrics.call(&result("get", Some(FailureCode::ToolError)), None, 1);
+    metrics.call(&result("made_up", Some(FailureCode::UnknownTool)), None, 0);
     metrics.rpc("a.B/C", "OK", Duration::from_millis(1));
     metrics.rpc("a.B/C", "INVALID_ARGUMENT", Duration::from_millis(1));
     metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
@@ -125,11 +126,37 @@ async fn a_turn_that_was_slower_than_one_by_one_is_told_so() {
 }
 
 #[test]
+fn tools_of_workers_are_named_up_to_a_bound() {
+    let metrics = metrics();
+    let offered = |name: String| Tool {
+        name: name.into(),
+        description: "Runs in the agent.".into(),
+        api: "workers".into(),
+        kind: "function",
+    };
+    for n in 0..=OFFERED_MAX {
+        let tool = offered(format!("own_{n}"));
+        metrics.retried(&tool.name, Some(&tool), FailureCode::Unavailable);
+    }
+    let first = offered("own_0".to_owned());
+    metrics.call(&result("own_0", None), Some(&first), 1);
+    metrics.retried("own_0", Some(&first), FailureCode::Unavailable);
+    let retries = |name: &str| {
+        let name = format!("gen_ai_tool_name=\"{name}\"");
+        value(&metrics, "sidecall_retry_count_total", &[&name, "sidecall_api=\"workers\""])
+    };
+    let counts: Vec<_> = ["own_0", "own_999", "own_1000", names::OTHER].map(retries).into();
+    assert_eq!(counts, [Some(2.0), Some(1.0), None, Some(1.0)]);
+    let call = ["gen_ai_tool_name=\"own_0\"", "gen_ai_tool_type=\"function\""];
+    is(&metrics, "gen_ai_execute_tool_duration_seconds_count", &call, 1.0);
+}
+
+#[test]
 fn each_metric_has_the_labels_that_are_said_of_it_and_no_others() {
     let (metrics, reader) = with_reader();
-    metrics.call(&result("get", None), 1);
-    metrics.call(&result("get", Some(FailureCode::RateLimited)), 0);
-    metrics.retried("get", FailureCode::Unavailable);
+    metrics.call(&result("get", None), None, 1);
+    metrics.call(&result("get", Some(FailureCode::RateLimited)), None, 0);
+    metrics.retried("get", None, FailureCode::Unavailable);
     metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
     metrics.watch_breakers(|| vec![("crm".into(), 2)]);
     metrics.watch_reloads(&Reloads::default());
@@ -150,10 +177,10 @@ fn each_metric_has_the_labels_that_are_said_of_it_and_no_others() {
 #[tokio::test(start_paused = true)]
 async fn what_had_no_token_in_time_is_counted_at_its_api() {
     let metrics = metrics();
-    metrics.call(&result("get", Some(FailureCode::RateLimited)), 0);
+    metrics.call(&result("get", Some(FailureCode::RateLimited)), None, 0);
     // An API's own 429 is no bucket's.
-    metrics.call(&result("get", Some(FailureCode::RateLimited)), 1);
-    metrics.retried("get", FailureCode::Unavailable);
+    metrics.call(&result("get", Some(FailureCode::RateLimited)), None, 1);
+    metrics.retried("get", None, FailureCode::Unavailable);
     is(&metrics, "sidecall_bucket_refusals_total", &["sidecall_api=\"crm\""], 1.0);
     let retry = ["error_type=\"unavailable\"", "sidecall_api=\"crm\"", "tool_name=\"get\""];
     is(&metrics, "sidecall_retry_count_total", &retry, 1.0);

@@ -10,7 +10,7 @@ use crate::{
     clock,
     model::{BatchId, CallId, CallResult, Content, Failure, FailureCode, SessionId, Timings},
     telemetry::{
-        outgoing,
+        outgoing::{self, Target},
         propagate::Context,
         queue::Items,
         record::{Batch, Stage},
@@ -18,6 +18,7 @@ use crate::{
     },
 };
 
+mod chosen;
 mod times;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -315,40 +316,6 @@ fn inputs_and_results_are_told_where_somebody_asked_for_them() {
     for link in &spans[2].links.links {
         assert_eq!(link.attributes[1].value.as_str(), "both write order/7 of [redacted]");
     }
-}
-
-#[test]
-fn a_known_secret_is_in_no_name_and_no_id_that_others_chose() {
-    let (tracer, mut items, _) = Tracer::new(1.0, 100, &NOTHING());
-    let ids = (
-        BatchId::try_new("b-canary-known").unwrap(),
-        Some(SessionId::try_new("s-canary-known").unwrap()),
-    );
-    let context = Context::of(&caller(PARENT));
-    let mut batch = tracer.batch(&context, ids, 2, clock::now()).1.unwrap();
-    let unknown = CallResult {
-        call_id: CallId::try_new("toolu_canary-known").unwrap(),
-        ..result(0, "get_canary-known", Some(FailureCode::UnknownTool))
-    };
-    batch.ends(&unknown, clock::now());
-    batch.attempts(1, 1, clock::now()).goes_to(&Arc::new(Target::Worker(outgoing::Worker {
-        tool: "run_canary-known".into(),
-        worker: "w-canary-known".into(),
-    })));
-    batch.ends(&result(1, "run_canary-known", None), clock::now());
-    batch.end(&[], Vec::new(), 1, clock::now());
-    let spans = spans(&mut items);
-    assert!(!format!("{spans:?}").contains("canary"), "{spans:#?}");
-    assert_eq!(attributes(&spans[0])["sidecall.batch.id"], "b-[redacted]");
-    assert_eq!(attributes(&spans[0])["gen_ai.conversation.id"], "s-[redacted]");
-    let call = attributes(named(&spans, "execute_tool"));
-    assert_eq!(call["gen_ai.tool.name"], "get_[redacted]");
-    assert_eq!(call["gen_ai.tool.call.id"], "toolu_[redacted]");
-    named(&spans, "execute_tool run_[redacted]");
-    assert_eq!(
-        attributes(named(&spans, "run run_[redacted]"))["sidecall.worker.name"],
-        "w-[redacted]"
-    );
 }
 
 #[test]
