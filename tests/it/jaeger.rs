@@ -3,7 +3,12 @@
 //! `make test` builds Jaeger where there is Go, and says where it is; else the
 //! same is asserted of a collector of the tests' own, in `tracing`.
 
-use std::{net::Ipv4Addr, path::Path, process::Stdio, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -18,9 +23,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{PATIENCE, Peer, Reply, World, data::exported, report};
+use crate::support::{
+    PATIENCE, Peer, Reply, Turn, World, data::exported, report, tools::base_with,
+};
 
 const REMEDY: &str = "`make test` sets it";
+const DEPLOYED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/observability");
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo");
 
 /// Jaeger, on ports of its own. Dropping it ends it.
@@ -35,27 +43,49 @@ struct Jaeger {
 impl Jaeger {
     /// Nothing where this machine has none.
     async fn start() -> Option<Self> {
-        let program = exported("SIDECALL_TEST_JAEGER", REMEDY)?;
         let page = exported("SIDECALL_TEST_JAEGER_UI", REMEDY)?;
+        let listen = |command: &mut Command, ports: &[SocketAddr]| {
+            command.env("JAEGER_UI_ASSETS", page);
+            for (name, address) in [
+                ("JAEGER_QUERY_HTTP_PORT", ports[0]),
+                ("JAEGER_QUERY_GRPC_PORT", ports[1]),
+                ("JAEGER_OTLP_GRPC_PORT", ports[2]),
+                ("JAEGER_OTLP_HTTP_PORT", ports[3]),
+            ] {
+                command.env(name, address.port().to_string());
+            }
+        };
+        Self::open("tests/jaeger/config.yaml", listen).await
+    }
+
+    /// The same by the configuration that others are given, but for its addresses.
+    async fn deployed() -> Option<Self> {
+        let listen = |command: &mut Command, ports: &[SocketAddr]| {
+            for (place, address) in [
+                ("extensions.jaeger_query.http", ports[0]),
+                ("extensions.jaeger_query.grpc", ports[1]),
+                ("receivers.otlp.protocols.grpc", ports[2]),
+                ("receivers.otlp.protocols.http", ports[3]),
+                ("extensions.healthcheckv2.http", ports[4]),
+            ] {
+                command.arg("--set").arg(format!("{place}.endpoint={address}"));
+            }
+        };
+        Self::open(&format!("{DEPLOYED}/jaeger.yaml"), listen).await
+    }
+
+    async fn open(config: &str, listen: impl FnOnce(&mut Command, &[SocketAddr])) -> Option<Self> {
+        let program = exported("SIDECALL_TEST_JAEGER", REMEDY)?;
         let mut command = Command::new(program);
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let config = manifest.join("tests/jaeger/config.yaml");
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(config);
         command.arg("--config").arg(format!("file:{}", config.display()));
-        command.env("JAEGER_UI_ASSETS", page);
         // Held together, so that no two are the same.
         let mut held = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..5 {
             held.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
         }
         let ports: Vec<_> = held.iter().map(|held| held.local_addr().unwrap()).collect();
-        for (name, address) in [
-            ("JAEGER_QUERY_HTTP_PORT", ports[0]),
-            ("JAEGER_QUERY_GRPC_PORT", ports[1]),
-            ("JAEGER_OTLP_GRPC_PORT", ports[2]),
-            ("JAEGER_OTLP_HTTP_PORT", ports[3]),
-        ] {
-            command.env(name, address.port().to_string());
-        }
+        listen(&mut command, &ports);
         drop(held);
         let process = command
             .kill_on_drop(true)
@@ -320,5 +350,49 @@ async fn the_demo_ends_with_the_address_of_each_turn_s_trace() {
         let of = |name: &str| spans.iter().filter(|s| s.text("name").starts_with(name)).count();
         let rpcs = of("sidecall.v1.SidecallService/ExecuteBatch");
         assert_eq!((rpcs, of("batch"), of("execute_tool")), (1, 1, calls), "{title}");
+    }
+}
+
+#[tokio::test]
+async fn the_jaeger_that_others_are_given_opens_and_takes_a_turn_in() {
+    let Some(jaeger) = Jaeger::deployed().await else { return };
+    let otlp = format!("{{endpoint: 'http://{}', delay: 1ms}}", jaeger.collector);
+    let world = World::start(&base_with(&format!("telemetry: {{otlp: {otlp}}}\n"))).await;
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    world.run(&Turn::one("read", r#"{"id":"1"}"#)).await;
+    // The RPC, the batch, the call, its attempt.
+    let is_whole = |answer: &Value| {
+        answer["data"][0]["spans"].as_array().is_some_and(|spans| spans.len() == 4)
+    };
+    jaeger.until("traces?service=sidecall&lookback=1h", is_whole).await;
+    world.end().await;
+}
+
+/// Whether the collector that Jaeger is built on takes this configuration, and what it
+/// says of it.
+async fn is_taken(program: &str, config: &str) -> (bool, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("collector.yaml");
+    std::fs::write(&path, config).unwrap();
+    let mut command = Command::new(program);
+    command.arg("validate").arg("--config").arg(format!("file:{}", path.display()));
+    let output = timeout(PATIENCE, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn the_collector_that_others_are_given_is_valid_but_for_its_health_that_jaeger_lacks() {
+    let Some(program) = exported("SIDECALL_TEST_JAEGER", REMEDY) else { return };
+    let whole = std::fs::read_to_string(format!("{DEPLOYED}/collector.yaml")).unwrap();
+    let lacking = "extensions:\n  health_check:\n    endpoint: 0.0.0.0:13133\n";
+    let config = whole.replace(lacking, "").replace("  extensions: [health_check]\n", "");
+    assert!(!config.contains("health") && config.contains("tail_sampling"), "{config}");
+    let (is_valid, said) = is_taken(&program, &config).await;
+    assert!(is_valid, "{said}");
+    for (right, wrong) in
+        [("decision_wait", "decision_wai"), ("exporters: [otlp]", "exporters: [x]")]
+    {
+        let (is_valid, said) = is_taken(&program, &config.replace(right, wrong)).await;
+        assert!(!is_valid, "{wrong}: {said}");
     }
 }

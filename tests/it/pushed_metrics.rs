@@ -6,9 +6,11 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, HistogramDataPoint, Metric, ResourceMetrics, metric::Data,
     number_data_point::Value,
 };
-use sidecall::{proto::v1::Outcome, telemetry::names};
+use sidecall::{clock, proto::v1::Outcome, telemetry::names};
 
-use crate::support::{Collector, Reply, Turn, World, collector::texts, tools::base_with};
+use crate::support::{
+    Collector, Gate, Peer, Reply, Turn, World, collector::texts, tools::base_with,
+};
 
 /// By its name.
 fn metrics(message: &[ResourceMetrics]) -> BTreeMap<String, Metric> {
@@ -43,8 +45,14 @@ const RPC: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 async fn world(collector: &Collector) -> World {
+    world_with(collector, |_| {}).await
+}
+
+/// The same with an API that answers this before all else.
+async fn world_with(collector: &Collector, first: impl FnOnce(&Peer)) -> World {
     let otlp = format!("{{endpoint: '{}', interval: 20ms}}", collector.url());
     let world = World::start(&base_with(&format!("telemetry: {{otlp: {otlp}}}\n"))).await;
+    first(&world.peer);
     world.peer.on("GET /read/gone", Reply::text(404, "no"));
     world.peer.on("GET /read/*", Reply::json("{}"));
     world
@@ -190,5 +198,47 @@ async fn each_message_counts_from_the_start_so_that_a_lost_one_costs_nothing() {
     world.run(&turn()).await;
     let second = collector.measures(|message| count(message, name) == 6).await;
     assert_eq!(began(&first), began(&second));
+    world.end().await;
+}
+
+/// The only point of a histogram without labels: how many, and how long together.
+fn only(message: &[ResourceMetrics], name: &str) -> (u64, f64) {
+    let metrics = metrics(message);
+    let [point] = points(&metrics[name]) else { panic!("{name}") };
+    (point.count, point.sum.unwrap())
+}
+
+#[tokio::test]
+async fn what_the_model_thinks_between_two_turns_of_a_session_is_measured_and_the_turn_with_it() {
+    let collector = Collector::start().await;
+    let gate = Gate::closed();
+    let late = Reply::json("{}").behind(&gate);
+    let world = world_with(&collector, |peer| {
+        peer.on("GET /read/late", late);
+    })
+    .await;
+    let sending = clock::now();
+    world.run(&turn()).await;
+    let ended = clock::now();
+    // Another session's turn is nobody's thinking.
+    world.run(&turn().session("other")).await;
+    let second = Turn::one("read", r#"{"id":"late"}"#).session("s");
+    let sent = clock::now();
+    let running = world.send(&second).await.unwrap();
+    world.peer.arrived_at("GET /read/late").await;
+    let arrived = clock::now();
+    gate.open();
+    running.finish().await;
+
+    let batches = "sidecall.batch.duration";
+    let message = collector.measures(|message| count(message, batches) == 3).await;
+    let (thought, thinking) = only(&message, "sidecall.session.think.duration");
+    let (turned, turning) = only(&message, "sidecall.session.turn.duration");
+    assert_eq!((thought, turned), (1, 1));
+    let (least, most) = ((sent - ended).as_secs_f64(), (arrived - sending).as_secs_f64());
+    assert!((least..=most).contains(&thinking), "{least} {thinking} {most}");
+    // With the tools' time, which is not more than all batches took.
+    let tools = turning - thinking;
+    assert!(0.0 < tools && tools <= only(&message, batches).1, "{tools}");
     world.end().await;
 }
