@@ -13,8 +13,8 @@ from anthropic.types import MessageParam
 from pydantic import TypeAdapter
 
 import sidecall
-from conftest import tool_use
-from sidecall import AsyncSidecall, FailureCode, Outcome, Sidecall
+from conftest import tool_use, until
+from sidecall import AsyncSidecall, FailureCode, Outcome, Sidecall, _refusals
 
 # Kept, since what it validates lazily needs it.
 MESSAGE = TypeAdapter(MessageParam)
@@ -80,6 +80,62 @@ async def test_a_turn_refused_for_now_is_sent_again_until_it_is_taken(sidecars, 
         bundle = await second
     assert bundle.batch_id == "b-2"
     assert world.count("/users/") == 1
+
+
+class GoesBeforeSending:
+    """A token, which is asked for between the look at the connection and the sending."""
+
+    def __init__(self, sidecar, then):
+        self.sidecar, self.then, self.client, self.is_armed = sidecar, then, None, False
+
+    def __call__(self):
+        if self.is_armed:
+            self.is_armed = False
+            self.sidecar.kill()
+            (connection,) = self.client._connections.values()
+            until(lambda: connection.channel.get_state() is not grpc.ChannelConnectivity.READY)
+            self.then()
+        return "t"
+
+
+async def test_a_turn_whose_connection_goes_just_before_it_is_sent_was_not(sidecar, world):
+    goes = GoesBeforeSending(sidecar, lambda: None)
+    async with AsyncSidecall(sidecar.address, token=goes, connect_timeout=0.2) as client:
+        await client.status()
+        goes.client, goes.is_armed = client, True
+        with pytest.raises(sidecall.Unavailable, match="nothing was sent") as caught:
+            await client.execute([tool_use(1, "hang_write")])
+    assert {one.failure.code for one in caught.value.bundle.results} == {FailureCode.UNAVAILABLE}
+
+
+async def test_a_turn_whose_connection_goes_just_before_it_is_sent_is_sent_to_the_next(
+    sidecar, world
+):
+    world.released.set()
+    goes = GoesBeforeSending(sidecar, lambda: threading.Thread(target=sidecar.start).start())
+    async with AsyncSidecall(sidecar.address, token=goes) as client:
+        await client.status()
+        goes.client, goes.is_armed = client, True
+        bundle = await client.execute([tool_use(1, "hang_write")])
+    assert bundle.interrupted is None
+    assert bundle.results[0].outcome is Outcome.SUCCEEDED
+    assert world.count("/hang") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "trailers", "is_unsent"),
+    [
+        ("failed to connect to all addresses; last error: x", (), True),
+        ("failed to connect to all addresses; last error: x", (("date", "x"),), False),
+        ("Socket closed", (), False),
+    ],
+)
+def test_only_grpcs_own_word_proves_that_nothing_was_sent(said, trailers, is_unsent):
+    unavailable = grpc.StatusCode.UNAVAILABLE
+    error = grpc.aio.AioRpcError(
+        unavailable, grpc.aio.Metadata(), grpc.aio.Metadata(*trailers), said
+    )
+    assert _refusals.is_unsent(error) is is_unsent
 
 
 async def test_a_sidecar_that_dies_leaves_a_whole_bundle(sidecar, world):

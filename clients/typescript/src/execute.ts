@@ -12,7 +12,7 @@ import { AbortedError, BrokenError, OptionsError, RefusedError } from "./errors.
 import type { BatchEvent } from "./event.js";
 import type { Loss } from "./loss.js";
 import type { BatchOptions } from "./options.js";
-import { isRefused, isServiceError, refusal } from "./refusal.js";
+import { isRefused, isServiceError, isUnsent, refusal } from "./refusal.js";
 import { delayMs, RESEND_FOR_MS } from "./resend.js";
 import type { Shape } from "./turn/shape.js";
 import type { Turn } from "./turn/turn.js";
@@ -146,6 +146,8 @@ export async function* follow(
   }
   if (isServiceError(end) && !signal?.aborted) {
     const read = refusal(end);
+    // Its connection went a moment before: the next one is waited for.
+    if (isUnsent(end)) return new RefusedError({ ...read, retryAfterMs: 0 });
     const isKnown = batch.isAccepted ? lateReasons.includes(read.reason) : isRefused(read);
     if (isKnown) return new RefusedError(read);
   }

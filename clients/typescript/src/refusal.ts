@@ -64,6 +64,18 @@ export function isRefused(refusal: Refusal): boolean {
   }
 }
 
+/** What grpc-js itself says of a request for which it finds no connection. */
+const UNCONNECTED = "No connection established";
+
+/**
+ * Whether there was no connection to send a request on, so that nobody got it. What a
+ * server says comes with metadata of its own, the date at least.
+ */
+export function isUnsent({ code, details, metadata }: ServiceError): boolean {
+  const isItsOwn = Object.keys(metadata?.getMap() ?? {}).length === 0;
+  return code === Code.UNAVAILABLE && details.startsWith(UNCONNECTED) && isItsOwn;
+}
+
 /** Whether an error is one of grpc-js's. */
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && typeof (error as Partial<ServiceError>).code === "number";

@@ -1,7 +1,7 @@
-import { status } from "@grpc/grpc-js";
-import { afterEach, describe, expect, test } from "vitest";
+import { type Channel, Client, connectivityState, status } from "@grpc/grpc-js";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
-import { AbortedError, RefusedError, Sidecall } from "../src/index.js";
+import { AbortedError, RefusedError, Sidecall, UnreachableError } from "../src/index.js";
 import { delayMs } from "../src/resend.js";
 import { Effect, Outcome, Source } from "../src/wire/sidecall/v1/sidecall_pb.js";
 import { type Executing, Peer, refusal, tell } from "./support/peer.js";
@@ -82,6 +82,43 @@ describe("a turn is sent again", () => {
     expect(requests[0]?.batchId).toMatch(
       /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-/,
     );
+  });
+
+  /** A sidecar that goes between the look at the connection and the sending. */
+  async function goes(then: (sidecar: Sidecar) => void) {
+    const upstream = await Upstream.start();
+    const sidecar = new Sidecar(upstream);
+    const channels = vi.spyOn(Client.prototype, "getChannel");
+    let isArmed = false;
+    const bearer = async () => {
+      if (isArmed) {
+        isArmed = false;
+        await sidecar.kill();
+        const channel = channels.mock.results[0]?.value as Channel;
+        const { READY } = connectivityState;
+        await vi.waitUntil(() => channel.getConnectivityState(false) !== READY, 10_000);
+        then(sidecar);
+      }
+      return "token";
+    };
+    const sidecall = new Sidecall({ address: sidecar.address, bearer, connectTimeoutMs: 2000 });
+    opened.push(sidecall, { close: () => void sidecar.stop() }, upstream);
+    opened.push({ close: () => channels.mockRestore() });
+    sidecar.start();
+    await sidecall.status();
+    isArmed = true;
+    return sidecall.execute([{ type: "tool_use", id: "t0", name: "get_user", input: { id: "u" } }]);
+  }
+
+  test("when its connection went just before, and another stands", async () => {
+    const turn = await goes((sidecar) => sidecar.start());
+
+    expect(turn.broken).toBeUndefined();
+    expect(turn.results.map(({ outcome }) => outcome)).toEqual(["succeeded"]);
+  });
+
+  test("never when its connection went just before, and nobody comes back", async () => {
+    await expect(goes(() => undefined)).rejects.toThrow(UnreachableError);
   });
 
   test("never without RetryInfo", async () => {

@@ -41,6 +41,17 @@ def _is_cancelled() -> bool:
     return bool(task is not None and hasattr(task, "cancelling") and task.cancelling())
 
 
+def _refused(
+    connection: Connection, error: grpc.aio.AioRpcError
+) -> tuple[errors.SidecallError | None, float | None]:
+    """What proves that a turn which failed thus has not run, and when to send it again."""
+    if _refusals.is_unsent(error):
+        # Its connection went away a moment before.
+        return connection.unreached(), 0.0
+    refused = _refusals.refusal(error)
+    return refused, refused.retry_after if refused else None
+
+
 class AsyncSidecall:
     """A sidecar, from asyncio.
 
@@ -289,17 +300,20 @@ class AsyncSidecall:
                     raise
                 events = _options.interrupt(batch, None, "this client was closed")
             except grpc.aio.AioRpcError as error:
-                refused = None if batch.is_accepted else _refusals.refusal(error)
+                refused: errors.SidecallError | None = None
+                retry_after: float | None = None
+                if not batch.is_accepted:
+                    refused, retry_after = _refused(connection, error)
                 if refused is None:
                     events = _options.interrupt(batch, error)
-                elif refused.retry_after is None:
+                elif retry_after is None:
                     raise refused from None
                 else:
-                    # Proven: it was refused before anything ran, and may be sent again.
-                    delay = backoff.next(refused.retry_after)
+                    # Proven: nothing has run, and it may be sent again.
+                    delay = backoff.next(retry_after)
                     if time.monotonic() + delay > resend_until:
                         raise refused from None
-                    logger.info("The sidecar refused a turn for now; sending it again. %s", refused)
+                    logger.info("A turn was not taken for now; sending it again. %s", refused)
                     await asyncio.sleep(delay)
                     continue
             finally:

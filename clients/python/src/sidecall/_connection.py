@@ -111,7 +111,8 @@ class Connection:
         """Waits until the sidecar is reached.
 
         A request is only handed to gRPC on a connection that stands. So when this
-        fails, it is proven that nothing was sent.
+        fails, it is proven that nothing was sent. The connection may go before the
+        request is on it: see `_refusals.is_unsent`.
 
         Raises:
             Unavailable: It was not reached in time.
@@ -126,14 +127,17 @@ class Connection:
         while state is not grpc.ChannelConnectivity.READY:
             remaining = until - time.monotonic()
             if remaining <= 0 or state is grpc.ChannelConnectivity.SHUTDOWN:
-                raise errors.Unavailable(
-                    f"no sidecar answers at {self._endpoint.address.text}; nothing was sent. "
-                    "Is it running, and is this its address? Pass `address=` or set "
-                    "SIDECALL_ADDRESS"
-                )
+                raise self.unreached()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.channel.wait_for_state_change(state), remaining)
             state = self.channel.get_state(try_to_connect=True)
+
+    def unreached(self) -> errors.Unavailable:
+        """What is raised where nobody was reached."""
+        return errors.Unavailable(
+            f"no sidecar answers at {self._endpoint.address.text}; nothing was sent. "
+            "Is it running, and is this its address? Pass `address=` or set SIDECALL_ADDRESS"
+        )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Who calls, and the trace that the request belongs to."""

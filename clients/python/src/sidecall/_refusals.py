@@ -43,11 +43,24 @@ BY_STATUS: dict[str, type[errors.Refused]] = {
     "UNIMPLEMENTED": errors.Unsupported,
 }
 
+# What gRPC itself says of a request for which it finds no connection.
+UNCONNECTED = "failed to connect to all addresses"
+
 
 def status_of(error: Any) -> str:
     """The status's name."""
     code: grpc.StatusCode = error.code()
     return code.name
+
+
+def is_unsent(error: Any) -> bool:
+    """Whether gRPC had no connection to send the request on, so that nobody got it.
+
+    What a server says comes with metadata of its own, the date at least.
+    """
+    said = str(error.details() or "")
+    is_its_own = not error.initial_metadata() and not error.trailing_metadata()
+    return status_of(error) == "UNAVAILABLE" and said.startswith(UNCONNECTED) and is_its_own
 
 
 def refusal(error: Any) -> errors.Refused | None:

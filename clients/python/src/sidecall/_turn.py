@@ -236,9 +236,10 @@ class AsyncTurnStream:
         if batch.is_finished:
             return batch.bundle()
         error = self._broken if isinstance(self._broken, grpc.aio.AioRpcError) else None
-        refused = _refusals.refusal(error) if error and not batch.is_accepted else None
-        if refused is not None:
-            return await self._as_a_whole(provider)
+        if error and not batch.is_accepted:
+            refused = _refusals.refusal(error)
+            if refused is not None or _refusals.is_unsent(error):
+                return await self._as_a_whole(provider)
         refused = _refusals.refusal(error) if error else None
         if isinstance(refused, errors.InvalidRequest) and refused.reason == "INVALID":
             # The turn was at fault, so the commit was not taken: no write has run.
