@@ -46,6 +46,9 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 /// process ends a second after its drain timeout at the latest, and these three
 /// leave a quarter of it.
 const GOODBYE: Duration = Duration::from_millis(250);
+/// How long they have to close by themselves where the drain timeout leaves more: who
+/// is cut cannot tell a request that was not taken from one that may have run.
+const GOODBYE_MAX: Duration = Duration::from_millis(500);
 
 /// How long the last spans have to reach the collector: at least this, which is
 /// what is left of that second, and up to the other where the drain timeout
@@ -257,11 +260,14 @@ impl Bound {
             );
         }
 
+        let is_killed = killed.is_cancelled();
+
         // Batches that still run end now, each call with its result.
         drain.kill();
         within(LAST_WORDS, service.idle()).await;
         closing.cancel();
-        if !within(GOODBYE, drain.finished()).await {
+        let rest = last.saturating_duration_since(clock::now()).clamp(GOODBYE, GOODBYE_MAX);
+        if !within(if is_killed { GOODBYE } else { rest }, drain.finished()).await {
             // Idle and half-open connections, and clients that do not read.
             cut.cancel();
             if !within(GOODBYE, drain.finished()).await {

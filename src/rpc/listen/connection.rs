@@ -4,17 +4,22 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
+    time::{Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use super::{Peer, authority::Authority};
+
+/// How long a peer has to close its side of a connection that has ended.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// What a connection is made of.
 #[derive(Debug)]
@@ -51,13 +56,15 @@ pub struct Io {
     authority: Option<Authority>,
     cut: CancellationToken,
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Once our side is closed: how long the peer has to close its own.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Io {
     pub(super) fn new(socket: Socket, peer: Peer, cut: &CancellationToken) -> Self {
         let authority = matches!(socket, Socket::Unix(_)).then(Authority::new);
         let cutting = Box::pin(cut.clone().cancelled_owned());
-        Self { socket, peer, authority, cut: cut.clone(), cutting }
+        Self { socket, peer, authority, cut: cut.clone(), cutting, lingering: None }
     }
 
     /// `poll` on the socket, or an error once it is cut. A pending operation is
@@ -126,8 +133,28 @@ impl AsyncWrite for Io {
         self.or_cut(context, |socket, context| socket.poll_flush(context))
     }
 
+    /// Closes our side, and gives the peer a moment to close its own.
+    ///
+    /// A request may be on its way that HTTP/2's last word (GOAWAY) does not count among
+    /// those that were taken. A peer that fails to write it would not read that word any
+    /// more, and would have to believe that the request may have run.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.or_cut(context, |socket, context| socket.poll_shutdown(context))
+        if self.lingering.is_none() {
+            ready!(self.or_cut(context, |socket, context| socket.poll_shutdown(context)))?;
+            self.lingering = Some(Box::pin(sleep(LINGER)));
+        }
+        loop {
+            let mut late = [0; 4096];
+            let mut late = ReadBuf::new(&mut late);
+            let read = self.as_mut().poll_read(context, &mut late);
+            let has_more = matches!(read, Poll::Ready(Ok(()))) && !late.filled().is_empty();
+            let is_over =
+                self.lingering.as_mut().is_none_or(|over| over.as_mut().poll(context).is_ready());
+            if is_over || (read.is_ready() && !has_more) {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(read)?;
+        }
     }
 }
 
@@ -139,6 +166,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::clock;
 
     fn pair() -> (Io, UnixStream, CancellationToken) {
         let (ours, theirs) = UnixStream::pair().unwrap();
@@ -175,5 +203,43 @@ mod tests {
         cut.cancel();
         assert_eq!(write.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn what_comes_late_can_be_written_until_the_peer_closes() {
+        let (mut io, mut theirs, _cut) = pair();
+        let mut shutdown = Box::pin(io.shutdown());
+        assert!(poll!(&mut shutdown).is_pending());
+        theirs.write_all(&[0; 10_000]).await.unwrap();
+        assert!(poll!(&mut shutdown).is_pending());
+        theirs.write_all(b"more").await.unwrap();
+        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "ours is closed");
+        drop(theirs);
+        shutdown.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_close_is_waited_for_a_moment_only() {
+        let (mut io, _theirs, _cut) = pair();
+        let began = clock::now();
+        io.shutdown().await.unwrap();
+        assert_eq!(clock::now() - began, LINGER);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_writes_on_and_on_is_waited_for_a_moment_only() {
+        let (mut io, mut theirs, _cut) = pair();
+        let writes = async { while theirs.write_all(&[0; 1 << 16]).await.is_ok() {} };
+        let shuts = async move { io.shutdown().await.unwrap() };
+        tokio::join!(writes, shuts);
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_the_wait_for_a_peer_that_does_not_close() {
+        let (mut io, _theirs, cut) = pair();
+        let mut shutdown = Box::pin(io.shutdown());
+        assert!(poll!(&mut shutdown).is_pending());
+        cut.cancel();
+        shutdown.await.unwrap();
     }
 }
