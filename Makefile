@@ -3,11 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test examples shuttle jaeger lint fmt stubs tools bench fuzz
+.PHONY: help demo test examples shuttle jaeger lint fmt stubs tools bench fuzz chaos
 
 CARGO := cargo
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
+# Of each scenario, from a seed that is printed.
+CHAOS_ITERATIONS ?= 100
 CARGO_FUZZ_VERSION := 0.13.2
 TOOLS = $${SIDECALL_TOOLS:-$$HOME/.cache/sidecall}
 # Installs what is missing, and exports where it is.
@@ -33,6 +35,10 @@ examples: ## Runs every example against the build, and reads what its agent says
 
 shuttle: ## What threads meet over, in many thousands of interleavings.
 	$(CARGO) test --locked --features shuttle --lib interleavings
+
+chaos: ## A pod's life in every scenario, CHAOS_ITERATIONS (100) times each.
+	$(WITH_TOOLS) export SIDECALL_PODS=$(CHAOS_ITERATIONS) SIDECALL_PODS_SEED=$${SIDECALL_PODS_SEED:-$$((RANDOM * 1000))}; \
+	$(CARGO) test --locked --test pods -- --nocapture
 
 jaeger: ## Runs Jaeger on its usual ports, page and all: http://127.0.0.1:16686.
 	@tools=$$(tests/tools.sh jaeger); export $$tools; \

@@ -4,6 +4,7 @@ It shares no code, runtime or clock reading with what is tested. The port goes
 to standard output. Standard library only.
 
     GET  /ok/...             200 `{}`
+    GET  /row/NAME           a row, `{"name": NAME}`
     GET  /busy/...           200, or 429 while a storm is on
     POST /ledger/KIND/ID     an effect, counted; then what KIND says
     GET  /counter/NAME       a row of the store, with its version as ETag
@@ -12,6 +13,11 @@ to standard output. Standard library only.
     POST /storm?SETTINGS     begins or ends a storm
     GET  /log                `NANOSECONDS STATUS METHOD PATH`, a line each
     GET  /effects            `COUNT ID`, a line each
+    GET  /came/N             how many requests have come, once there are N
+    GET  /quiet              answers once none of them is in progress
+
+Of these only the first seven are written down, and take the time that `--delay`
+says: half of it before anything happens, half after.
 """
 
 import argparse
@@ -59,9 +65,11 @@ class Store:
 
 
 class Api:
-    def __init__(self, store, meet, patience):
+    def __init__(self, store, meet, patience, delay, ledger):
         self.store, self.meet, self.patience = store, meet, patience
+        self.delay, self.file = delay, ledger
         self.log, self.effects, self.keys = [], {}, set()
+        self.changed = asyncio.Condition()
         self.storm_on, self.retry_after = False, None
         # Writers that have read and not written.
         self.between, self.met = 0, asyncio.Event()
@@ -79,16 +87,37 @@ class Api:
             self.storm_on = settings["on"] == "yes"
             self.retry_after = settings.get("retry_after")
             return 200, {}, "{}"
+        if path.startswith("/came/"):
+            async with self.changed:
+                await self.changed.wait_for(lambda: len(self.log) >= int(path[6:]))
+            return 200, {}, str(len(self.log))
+        if path == "/quiet":
+            async with self.changed:
+                await self.changed.wait_for(lambda: all(status is not None for _, status, _ in self.log))
+            return 200, {}, "{}"
         entry = [at, None, f"{method} {path}"]
         self.log.append(entry)
+        await self.tell()
+        if self.delay:
+            await asyncio.sleep(self.delay / 2)
         answer = await self.of_a_tool(method, path.split("/")[1:], headers)
         entry[1] = answer[0]
+        await self.tell()
+        if self.delay:
+            await asyncio.sleep(self.delay / 2)
         return answer
+
+    async def tell(self):
+        """Wakes those who wait for something to come, or to end."""
+        async with self.changed:
+            self.changed.notify_all()
 
     async def of_a_tool(self, method, path, headers):
         match method, path:
             case "GET", ["ok", *_]:
                 return 200, {}, "{}"
+            case "GET", ["row", name]:
+                return 200, {}, json.dumps({"name": name})
             case "GET", ["busy", *_]:
                 if not self.storm_on:
                     return 200, {}, "{}"
@@ -137,6 +166,9 @@ class Api:
         if key is None or key not in self.keys:
             self.keys.add(key)
             self.effects[name] = self.effects.get(name, 0) + 1
+            if self.file:
+                self.file.write(f"{name}\n")
+                self.file.flush()
         if kind == "lost" and attempt == 1:
             return 0, {}, ""
         if kind == "failed" and attempt == 1:
@@ -171,9 +203,11 @@ async def main():
     parser.add_argument("--redis", type=int, help="the store's port")
     parser.add_argument("--meet", type=int, default=1, help="writers that wait for each other")
     parser.add_argument("--patience", type=float, default=0.05, help="and for how many seconds")
+    parser.add_argument("--delay", type=float, default=0, help="seconds that an answer takes")
+    parser.add_argument("--ledger", type=argparse.FileType("a"), help="takes a line for each effect")
     arguments = parser.parse_args()
     store = await Store.connect(arguments.redis) if arguments.redis else None
-    api = Api(store, arguments.meet, arguments.patience)
+    api = Api(store, arguments.meet, arguments.patience, arguments.delay, arguments.ledger)
     server = await asyncio.start_server(lambda *pair: serve(api, *pair), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
