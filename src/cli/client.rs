@@ -170,6 +170,12 @@ impl fmt::Display for Error {
             Self::Usage(what) => f.write_str(what),
             Self::Unreachable { address, cause, can_run_here } => {
                 write!(f, "no server answers at {address}: {cause}\n  ")?;
+                if address.starts_with("https://") {
+                    f.write_str(
+                        "Over TLS, --ca names whom to trust, --cert and --key what to show; the \
+                         server's log says whom it refused.\n  ",
+                    )?;
+                }
                 f.write_str(if *can_run_here {
                     "Start one with `sidecall serve`, name another with --address, or run in this \
                      process with --config FILE."

@@ -313,7 +313,7 @@ async fn the_command_line_speaks_tls() {
     };
     for (arguments, code, says) in [
         (shows("tls/ca.crt", "operator"), 0, ""),
-        (shows("tls/ca.crt", "stranger"), 3, "received fatal alert: UnknownCA"),
+        (shows("tls/ca.crt", "stranger"), 3, "--cert and --key"),
         (shows("stranger.ca", "operator"), 3, "UnknownIssuer"),
         (shows("tls/ca.crt", "nobody"), 2, "nobody.crt cannot be read"),
     ] {
@@ -327,9 +327,9 @@ async fn the_command_line_speaks_tls() {
     guarded.world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_python_agent_calls_with_its_certificate() {
-    let Some(with) = program("python", "client") else { return };
+/// An agent in this language, with stubs and its runtime's own TLS.
+async fn an_agent_calls_with_its_certificate(language: &str) {
+    let Some(with) = program(language, "client") else { return };
     let guarded = Guarded::start().await;
     guarded.authority.of("planner").write(&guarded.folder, "planner");
     let file = |name: &str| guarded.folder.join(name).display().to_string();
@@ -340,10 +340,20 @@ async fn a_python_agent_calls_with_its_certificate() {
     let seen = report_of(with, &address, &arguments).await;
     assert_eq!(seen["bundle_ids"], serde_json::json!(["toolu_0", "toolu_1", "toolu_2"]));
 
-    let mut without = program("python", "client").unwrap();
+    let mut without = program(language, "client").unwrap();
     without.args(["--address", &address, "--tool", "number", "--calls", "1", "--ca", &ca]);
     let output = timeout(PATIENCE * 3, without.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("UNAVAILABLE"), "{said}");
     guarded.world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_agent_calls_with_its_certificate() {
+    an_agent_calls_with_its_certificate("python").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_agent_calls_with_its_certificate() {
+    an_agent_calls_with_its_certificate("node").await;
 }

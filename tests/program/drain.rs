@@ -251,14 +251,15 @@ async fn it_ends_at_once_when_it_is_told_twice_whoever_is_connected() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_uses_ends_at_once() {
+async fn a_server_that_nobody_uses_ends_long_before_the_drain_timeout() {
     let place = Place::new("http://127.0.0.1:1");
     let mut program = place.serve(1024).await;
     let mut idle = Socket::connect(program.socket.clone()).await.unwrap();
     let start = clock::now();
     program.signal("TERM");
     assert_eq!(program.ends().await.code(), Some(0));
-    assert!(start.elapsed() < SECOND);
+    // Whoever is connected has a moment to close.
+    assert!(start.elapsed() < 3 * SECOND);
     let mut rest = Vec::new();
     assert!(idle.read_to_end(&mut rest).await.is_ok(), "it is closed, not cut");
 }

@@ -4,6 +4,7 @@
 // prints what it saw as one JSON object; the Rust test that starts it judges.
 "use strict";
 
+const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
 const grpc = require("@grpc/grpc-js");
@@ -17,6 +18,9 @@ const { values: options } = parseArgs({
     tool: { type: "string" },
     calls: { type: "string" },
     "cancel-when-started": { type: "boolean", default: false },
+    ca: { type: "string" },
+    cert: { type: "string" },
+    key: { type: "string" },
   },
 });
 
@@ -27,7 +31,14 @@ const definition = loader.loadSync("sidecall/v1/sidecall.proto", {
   oneofs: true,
 });
 const { sidecall } = grpc.loadPackageDefinition(definition);
-const client = new sidecall.v1.SidecallService(options.address, grpc.credentials.createInsecure());
+
+// TLS where an authority is named.
+const read = (file) => (file === undefined ? null : fs.readFileSync(file));
+const credentials =
+  options.ca === undefined
+    ? grpc.credentials.createInsecure()
+    : grpc.credentials.createSsl(read(options.ca), read(options.key), read(options.cert));
+const client = new sidecall.v1.SidecallService(options.address, credentials);
 
 const content = Array.from({ length: Number(options.calls) }, (_, number) => ({
   type: "tool_use",
