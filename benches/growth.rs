@@ -12,10 +12,9 @@ use nix::time::{ClockId, clock_gettime};
 use sidecall::{
     backend::{Attempt, Backend, Pending, Reply},
     drain::Drain,
-    model::{
-        ApiName, Call, CallId, Content, Effect, Json, Ordering, Outcome, Owner, Tenant, ToolName,
-    },
+    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Outcome, ToolName},
     plan,
+    policy::Caller,
     registry::{Registry, Schema, Tool, tool},
     schedule::{Event, Scheduler, Settings, Submission},
     telemetry::propagate,
@@ -175,8 +174,7 @@ fn echoes(calls: usize) -> anyhow::Result<Submission> {
 /// A batch of these calls, with nothing asked for.
 pub(crate) fn submission(calls: Vec<Call>) -> Submission {
     Submission {
-        owner: Owner::local(),
-        tenant: Tenant::local(),
+        caller: Arc::new(Caller::local()),
         batch_id: None,
         session_id: None,
         references: false,

@@ -22,7 +22,7 @@ use crate::{
     model::{ApiName, Secrets, ToolName},
     overload::Memory,
     registry::Registry,
-    rpc::{self, layers::Server, listen, service::Service},
+    rpc::{self, auth::Auth, layers::Server, listen, service::Service},
     schedule::{self, Scheduler},
     telemetry::{
         Telemetry,
@@ -142,7 +142,8 @@ fn assemble(
     memory: Option<Memory>,
 ) -> Result<Bound, Error> {
     let fixed = Fixed::of(&config);
-    let Config { listen, admin, rpc, apis, tools, retries, bounds, telemetry, .. } = config;
+    let Config { listen, admin, callers, rpc, apis, tools, retries, bounds, telemetry, .. } =
+        config;
     // Its own, since what is kept secret comes to be more.
     let secrets = Secrets::default();
     secrets.become_all_of(&telemetry.secrets, &Secrets::default());
@@ -157,13 +158,14 @@ fn assemble(
     if let (Some(memory), Some(metrics)) = (&memory, &metrics) {
         self::overload::measure(memory, metrics);
     }
-    let bounds = (bounds, memory);
-    let bound = Bound::try_new(tools, bounds, (&rpc, &listen), config.drain_timeout, telemetry)?;
+    let auth = Auth::new(callers);
+    let (bounds, rpc) = ((bounds, memory), (&rpc, &listen, auth.clone()));
+    let bound = Bound::try_new(tools, bounds, rpc, config.drain_timeout, telemetry)?;
     let admin = admin.zip(metrics).map(|(admin, metrics)| {
         Admin::bind(admin, metrics, bound.server.health(), bound.drain.clone())
     });
     let scheduler = bound.service.scheduler().clone();
-    let reload = Reload { scheduler, telemetry: of_reload, parts, fixed, secrets };
+    let reload = Reload { scheduler, auth, telemetry: of_reload, parts, fixed, secrets };
     Ok(Bound { exporter, reload: Some(reload), admin: admin.transpose()?, ..bound })
 }
 
@@ -171,7 +173,7 @@ impl Bound {
     fn try_new(
         tools: Registry,
         (bounds, memory): (schedule::Settings, Option<Memory>),
-        (rpc, listen): (&rpc::Settings, &listen::Settings),
+        (rpc, listen, auth): (&rpc::Settings, &listen::Settings, Auth),
         drain_timeout: Duration,
         telemetry: Telemetry,
     ) -> Result<Self, Error> {
@@ -187,7 +189,7 @@ impl Bound {
         let levels = telemetry.levels.clone();
         let service = Service::new(scheduler, rpc.message_bytes_max).logging(levels);
         let tracer = telemetry.tracer.clone();
-        let server = Server::try_new(service.clone(), rpc, inputs_bytes_max, telemetry)?;
+        let server = Server::try_new(service.clone(), auth, rpc, inputs_bytes_max, telemetry)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;
         Ok(Self {

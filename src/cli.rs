@@ -110,7 +110,7 @@ pub struct ConfigArgs {
     pub config: Option<PathBuf>,
 }
 
-/// Where a running server is; flattened into the subcommands that call one.
+/// Where a running server is; flattened into the subcommands that ask one.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
 pub struct AddressArgs {
     /// A running server: `unix:///path/to.sock`, `http://host:port` or
@@ -145,6 +145,25 @@ impl From<String> for AddressArgs {
     /// An address that nothing more is known of.
     fn from(address: String) -> Self {
         Self { address, tls: TlsArgs::default() }
+    }
+}
+
+/// A running server, and who calls it; flattened into the subcommands that call one.
+#[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
+pub struct ServerArgs {
+    /// Where it is.
+    #[command(flatten)]
+    pub at: AddressArgs,
+    /// The file of the token that is shown to the server; `SIDECALL_TOKEN` may hold
+    /// the token itself.
+    #[arg(long, env = "SIDECALL_TOKEN_FILE", value_name = "PATH")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl From<String> for ServerArgs {
+    /// A server that is shown nothing.
+    fn from(address: String) -> Self {
+        Self { at: address.into(), token_file: None }
     }
 }
 

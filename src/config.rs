@@ -49,6 +49,8 @@ pub struct Config {
     pub listen: rpc::listen::Settings,
     /// Where operators and probes ask.
     pub admin: Option<admin::Settings>,
+    /// Who may call; everyone who reaches a listener, where nothing is said.
+    pub callers: Option<rpc::auth::Settings>,
     /// The sizes of the wire.
     pub rpc: rpc::Settings,
     /// The upstreams.

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | 0 | [`model`], [`clock`], [`drain`], [`sync`], [`proto`] | the words; the time; the process's tasks and end; what threads meet over; the wire's types |
 //! | 1 | [`telemetry`] | how the process speaks of itself |
-//! | 2 | [`plan`], [`limits`], [`locks`], [`retry`], [`cache`], [`budget`], [`overload`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; who may touch what; what is tried again; what still holds; what a session may spend; what the machine lets it have; what a model can take; what providers write |
+//! | 2 | [`plan`], [`limits`], [`locks`], [`retry`], [`cache`], [`budget`], [`overload`], [`policy`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; who may touch what; what is tried again; what still holds; what a session may spend; what the machine lets it have; who may call; what a model can take; what providers write |
 //! | 3 | [`backend`] | how one attempt is made |
 //! | 4 | [`registry`] | which tools there are |
 //! | 5 | [`schedule`] | from a turn to its results |
@@ -58,6 +58,7 @@ pub mod locks;
 pub mod model;
 pub mod overload;
 pub mod plan;
+pub mod policy;
 pub mod proto;
 pub mod registry;
 pub mod retry;

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     backend::worker::{Orders, Pool},
     cache::Writes,
-    model::{ApiName, SessionId, Tenant, ToolName},
+    model::{ApiName, SessionId, ToolName},
+    policy::Caller,
 };
 
 pub mod offers;
@@ -94,10 +95,10 @@ impl Registry {
         self.configured.values()
     }
 
-    /// The tools that a session of the tenant may call; those that are shared, where
+    /// The tools that a session of the caller's may call; those that are shared, where
     /// no session is named. It stays as it is, whatever workers come and go.
-    pub fn view(&self, tenant: &Tenant, session: Option<&SessionId>) -> View {
-        View::new(Arc::clone(&self.configured), &self.offers, tenant, session)
+    pub fn view(&self, caller: &Arc<Caller>, session: Option<&SessionId>) -> View {
+        View::new(Arc::clone(&self.configured), &self.offers, caller, session)
     }
 
     /// Lets a worker in: its tools can be called from now on.

@@ -1,11 +1,12 @@
 //! The wire. Generated types and `tonic::Status` stop here.
 //!
-//! In reading order: `listen` accepts connections, `layers` serves them,
-//! [`service`] answers an RPC with what `decode` makes of its request and
+//! In reading order: `listen` accepts connections, `layers` serves them, [`auth`] says
+//! who calls, [`service`] answers an RPC with what `decode` makes of its request and
 //! `stream` of its batch, `workers` talks to those who offer tools, `encode` writes messages, `status` refusals.
 
 use std::num::NonZeroUsize;
 
+pub mod auth;
 mod deadline;
 mod decode;
 mod encode;

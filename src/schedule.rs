@@ -24,8 +24,9 @@ use crate::{
     drain::Drain,
     limits::{Gate, Scope},
     locks::Table,
-    model::{BatchId, CallId, Owner, SessionId, Tenant},
+    model::{BatchId, CallId, Owner, SessionId},
     overload::Memory,
+    policy::Caller,
     registry::Registry,
     telemetry::Telemetry,
 };
@@ -176,28 +177,29 @@ impl Scheduler {
         }
         let now = clock::now();
         let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
+        let caller = Arc::clone(&submission.caller);
+        let Caller { owner, tenant, .. } = &*caller;
+        // One that is named was given its owner where it was read.
         let session_id =
-            submission.session_id.clone().unwrap_or_else(|| SessionId::from(&batch_id));
+            submission.session_id.clone().unwrap_or_else(|| SessionId::from(&batch_id).of(owner));
 
         // The id first: a turn that is sent again must be told so, whatever else
         // would be said of it.
-        let mut entry =
-            shared.batches.enter(&submission.owner, &batch_id, submission.fingerprint)?;
+        let mut entry = shared.batches.enter(owner, &batch_id, submission.fingerprint)?;
         self.check_memory(now)?;
-        let (terms, scope) = shared.enter(&submission.tenant, &session_id);
+        let (terms, scope) = shared.enter(&caller, &session_id);
         let Terms { registry, settings, admission } = &*terms;
         intake::check_size(&submission, settings)?;
-        let admitted = admission.admit(&submission.tenant, &session_id, submission.calls.len())?;
+        let admitted = admission.admit(&caller, &session_id, submission.calls.len())?;
         let calls_max = match &arrivals {
             Some(_) => settings.batch_calls_max.get(),
             None => submission.calls.len(),
         };
-        let session =
-            shared.budgets.open(&submission.tenant, submission.session_id.as_ref(), calls_max, now);
+        let session = shared.budgets.open(tenant, submission.session_id.as_ref(), calls_max, now);
 
         let context = submission.context.clone();
         let named = submission.session_id.clone();
-        let tools = registry.view(&submission.tenant, named.as_ref());
+        let tools = registry.view(&caller, named.as_ref());
         let asked = (submission.references, submission.ordering);
         let mut intake = intake::take_in(submission, batch_id.clone(), &tools, settings);
         let mut attempts_max = intake.attempts_max();
@@ -249,7 +251,7 @@ impl Scheduler {
         let terms = self.shared.terms();
         intake::check_size(&submission, &terms.settings)?;
         let batch_id = submission.batch_id.clone().unwrap_or_else(BatchId::random);
-        let tools = terms.registry.view(&submission.tenant, submission.session_id.as_ref());
+        let tools = terms.registry.view(&submission.caller, submission.session_id.as_ref());
         Ok(intake::take_in(submission, batch_id, &tools, &terms.settings).accepted)
     }
 
@@ -298,8 +300,9 @@ impl Shared {
 
     /// A batch comes: what holds for it, and its place at the gate, which knows the
     /// limits of the same moment.
-    fn enter(&self, tenant: &Tenant, session: &SessionId) -> (Arc<Terms>, Arc<Scope>) {
+    fn enter(&self, caller: &Caller, session: &SessionId) -> (Arc<Terms>, Arc<Scope>) {
         let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
-        (Arc::clone(&terms), self.gate.open(tenant, session))
+        let most = caller.limits.concurrency;
+        (Arc::clone(&terms), self.gate.open_within(&caller.tenant, session, most))
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::{Config, Fixed},
     model::Secrets,
+    rpc::auth::Auth,
     schedule::Scheduler,
     telemetry::{Telemetry, reloads::Reloads, spans},
 };
@@ -25,6 +26,7 @@ pub use watch::{Watched, watch};
 #[derive(Debug)]
 pub struct Reload {
     pub(super) scheduler: Scheduler,
+    pub(super) auth: Auth,
     pub(super) telemetry: Telemetry,
     pub(super) parts: Parts,
     pub(super) fixed: Fixed,
@@ -48,8 +50,8 @@ impl Reload {
     ///
     /// An API that cannot be used as it is configured; nothing has changed then.
     pub fn apply(&mut self, config: Config) -> Result<Applied, Error> {
-        let needs_restart = self.fixed.changed(&Fixed::of(&config));
-        let Config { apis, retries, tools, bounds, offers, log, telemetry, .. } = config;
+        let mut needs_restart = self.fixed.changed(&Fixed::of(&config));
+        let Config { callers, apis, retries, tools, bounds, offers, log, telemetry, .. } = config;
         let (parts, tools) = self.parts.succeeded(Declared { apis, retries, tools })?;
         let shown: Vec<spans::Tool> = tools.iter().map(|renewed| told(&renewed.tool)).collect();
 
@@ -57,6 +59,12 @@ impl Reload {
         self.telemetry.keep_secret(&telemetry.secrets, &self.secrets);
         self.telemetry.tell_of(&shown);
         self.scheduler.reconfigure(|registry| registry.succeeded(tools, offers), bounds);
+        if callers.is_none() && self.fixed.relies_on_callers() {
+            // The address that is listened on would be open to anyone.
+            needs_restart.push("callers");
+        } else {
+            self.auth.replace(callers);
+        }
         self.parts = parts;
         self.secrets = telemetry.secrets;
         if let Some(levels) = &self.telemetry.levels

@@ -106,7 +106,7 @@ impl Served {
         let bound = Bound::try_new(
             registry(&gate),
             (bounds(), None),
-            (&rpc, &listen),
+            (&rpc, &listen, Auth::new(None)),
             drain_timeout,
             Telemetry::default(),
         )

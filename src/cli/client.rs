@@ -13,9 +13,9 @@ use std::{
 use clap::{ArgMatches, FromArgMatches, error::ErrorKind, parser::ValueSource};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tonic::transport::Channel;
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
 
-use super::{AddressArgs, ConfigArgs, Exit, rates::Rates, refusal::Refusal};
+use super::{AddressArgs, ConfigArgs, Exit, ServerArgs, rates::Rates, refusal::Refusal};
 use crate::{
     app,
     config::{self, Config},
@@ -25,8 +25,10 @@ use crate::{
 };
 
 mod address;
+mod token;
 
 pub(crate) use address::{channel, innermost};
+use token::Shown;
 
 /// Where a turn is run; flattened into the subcommands that ask a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,7 +36,7 @@ pub(crate) enum Target {
     /// By a server of our own, for the length of the command.
     Config(PathBuf),
     /// By a server that runs.
-    Address(AddressArgs),
+    Address(ServerArgs),
 }
 
 /// The two ways, as clap knows them.
@@ -43,7 +45,7 @@ struct TargetArgs {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
-    address: AddressArgs,
+    server: ServerArgs,
 }
 
 impl clap::Args for Target {
@@ -63,7 +65,7 @@ impl FromArgMatches for Target {
     /// The command line is stronger than the environment; in the environment,
     /// as in a pod, the server that runs is meant.
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let TargetArgs { config, address } = TargetArgs::from_arg_matches(matches)?;
+        let TargetArgs { config, server } = TargetArgs::from_arg_matches(matches)?;
         let written = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let named = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
         match config.config {
@@ -73,7 +75,7 @@ impl FromArgMatches for Target {
             )),
             Some(config) if written("config") => Ok(Self::Config(config)),
             Some(config) if !written("address") && !named("address") => Ok(Self::Config(config)),
-            Some(_) | None => Ok(Self::Address(address)),
+            Some(_) | None => Ok(Self::Address(server)),
         }
     }
 
@@ -86,7 +88,7 @@ impl FromArgMatches for Target {
 /// A server to ask.
 pub(crate) struct Client {
     /// The connection.
-    pub(crate) rpc: SidecallServiceClient<Channel>,
+    pub(crate) rpc: Stub,
     /// What its configuration limits, where it is our own; a server that runs
     /// keeps that to itself.
     pub(crate) rates: Rates,
@@ -200,8 +202,10 @@ impl Client {
     /// own.
     pub(crate) async fn connect(target: &Target) -> Result<Self, Error> {
         match target {
-            Target::Address(address) => {
-                Ok(Self { rpc: rpc(address).await?, rates: Rates::default(), local: None })
+            Target::Address(server) => {
+                let shown = Shown::of(server, &config::env::Process)?;
+                let rpc = stub(channel(&server.at).await?, shown);
+                Ok(Self { rpc, rates: Rates::default(), local: None })
             }
             Target::Config(path) => {
                 let config = config::load(path).map_err(|error| Error::Usage(error.to_string()))?;
@@ -226,13 +230,16 @@ impl Client {
             unix: Some(listen::Unix { path: socket, ..listen::Unix::default() }),
             ..listen::Settings::default()
         };
+        // It is reached by nobody else.
+        config.callers = None;
         let rates = Rates::of(&config);
         let bound = app::bind(config).map_err(|error| Error::Usage(error.to_string()))?;
         let drain = bound.drain.clone();
         // Not a task of the server's own drain, which it awaits the end of.
         let serving = Drain::new().spawn(bound.run());
         let local = Some(Local { drain, serving, directory });
-        Ok(Self { rpc: rpc(&address).await?, rates, local })
+        let rpc = stub(channel(&address).await?, Shown::default());
+        Ok(Self { rpc, rates, local })
     }
 
     /// Ends the server where it is our own.
@@ -254,10 +261,12 @@ pub(crate) fn temporary() -> Result<TempDir, Error> {
     directory.map_err(|error| Error::Usage(format!("no temporary directory: {error}")))
 }
 
-async fn rpc(address: &AddressArgs) -> Result<SidecallServiceClient<Channel>, Error> {
+type Stub = SidecallServiceClient<InterceptedService<Channel, Shown>>;
+
+fn stub(channel: Channel, shown: Shown) -> Stub {
     // The server's own setting decides how large its messages are.
-    Ok(SidecallServiceClient::new(channel(address).await?)
-        .max_decoding_message_size(rpc::Settings::MESSAGE_BYTES_MAX))
+    SidecallServiceClient::with_interceptor(channel, shown)
+        .max_decoding_message_size(rpc::Settings::MESSAGE_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -287,6 +296,10 @@ mod tests {
         );
         let usual = format!("unix://{}", listen::Unix::PATH);
         assert_eq!(target(&[]).unwrap(), Target::Address(usual.into()));
+        let token_file = Some("/run/token".into());
+        let server = ServerArgs { token_file, ..ServerArgs::from("a:1".to_owned()) };
+        let args = ["--address", "a:1", "--token-file", "/run/token"];
+        assert_eq!(target(&args).unwrap(), Target::Address(server));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{
-    AddressArgs, Exit,
+    Exit, ServerArgs,
     client::{Client, Error, Target},
     command,
     terminal::harmless,
@@ -18,7 +18,7 @@ use crate::proto::v1::{LogLevelsRequest, LogLevelsResponse, log_levels_request::
 )]
 pub struct Args {
     #[command(flatten)]
-    address: AddressArgs,
+    server: ServerArgs,
     /// What to log from now on: a level, also by module, as in
     /// `info,sidecall::rpc=debug`. Only shows what is logged where none is given.
     #[arg(value_name = "FILTER")]
@@ -34,10 +34,10 @@ pub fn run(args: Args) -> Exit {
 }
 
 async fn log(args: Args) -> Result<Exit, Error> {
-    let Args { address, filter, reset } = args;
+    let Args { server, filter, reset } = args;
     let change = filter.map(Change::Filter).or(reset.then_some(Change::Reset(true)));
     let mut client =
-        Client::connect(&Target::Address(address)).await.map_err(Error::without_config)?;
+        Client::connect(&Target::Address(server)).await.map_err(Error::without_config)?;
     let answer = client.rpc.log_levels(LogLevelsRequest { change }).await;
     client.close().await;
     let answer = answer.map_err(|status| Error::from(&status))?.into_inner();

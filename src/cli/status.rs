@@ -3,7 +3,7 @@
 use std::{future::Future, io::Write, pin::pin, time::Duration};
 
 use super::{
-    AddressArgs, Exit,
+    Exit, ServerArgs,
     client::{Client, Error, Target},
     command,
     frames::Frames,
@@ -28,7 +28,7 @@ mod text;
 )]
 pub struct Args {
     #[command(flatten)]
-    address: AddressArgs,
+    server: ServerArgs,
     /// Prints a StatusResponse in proto3 JSON; with --watch one a line.
     #[arg(long)]
     json: bool,
@@ -70,12 +70,12 @@ pub fn run(args: Args) -> Exit {
 }
 
 async fn status(args: Args) -> Result<Exit, Error> {
-    let Args { address, json, watch, interval, rows, draw } = args;
+    let Args { server, json, watch, interval, rows, draw } = args;
     let mut screen = Screen::stdout(&draw);
     let mut client =
-        Client::connect(&Target::Address(address.clone())).await.map_err(Error::without_config)?;
+        Client::connect(&Target::Address(server.clone())).await.map_err(Error::without_config)?;
     let every = watch.then(|| Duration::from_secs_f64(interval));
-    let asked = Asked { address: address.address, json, every, rows };
+    let asked = Asked { address: server.at.address, json, every, rows };
     let shown = show(&mut client, &mut screen, &asked, pin!(tokio::signal::ctrl_c())).await;
     client.close().await;
     shown.map(|()| Exit::Well)

@@ -9,6 +9,8 @@ use super::{
         Root,
         api::Api,
         bounds::{Bounds, Defaults},
+        callers::Callers,
+        listen::Listen,
         request::Request,
         sessions::Sessions,
         tool::{References, Tool},
@@ -27,6 +29,7 @@ use crate::{
 
 mod after;
 mod cache;
+mod callers;
 mod claims;
 mod cost;
 mod listen;
@@ -51,15 +54,22 @@ struct Shared {
 /// Compiles what was declared. `None` where something in it was faulty; every
 /// fault is reported.
 pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
-    let Root { listen, apis, tools, defaults, bounds, sessions, workers, telemetry, drain } = root;
+    let Root {
+        listen,
+        callers,
+        apis,
+        tools,
+        defaults,
+        bounds,
+        sessions,
+        workers,
+        telemetry,
+        drain,
+    } = root;
     let is_read = apis.is_some();
     let (mut apis, tools) = (apis.unwrap_or_default(), tools.unwrap_or_default());
     check(is_read.then_some(&apis), &tools, decoder);
-    // Nothing but a certificate authenticates callers.
-    let authenticated = false;
-    if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp.as_ref()) {
-        listen::check(tcp, authenticated, decoder);
-    }
+    let authenticated = check_callers(listen.as_ref(), callers.as_ref(), &tools, decoder);
     if !decoder.is_clean() {
         return None;
     }
@@ -93,6 +103,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
     Some(Config {
         listen: rpc::listen::Settings { authenticated, ..listen.listen },
         admin: listen.admin,
+        callers: callers::settings(callers?)?,
         rpc: listen.rpc.clone(),
         apis: apis.0.iter_mut().map(settings).collect::<Option<_>>()?,
         tools: tools.collect::<Option<_>>()?,
@@ -113,6 +124,29 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         drain_timeout: drain?.timeout,
         warnings: super::Warnings::default(),
     })
+}
+
+/// Who may reach the server, and who may call. Gives whether callers must prove who
+/// they are.
+fn check_callers(
+    listen: Option<&Listen>,
+    callers: Option<&Option<Placed<Callers>>>,
+    tools: &Tools,
+    decoder: &mut Decoder<'_>,
+) -> bool {
+    // Of what is said wrongly, it is not said that it is missing.
+    let authenticated = !matches!(callers, Some(None));
+    let tcp = listen.and_then(|listen| listen.tcp.as_ref());
+    if let Some(tcp) = tcp {
+        listen::check(tcp, authenticated, decoder);
+    }
+    if let Some(Some(callers)) = callers {
+        callers::check(callers, tools, decoder);
+        if listen.is_some() {
+            callers::check_ways(callers, tcp, decoder);
+        }
+    }
+    authenticated
 }
 
 /// Looks across settings. Where `apis` could not be read, nothing is said of

@@ -8,6 +8,7 @@ pub(super) mod api;
 pub(super) mod bounds;
 pub(super) mod breaker;
 pub(super) mod cache;
+pub(super) mod callers;
 pub(super) mod capture;
 pub(super) mod claim;
 pub(super) mod listen;
@@ -23,13 +24,14 @@ pub(super) mod template;
 pub(super) mod tool;
 pub(super) mod workers;
 
-use super::file::{Fields, Map, Object};
+use super::file::{Fields, Map, Object, Placed};
 use crate::model::{ApiName, ToolName};
 
 /// The whole file.
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) listen: Option<listen::Listen>,
+    pub(super) callers: Option<Option<Placed<callers::Callers>>>,
     pub(super) apis: Option<Map<ApiName, api::Api>>,
     pub(super) tools: Option<Map<ToolName, tool::Tool>>,
     pub(super) defaults: Option<bounds::Defaults>,
@@ -47,6 +49,10 @@ impl Object for Root {
     fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             listen: fields.section("listen"),
+            callers: fields.optional(
+                "callers",
+                "Who may call, and what. Everyone who can reach a listener, where nothing is said.",
+            ),
             apis: fields
                 .optional("apis", "The upstreams that tools share, by name.")
                 .map(Option::unwrap_or_default),

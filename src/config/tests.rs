@@ -7,6 +7,7 @@ use super::{
     *,
 };
 
+mod callers;
 mod effect;
 mod otel;
 mod random;
@@ -40,10 +41,17 @@ impl Environment for Fixed {
 /// Looks like a certificate, which is all that is looked at when it is read.
 const AUTHORITY: &[u8] = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
+/// The keys of an issuer of tokens: RFC 8037's example.
+const JWKS: &[u8] = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+/// With one that is no public key.
+const SECRET_JWKS: &[u8] = br#"{"keys":[{"kty":"oct","k":"canary"}]}"#;
+
 fn environment() -> Fixed {
     Fixed {
         variables: BTreeMap::from([
             ("CRM_TOKEN", "canary-token"),
+            ("CALLER_TOKEN", "canary-0123456789abcdef"),
             ("EMPTY", " "),
             ("LINES", "a\nb"),
             ("BYTES", "not unicode"),
@@ -51,10 +59,13 @@ fn environment() -> Fixed {
         files: BTreeMap::from([
             ("token", b"canary-file\r\n".as_slice()),
             ("/absolute", b" canary absolute \n"),
+            ("caller-token", b"canary-fedcba9876543210\n"),
             ("empty", b"\n"),
             ("bytes", b"\xff\xfe"),
             ("ca.pem", b"no certificate"),
             ("authority.pem", AUTHORITY),
+            ("jwks.json", JWKS),
+            ("secret-jwks.json", SECRET_JWKS),
         ]),
     }
 }
@@ -93,6 +104,8 @@ fn every_fault_of_a_file_is_told_at_once() {
     let files = [
         ("listen", include_str!("tests/faulty/listen.yaml")),
         ("sockets", include_str!("tests/faulty/sockets.yaml")),
+        ("callers", include_str!("tests/faulty/callers.yaml")),
+        ("recognised", include_str!("tests/faulty/recognised.yaml")),
         ("apis", include_str!("tests/faulty/apis.yaml")),
         ("secrets", include_str!("tests/faulty/secrets.yaml")),
         ("tools", include_str!("tests/faulty/tools.yaml")),

@@ -4,7 +4,7 @@
 //! Nothing is held while something else is waited for, so that a throttled API
 //! never eats the process's places. Waiters queue by API, in the order that
 //! [`queue`] describes. A waiter that is short only of what is its batch's, its
-//! session's or its tool's own steps aside; one that is short of what all share
+//! session's, its owner's or its tool's own steps aside; one that is short of what all share
 //! keeps its place, so that costly calls are not starved.
 //!
 //! Where an API's breaker is open, newcomers and waiters are answered at once. While
@@ -18,7 +18,7 @@
 use std::{
     fmt,
     future::Future,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroUsize},
     pin::Pin,
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
@@ -193,7 +193,19 @@ impl Gate {
 
     /// Lets a batch of that tenant's session in.
     pub fn open(&self, tenant: &Tenant, session: &SessionId) -> Arc<Scope> {
-        let (session, batch) = self.lock().open((tenant.clone(), session.clone()));
+        self.open_within(tenant, session, None)
+    }
+
+    /// The same of a session whose owner may have only so many attempts in flight, in
+    /// all its sessions together. The number that was said last holds.
+    pub fn open_within(
+        &self,
+        tenant: &Tenant,
+        session: &SessionId,
+        owner_max: Option<NonZeroUsize>,
+    ) -> Arc<Scope> {
+        let id = (tenant.clone(), session.clone());
+        let (session, batch) = self.lock().open(id, owner_max);
         Arc::new(Scope { gate: self.clone(), session, batch })
     }
 

@@ -1,6 +1,10 @@
 //! Names and ids, each a type of its own.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, LazyLock},
+};
 
 /// Why a name or an id was refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -113,10 +117,6 @@ id! {
     CallId, "the call id", max 128, extra ['_', '-'], "letters, digits, `_` and `-`"
 }
 id! {
-    /// One conversation of one agent.
-    SessionId, "the session id", max 128, extra ['_', '-', '.', ':'], "letters, digits, `_`, `-`, `.` and `:`"
-}
-id! {
     /// A tool's name, within what every provider accepts.
     ToolName, "the tool name", max 64, extra ['_', '-'], "letters, digits, `_` and `-`"
 }
@@ -158,7 +158,59 @@ impl Default for Tenant {
 impl Owner {
     /// Everyone, where no authentication is configured.
     pub fn local() -> Self {
-        Self(Arc::from("local"))
+        static LOCAL: LazyLock<Owner> = LazyLock::new(|| Owner(Arc::from("local")));
+        LOCAL.clone()
+    }
+}
+
+/// One conversation of one agent. It is its owner's own: another's session of the
+/// same name is another session.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SessionId {
+    name: Arc<str>,
+    owner: Owner,
+}
+
+impl SessionId {
+    /// Checks length and characters. The session is everyone's until it is
+    /// [given](Self::of) an owner.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] says what is wrong with the text.
+    pub fn try_new(text: impl Into<Arc<str>>) -> Result<Self, Error> {
+        let name = text.into();
+        let allowed = "letters, digits, `_`, `-`, `.` and `:`";
+        check("the session id", &name, 128, &['_', '-', '.', ':'], allowed)?;
+        Ok(Self { name, owner: Owner::local() })
+    }
+
+    /// The owner's session of that name.
+    #[must_use]
+    pub fn of(self, owner: &Owner) -> Self {
+        Self { owner: owner.clone(), ..self }
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.name, f)
     }
 }
 
@@ -179,7 +231,7 @@ impl CallId {
 impl From<&BatchId> for SessionId {
     /// A batch without a session is a session of its own.
     fn from(batch: &BatchId) -> Self {
-        Self(Arc::clone(&batch.0))
+        Self { name: Arc::clone(&batch.0), owner: Owner::local() }
     }
 }
 
@@ -200,6 +252,16 @@ mod tests {
             assert!(error.contains(says), "{text:?}: {error}");
         }
         assert_eq!(ToolName::try_new("get_user-2").unwrap().as_str(), "get_user-2");
+    }
+
+    #[test]
+    fn a_session_is_its_owners_own() {
+        let session = SessionId::try_new("chat-1").unwrap();
+        let other = session.clone().of(&Owner::try_new("other").unwrap());
+        assert_ne!(session, other);
+        assert_eq!(session, other.clone().of(&Owner::local()));
+        assert_eq!((other.as_str(), other.owner().as_str()), ("chat-1", "other"));
+        assert!(SessionId::try_new("a b").unwrap_err().to_string().contains("the session id"));
     }
 
     #[test]

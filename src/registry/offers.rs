@@ -84,6 +84,13 @@ pub struct Hello {
     pub tools: Vec<Offered>,
 }
 
+impl Hello {
+    /// The names of its tools.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tools.iter().map(|offered| offered.settings.name.as_str())
+    }
+}
+
 /// One tool of a worker.
 #[derive(Debug)]
 pub struct Offered {

@@ -7,32 +7,40 @@ use super::{
     nearest::nearest,
     offers::{Group, Offers},
 };
-use crate::model::{Failure, FailureCode, SessionId, Tenant, ToolName};
+use crate::{
+    model::{Failure, FailureCode, SessionId, ToolName},
+    policy::Caller,
+};
 
-/// The tools that one session may call, at one moment.
+/// The tools that one session may call, at one moment. Of one that its caller may
+/// not call, nothing tells that it is there.
 #[derive(Debug)]
 pub struct View {
     configured: Arc<BTreeMap<ToolName, Arc<Tool>>>,
     shared: Option<Arc<Group>>,
     own: Option<Arc<Group>>,
     offers: Offers,
-    whose: (Tenant, Option<SessionId>),
+    caller: Arc<Caller>,
+    session: Option<SessionId>,
 }
 
 impl View {
     pub(super) fn new(
         configured: Arc<BTreeMap<ToolName, Arc<Tool>>>,
         offers: &Offers,
-        tenant: &Tenant,
+        caller: &Arc<Caller>,
         session: Option<&SessionId>,
     ) -> Self {
-        let (shared, own) = offers.seen_by(tenant, session);
-        let whose = (tenant.clone(), session.cloned());
-        Self { configured, shared, own, offers: offers.clone(), whose }
+        let (shared, own) = offers.seen_by(&caller.tenant, session);
+        let (caller, session) = (Arc::clone(caller), session.cloned());
+        Self { configured, shared, own, offers: offers.clone(), caller, session }
     }
 
     /// The tool of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Tool>> {
+        if !self.caller.knows(name) {
+            return None;
+        }
         self.configured.get(name).or_else(|| {
             let group = [&self.own, &self.shared].into_iter().flatten();
             group.filter_map(|group| group.tools.get(name)).map(|offer| &offer.tool).next()
@@ -46,7 +54,7 @@ impl View {
             all.extend(group.tools.iter().map(|(name, offer)| (name, &offer.tool)));
         }
         all.extend(&*self.configured);
-        all.into_values()
+        all.into_values().filter(|tool| self.caller.knows(&tool.name))
     }
 
     /// The failure of a call of a tool that does not exist: that its worker is gone,
@@ -54,8 +62,9 @@ impl View {
     pub fn unknown(&self, name: &str) -> Failure {
         /// So many names are listed for a model to choose from.
         const FEW: usize = 10;
-        let (tenant, session) = &self.whose;
-        if let Some(gone) = self.offers.gone(tenant, session.as_ref(), name) {
+        let (tenant, session) = (&self.caller.tenant, self.session.as_ref());
+        let gone = || self.offers.gone(tenant, session, name);
+        if let Some(gone) = self.caller.knows(name).then(gone).flatten() {
             return gone;
         }
         let shown: String = name.chars().take(64).collect();
@@ -77,6 +86,7 @@ mod tests {
     use crate::{
         backend::{Attempt, Backend, Pending},
         model::{ApiName, Effect, Json},
+        policy::{Pattern, Tools},
         registry::{Registry, Schema, tool},
     };
 
@@ -101,6 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_tells_that_a_tool_is_there_that_the_caller_may_not_call() {
+        let patterns = ["crm_*", "refund"].map(|text| Pattern::try_new(text).unwrap());
+        let tools = Tools::Matching(patterns.to_vec());
+        let caller = Arc::new(Caller { tools, ..Caller::local() });
+        let with = registry(&["crm_read", "crm_write", "pay", "pay_all", "get_user"]);
+        let without = registry(&["crm_read", "crm_write"]);
+        let [with, without] = [with, without].map(|registry| registry.view(&caller, None));
+        let names = |view: &View| view.iter().map(|tool| tool.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&with), ["crm_read", "crm_write"]);
+        assert!(with.get("crm_read").is_some());
+        for name in ["pay", "pay_al", "get_user", "getUser", "refund", "crm_rea"] {
+            assert!(with.get(name).is_none());
+            assert_eq!(with.unknown(name), without.unknown(name));
+        }
+    }
+
+    #[test]
     fn a_tool_that_does_not_exist_is_told_with_those_that_are_spelt_alike() {
         let many: Vec<String> = (0..11).map(|n| format!("tool_{n:03}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
@@ -111,7 +138,7 @@ mod tests {
             (&many, "pay", "use one of the tools that were offered"),
             (&["pay"], &"é".repeat(1000), &format!("tool \"{}\"; there are pay", "é".repeat(64))),
         ] {
-            let view = registry(names).view(&Tenant::local(), None);
+            let view = registry(names).view(&Arc::new(Caller::local()), None);
             assert!(view.get(wanted).is_none());
             let failure = view.unknown(wanted);
             assert_eq!(failure.code, FailureCode::UnknownTool);

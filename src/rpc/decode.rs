@@ -4,7 +4,7 @@
 //! a model can get wrong (an input that is no JSON, a tool that does not exist)
 //! is no fault of the request: that call fails, and the rest runs.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -13,7 +13,8 @@ use super::tools::Wanted;
 use crate::{
     clock::Instant,
     format::{self, Frame, Shape},
-    model::{BatchId, Call, CallId, Ordering, Owner, SessionId, Tenant, call},
+    model::{BatchId, Call, CallId, Ordering, SessionId, call},
+    policy::Caller,
     proto::v1,
     schedule::{Refusal, Submission, Violation},
     telemetry::propagate,
@@ -32,7 +33,8 @@ const STATUS_ROWS: usize = 20;
 /// And at most.
 const STATUS_ROWS_MAX: usize = 1000;
 
-/// A turn to run. `allowed` is the time that the RPC's deadline leaves it.
+/// A turn of the caller's to run. `allowed` is the time that the RPC's deadline leaves
+/// it.
 ///
 /// # Errors
 ///
@@ -42,6 +44,7 @@ pub(super) fn execute(
     allowed: Option<Duration>,
     now: Instant,
     context: propagate::Context,
+    caller: &Arc<Caller>,
 ) -> Result<(Submission, Frame), Refusal> {
     let mut faults = Faults::default();
     let batch_id = faults.id("batch_id", std::mem::take(&mut request.batch_id), BatchId::try_new);
@@ -51,7 +54,7 @@ pub(super) fn execute(
         Some(_) => Sha256::digest(request.encode_to_vec()).into(),
         None => [0; 32],
     };
-    let session_id = faults.id("session_id", request.session_id, SessionId::try_new);
+    let session_id = faults.session("session_id", request.session_id, caller);
     let references = faults.references(request.references);
     let ordering = faults.ordering(request.ordering);
     faults.on_disconnect(request.on_disconnect);
@@ -61,8 +64,7 @@ pub(super) fn execute(
     faults.none()?;
     let time = [allowed, timeout].into_iter().flatten().min();
     let submission = Submission {
-        owner: Owner::local(),
-        tenant: Tenant::local(),
+        caller: Arc::clone(caller),
         batch_id,
         session_id,
         references,
@@ -82,7 +84,10 @@ pub(super) fn execute(
 /// # Errors
 ///
 /// [`Refusal::Invalid`] with every fault.
-pub(super) fn plan(request: v1::PlanBatchRequest) -> Result<Submission, Refusal> {
+pub(super) fn plan(
+    request: v1::PlanBatchRequest,
+    caller: &Arc<Caller>,
+) -> Result<Submission, Refusal> {
     let v1::PlanBatchRequest { references, ordering, session_id, turn } = request;
     let request = v1::ExecuteBatchRequest {
         references,
@@ -91,7 +96,7 @@ pub(super) fn plan(request: v1::PlanBatchRequest) -> Result<Submission, Refusal>
         turn: turn.map(Into::into),
         ..v1::ExecuteBatchRequest::default()
     };
-    execute(request, None, crate::clock::now(), propagate::Context::default())
+    execute(request, None, crate::clock::now(), propagate::Context::default(), caller)
         .map(|(submission, _)| submission)
 }
 
@@ -124,11 +129,14 @@ pub(super) fn cancel(request: v1::CancelBatchRequest) -> Result<(BatchId, Vec<Ca
 /// # Errors
 ///
 /// [`Refusal::Invalid`] with every fault.
-pub(super) fn list(request: &v1::ListToolsRequest) -> Result<(Wanted, Option<SessionId>), Refusal> {
+pub(super) fn list(
+    request: &v1::ListToolsRequest,
+    caller: &Caller,
+) -> Result<(Wanted, Option<SessionId>), Refusal> {
     let mut faults = Faults::default();
     let shape = faults.shape(request.shape);
     let references = faults.references(request.references);
-    let session = faults.id("session_id", request.session_id.clone(), SessionId::try_new);
+    let session = faults.session("session_id", request.session_id.clone(), caller);
     faults.none()?;
     Ok((Wanted { shape, references, latencies: request.latencies }, session))
 }
@@ -172,6 +180,11 @@ impl Faults {
             return None;
         }
         try_new(text).map_err(|error| self.add(field, error.to_string())).ok()
+    }
+
+    /// A session of the caller's, which may be absent. No other owner's is ever meant.
+    fn session(&mut self, field: &str, text: String, caller: &Caller) -> Option<SessionId> {
+        self.id(field, text, SessionId::try_new).map(|session| session.of(&caller.owner))
     }
 
     fn references(&mut self, number: i32) -> bool {

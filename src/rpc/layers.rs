@@ -1,7 +1,8 @@
 //! What stands between a connection and an RPC.
 //!
 //! From the outside in: the accept loop's own I/O, which can be cut; HTTP/2 with
-//! its bounds; the choice of the service by path; tonic's codec with its own.
+//! its bounds; the choice of the service by path; who calls, but for health, which
+//! probes ask that have no secrets; tonic's codec with its own bounds.
 //! Admission is not here: it needs to know the turn, and is the scheduler's.
 
 use std::{
@@ -27,7 +28,13 @@ mod greeting;
 
 use greeting::Greeted;
 
-use super::{Settings, listen::Incoming, service::Service, traced::Traced};
+use super::{
+    Settings,
+    auth::{Auth, Guarded},
+    listen::Incoming,
+    service::Service,
+    traced::Traced,
+};
 use crate::{
     proto::{self, v1::sidecall_service_server::SidecallServiceServer},
     telemetry::Telemetry,
@@ -67,15 +74,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `service`, health and reflection. `inputs_bytes_max` is the bound
-    /// on the inputs of one turn; `telemetry` is told of every RPC of the
-    /// service.
+    /// Serves `service` and reflection to those whom `auth` lets in, and health to
+    /// all. `inputs_bytes_max` is the bound on the inputs of one turn; `telemetry` is
+    /// told of every RPC of the service.
     ///
     /// # Errors
     ///
     /// The descriptors that this program was built with are not readable.
     pub fn try_new(
         service: Service,
+        auth: Auth,
         settings: &Settings,
         inputs_bytes_max: NonZeroUsize,
         telemetry: Telemetry,
@@ -91,7 +99,8 @@ impl Server {
             HealthService::from_health_reporter(health.clone()),
         );
         let others = Routes::new(health_service).add_service(reflection).prepare();
-        let choice = Choice { sidecall, others, traced: Traced::new(telemetry) };
+        let sidecall = Guarded::new(sidecall, auth.clone());
+        let choice = Choice { sidecall, others, auth, traced: Traced::new(telemetry) };
         Ok(Self { choice, streams_max: settings.streams_max, health })
     }
 
@@ -137,12 +146,16 @@ impl Server {
 
 type Sidecall = SidecallServiceServer<Service>;
 
+/// The service that probes ask.
+const HEALTH: &str = tonic_health::pb::health_server::SERVICE_NAME;
+
 /// Chooses the service by path. Sidecall's own RPCs go to it directly; a
 /// general router in between costs each of them two allocations.
 #[derive(Clone, Debug)]
 struct Choice {
-    sidecall: Sidecall,
+    sidecall: Guarded<Sidecall>,
     others: Routes,
+    auth: Auth,
     traced: Option<Traced>,
 }
 
@@ -159,13 +172,18 @@ impl tower::Service<Request<Body>> for Choice {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if is_of(request.uri().path(), Sidecall::NAME) {
             Either::Left(match &self.traced {
                 Some(traced) => traced.call(&mut self.sidecall, request),
                 None => self.sidecall.call(request),
             })
         } else if is_grpc(&request) {
+            if !is_of(request.uri().path(), HEALTH)
+                && let Err(refused) = self.auth.admit(&mut request)
+            {
+                return Either::Right(ready(Ok(refused.into_http())));
+            }
             Either::Left(Box::pin(self.others.call(request)))
         } else {
             Either::Right(ready(Ok(not_grpc())))

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    deadline,
+    auth, deadline,
     decode::{self, Opening, Steps},
     encode, levels, status,
     stream::{Events, SharedFrame},
@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     clock,
-    model::{Owner, Tenant},
     proto::v1::{self, sidecall_service_server::SidecallService},
     schedule::{Refusal, Scheduler},
     telemetry::log::Levels,
@@ -86,6 +85,7 @@ impl SidecallService for Service {
         &self,
         request: Request<v1::ExecuteBatchRequest>,
     ) -> Result<Response<Self::ExecuteBatchStream>, Status> {
+        let caller = auth::caller(&request)?;
         let allowed = deadline::allowed(request.metadata())
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
         // Before the turn is let in: a drain that begins meanwhile waits for it.
@@ -93,7 +93,7 @@ impl SidecallService for Service {
         let context = traced::context(&request);
         let trace = context.trace_id();
         let (submission, frame) =
-            decode::execute(request.into_inner(), allowed, clock::now(), context)
+            decode::execute(request.into_inner(), allowed, clock::now(), context, &caller)
                 .map_err(status::refused)?;
         let running = self.scheduler.submit(submission).map_err(status::refused)?;
         let bytes_max = self.message_bytes_max.get();
@@ -106,6 +106,7 @@ impl SidecallService for Service {
         &self,
         request: Request<Streaming<v1::ExecuteStreamRequest>>,
     ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
+        let caller = auth::caller(&request)?;
         let allowed = deadline::allowed(request.metadata())
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
         let (began, context) = (clock::now(), traced::context(&request));
@@ -114,7 +115,7 @@ impl SidecallService for Service {
         let first = self.first(&mut requests).await?;
         let open = self.streams.token();
         let Opening { submission, frame } =
-            decode::open(first, (began, allowed), clock::now(), context)
+            decode::open(first, (began, allowed), clock::now(), context, &caller)
                 .map_err(status::refused)?;
         let frame = SharedFrame::from(frame);
         let steps = Steps::new(requests, frame.clone());
@@ -129,8 +130,9 @@ impl SidecallService for Service {
         &self,
         request: Request<Streaming<v1::ServeToolsRequest>>,
     ) -> Result<Response<Self::ServeToolsStream>, Status> {
+        let caller = auth::caller(&request)?;
         let idle = self.clone().idle_owned();
-        let told = workers::serve(&self.scheduler, request.into_inner(), idle).await?;
+        let told = workers::serve(&self.scheduler, &caller, request.into_inner(), idle).await?;
         Ok(Response::new(Box::pin(told)))
     }
 
@@ -138,7 +140,8 @@ impl SidecallService for Service {
         &self,
         request: Request<v1::PlanBatchRequest>,
     ) -> Result<Response<v1::PlanBatchResponse>, Status> {
-        let planned = decode::plan(request.into_inner())
+        let caller = auth::caller(&request)?;
+        let planned = decode::plan(request.into_inner(), &caller)
             .and_then(|submission| self.scheduler.plan(submission))
             .map_err(status::refused)?;
         let plan = encode::plan(&planned, self.room());
@@ -149,10 +152,11 @@ impl SidecallService for Service {
         &self,
         request: Request<v1::CancelBatchRequest>,
     ) -> Result<Response<v1::CancelBatchResponse>, Status> {
+        let caller = auth::caller(&request)?;
         let (batch_id, call_ids) = decode::cancel(request.into_inner()).map_err(status::refused)?;
         let cancelled = self
             .scheduler
-            .cancel(&Owner::local(), &batch_id, call_ids)
+            .cancel(&caller.owner, &batch_id, call_ids)
             .await
             .ok_or_else(|| status::no_such_batch(&batch_id))?;
         let call_ids = cancelled.iter().map(ToString::to_string).collect();
@@ -163,9 +167,10 @@ impl SidecallService for Service {
         &self,
         request: Request<v1::ListToolsRequest>,
     ) -> Result<Response<v1::ListToolsResponse>, Status> {
+        let caller = auth::caller(&request)?;
         let request = request.into_inner();
-        let (wanted, session) = decode::list(&request).map_err(status::refused)?;
-        let seen = self.scheduler.registry().view(&Tenant::local(), session.as_ref());
+        let (wanted, session) = decode::list(&request, &caller).map_err(status::refused)?;
+        let seen = self.scheduler.registry().view(&caller, session.as_ref());
         Ok(Response::new(tools::page(&seen, &request.page_token, wanted, self.room())))
     }
 
@@ -173,6 +178,9 @@ impl SidecallService for Service {
         &self,
         request: Request<v1::LogLevelsRequest>,
     ) -> Result<Response<v1::LogLevelsResponse>, Status> {
+        if !auth::caller(&request)?.is_admin {
+            return Err(status::not_admin());
+        }
         levels::answer(self.levels.as_ref(), request.into_inner()).map(Response::new)
     }
 
@@ -180,9 +188,10 @@ impl SidecallService for Service {
         &self,
         request: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::StatusResponse>, Status> {
+        let caller = auth::caller(&request)?;
         let rows = decode::status(request.get_ref()).map_err(status::refused)?;
-        let look = |rows| self.scheduler.status(rows);
-        Ok(Response::new(encode::status(look, &Tenant::local(), rows, self.room())))
+        let look = |rows| self.scheduler.status(&caller, rows);
+        Ok(Response::new(encode::status(look, &caller, rows, self.room())))
     }
 }
 

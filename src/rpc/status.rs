@@ -12,6 +12,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use super::cut;
 use crate::{
     model::BatchId,
+    policy::Tools,
     schedule::{Refusal, Violation},
     telemetry::propagate::TraceId,
 };
@@ -79,6 +80,26 @@ pub(super) fn refused(refusal: Refusal) -> Status {
 pub(super) fn no_such_batch(id: &BatchId) -> Status {
     let message = format!("no batch {id} is running");
     status(Code::NotFound, &message, with_batch(info("BATCH_NOT_FOUND"), id))
+}
+
+/// Nobody that is known. Why is in the log: here it would help who tries.
+pub(super) fn unauthenticated() -> Status {
+    status(Code::Unauthenticated, "the caller is not known", info("UNAUTHENTICATED"))
+}
+
+/// A worker offers what its caller may not.
+pub(super) fn not_offered(names: &[&str], tools: &Tools) -> Status {
+    let message = format!(
+        "this caller may not offer {}; its policy lets it offer and call {tools}",
+        names.join(", ")
+    );
+    status(Code::PermissionDenied, &message, info("TOOLS_NOT_ALLOWED"))
+}
+
+/// A caller asks for what only operators may.
+pub(super) fn not_admin() -> Status {
+    let message = "this caller may not change what is logged: its policy does not say `admin: on`";
+    status(Code::PermissionDenied, message, info("ADMIN_ONLY"))
 }
 
 /// There is no log whose levels could be changed.
@@ -199,6 +220,9 @@ mod tests {
         let mut all: Vec<_> = refusals.into_iter().map(|refusal| read(&refused(refusal))).collect();
         all.push(read(&no_such_batch(&id())));
         all.push(read(&no_log("this process does not log by itself")));
+        all.push(read(&unauthenticated()));
+        all.push(read(&not_offered(&["pay", "refund"], &Tools::Matching(Vec::new()))));
+        all.push(read(&not_admin()));
         insta::assert_snapshot!(all.join("\n\n"));
     }
 

@@ -88,7 +88,8 @@ mod tests {
     use super::*;
     use crate::{
         backend::{Attempt, Backend, Pending},
-        model::{ApiName, Effect, Json, Tenant, ToolName},
+        model::{ApiName, Effect, Json, ToolName},
+        policy::Caller,
         registry::{Registry, Schema, tool::Settings},
     };
 
@@ -113,7 +114,7 @@ mod tests {
     }
 
     fn view(tools: impl IntoIterator<Item = Tool>) -> View {
-        Registry::new(tools).view(&Tenant::local(), None)
+        Registry::new(tools).view(&Arc::new(Caller::local()), None)
     }
 
     fn names(page: &v1::ListToolsResponse) -> Vec<&str> {

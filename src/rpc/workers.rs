@@ -20,7 +20,7 @@ use crate::{
     backend::worker::{Lost, Orders},
     clock::{self, Instant},
     drain::Drain,
-    model::Tenant,
+    policy::Caller,
     proto::v1::{self, serve_tools_request::Message},
     registry::{Member, Refused},
     schedule::{Refusal, Scheduler, Violation},
@@ -49,15 +49,16 @@ impl Stream for Told {
     }
 }
 
-/// Lets a worker in. `idle` is ready once no more attempts come, since the process
-/// is ending.
+/// Lets a worker of the caller's in. `idle` is ready once no more attempts come, since
+/// the process is ending.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with what it says of itself; or that there is no room
-/// for it.
+/// Everything that is wrong with what it says of itself; that it offers what its caller
+/// may not; or that there is no room for it.
 pub(super) async fn serve(
     scheduler: &Scheduler,
+    caller: &Caller,
     mut heard: Streaming<v1::ServeToolsRequest>,
     idle: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Told, Status> {
@@ -65,8 +66,13 @@ pub(super) async fn serve(
     let hello = first(&mut heard, drain).await?;
     let registry = scheduler.registry();
     let (offers, pool) = (registry.offers(), registry.pool());
-    let hello = decode::worker::hello(hello, Tenant::local(), offers, pool.settings())
-        .map_err(status::refused)?;
+    let hello =
+        decode::worker::hello(hello, caller, offers, pool.settings()).map_err(status::refused)?;
+    // Before anything is said of names that others have taken.
+    let foreign: Vec<&str> = hello.names().filter(|name| !caller.knows(name)).collect();
+    if !foreign.is_empty() {
+        return Err(status::not_offered(&foreign, &caller.tools));
+    }
     let (tools, session) = (hello.tools.len(), hello.session.clone());
     let name = hello.name.clone();
     let (member, orders) = registry.join(hello).map_err(|refused| status::refused(why(refused)))?;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,8 +11,9 @@ use std::{
 use super::{Refusal, Settings};
 use crate::{
     limits::gate,
-    model::{SessionId, Tenant},
+    model::{Owner, SessionId, Tenant},
     overload::memory::{Short, Usage},
+    policy::Caller,
 };
 
 /// When a refused turn is worth trying again. Turns end within seconds; nothing
@@ -44,6 +46,8 @@ struct Counts {
     calls: usize,
     /// By tenant: sessions of two may have one name.
     session_calls: HashMap<(Tenant, SessionId), usize>,
+    /// Of callers that may have only so many.
+    caller_batches: HashMap<Owner, usize>,
 }
 
 /// The place of an open batch. Dropping it gives it back.
@@ -51,6 +55,8 @@ struct Counts {
 pub(super) struct Admitted {
     admission: Admission,
     session: (Tenant, SessionId),
+    /// Whose batches are counted.
+    owner: Option<Owner>,
     calls: usize,
 }
 
@@ -72,14 +78,18 @@ impl Admission {
     /// Takes the place of a batch of so many calls.
     pub(super) fn admit(
         &self,
-        tenant: &Tenant,
+        caller: &Caller,
         session: &SessionId,
         calls: usize,
     ) -> Result<Admitted, Refusal> {
-        let session = (tenant.clone(), session.clone());
+        let session = (caller.tenant.clone(), session.clone());
         let mut counts = self.lock();
         let of_session = counts.session_calls.get(&session).copied().unwrap_or(0);
+        let of_caller = counts.caller_batches.get(&caller.owner).copied().unwrap_or(0);
+        let caller_max = caller.limits.batches.map_or(usize::MAX, NonZeroUsize::get);
         let bounds = [
+            // Its own bound first: it says nothing of what others have open.
+            ("limits.batches", "open batches of the caller", of_caller, 1, caller_max),
             ("bounds.batches", "open batches", counts.batches, 1, self.batches_max),
             ("bounds.calls", "open calls", counts.calls, calls, self.calls_max),
             (
@@ -106,7 +116,12 @@ impl Admission {
         counts.batches += 1;
         counts.calls += calls;
         *counts.session_calls.entry(session.clone()).or_default() += calls;
-        Ok(Admitted { admission: self.clone(), session, calls })
+        let owner = caller.limits.batches.map(|_| caller.owner.clone());
+        if let Some(owner) = &owner {
+            *counts.caller_batches.entry(owner.clone()).or_default() += 1;
+        }
+        drop(counts);
+        Ok(Admitted { admission: self.clone(), session, owner, calls })
     }
 
     pub(super) fn batches_open(&self) -> usize {
@@ -160,6 +175,14 @@ impl Drop for Admitted {
             *open -= self.calls;
             if *open == 0 {
                 counts.session_calls.remove(&self.session);
+            }
+        }
+        if let Some(owner) = &self.owner
+            && let Some(open) = counts.caller_batches.get_mut(owner)
+        {
+            *open -= 1;
+            if *open == 0 {
+                counts.caller_batches.remove(owner);
             }
         }
     }

@@ -195,11 +195,11 @@ pub(super) fn take_in(
         effects: tools.iter().map(|tool| tool.as_ref().map(|tool| tool.effect)).collect(),
         is_growing: false,
     });
-    let Submission { owner, tenant, deadline, call_timeout, context, .. } = submission;
+    let Submission { caller, deadline, call_timeout, context, .. } = submission;
     let input_bytes_max = settings.batch_bytes_max.get();
     Intake {
-        owner,
-        tenant,
+        owner: caller.owner.clone(),
+        tenant: caller.tenant.clone(),
         trace: context.trace_id(),
         accepted,
         calls,

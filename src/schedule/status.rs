@@ -1,7 +1,12 @@
 //! One moment of everything that a call may meet: each part's own look, put
 //! together.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::Scheduler;
 use crate::{
@@ -9,11 +14,13 @@ use crate::{
     budget, cache,
     clock::{self, Instant},
     limits::{
+        Gate,
         breaker::State,
         gate::{self, Usage},
     },
     locks::table,
     model::{ApiName, ToolName},
+    policy::Caller,
     registry::Registry,
     retry,
 };
@@ -82,15 +89,19 @@ pub fn breakers(
 }
 
 impl Scheduler {
-    /// One look at everything, at most `most` rows of each kind. Holds nobody up.
-    pub fn status(&self, most: usize) -> Status {
+    /// One look at everything, at most `most` rows of each kind. Holds nobody up. Of
+    /// tools that the caller does not know, and of APIs that have no others, nothing is
+    /// shown; what is another's is for whoever shows it to leave out.
+    pub fn status(&self, caller: &Caller, most: usize) -> Status {
         let shared = &self.shared;
         let now = clock::now();
         let terms = shared.terms();
+        let registry = &terms.registry;
         let (batches, calls) = terms.admission.status();
-        let gate = shared.gate.status(most);
-        let retries = retries(&terms.registry, &gate, now);
-        let mut tools = tools(&terms.registry, &gate);
+        let gate = gate(&shared.gate, registry, caller, most);
+        let retries = retries(registry, &gate, now);
+        let mut tools = tools(registry, &gate);
+        tools.retain(|tool| caller.knows(&tool.name));
         let is_full = |usage: Usage| usage.max.is_some_and(|max| usage.used >= max);
         tools.sort_by_key(|tool| Reverse(tool.attempts.is_some_and(is_full)));
         let tools_omitted = tools.len().saturating_sub(most);
@@ -110,6 +121,21 @@ impl Scheduler {
             workers_max: terms.registry.offers().workers_max.get(),
         }
     }
+}
+
+/// Of APIs that have no tool that the caller knows, nothing.
+fn gate(gate: &Gate, registry: &Registry, caller: &Caller, most: usize) -> gate::Status {
+    if caller.knows_all() {
+        return gate.status(most);
+    }
+    let tools = registry.iter().filter(|tool| caller.knows(&tool.name));
+    let known: BTreeSet<&ApiName> = tools.map(|tool| &tool.api).collect();
+    let workers = ApiName::workers();
+    let mut status = gate.status(usize::MAX);
+    status.apis.retain(|api| known.contains(&api.name) || api.name == workers);
+    status.apis_omitted = status.apis.len().saturating_sub(most);
+    status.apis.truncate(most);
+    status
 }
 
 /// All tools of an API share one budget of retries.

@@ -1,10 +1,11 @@
 //! A turn as it comes in, and why it may be sent away.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Instant,
-    model::{BatchId, Call, Ordering, Owner, SessionId, Tenant},
+    model::{BatchId, Call, Ordering, SessionId},
+    policy::Caller,
     telemetry::propagate,
 };
 
@@ -12,9 +13,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// Whose it is.
-    pub owner: Owner,
-    /// Whose limits it counts against.
-    pub tenant: Tenant,
+    pub caller: Arc<Caller>,
     /// Its id; made here where the caller fixed none.
     pub batch_id: Option<BatchId>,
     /// The conversation that it belongs to; the batch itself where none is named.

@@ -28,6 +28,7 @@ mod bounds;
 mod breakers;
 mod budgets;
 mod caching;
+mod callers;
 mod deadlines;
 mod locks;
 pub(super) mod logging;
@@ -292,8 +293,7 @@ fn turn(tools: &[&str]) -> Submission {
 
 fn submission(calls: Vec<Call>) -> Submission {
     Submission {
-        owner: Owner::local(),
-        tenant: Tenant::local(),
+        caller: Arc::new(Caller::local()),
         batch_id: None,
         session_id: None,
         references: true,

@@ -15,6 +15,7 @@ mod breakers;
 mod broken_tools;
 mod budgets;
 mod bundle;
+mod callers;
 mod cancelling;
 mod clients;
 mod collectors;

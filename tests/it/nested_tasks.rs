@@ -13,7 +13,8 @@ use sidecall::{
     backend::{Attempt, Backend, Pending, Reply as Answer},
     drain::Drain,
     limits::{Rate, gate},
-    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, Owner, Tenant, ToolName},
+    model::{ApiName, Call, CallId, Content, Effect, Json, Ordering, ToolName},
+    policy::Caller,
     proto::v1::{Outcome, execute_batch_request},
     registry::{Registry, Schema, Tool, tool},
     schedule::{BatchFinished, Event, Scheduler, Settings, Submission},
@@ -146,8 +147,7 @@ fn submission(task: &Task) -> Submission {
         series: None,
     });
     Submission {
-        owner: Owner::local(),
-        tenant: Tenant::local(),
+        caller: Arc::new(Caller::local()),
         batch_id: None,
         session_id: None,
         references: true,

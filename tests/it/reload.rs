@@ -28,6 +28,7 @@ use crate::support::{
     world::connect,
 };
 
+mod callers;
 mod processes;
 mod rollouts;
 

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An address as people write it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Address {
+pub(super) enum Address {
     Unix(PathBuf),
     /// With TLS, if its scheme says so.
     Tcp(Uri),
@@ -54,6 +54,17 @@ impl FromStr for Address {
             .parse()
             .map(Self::Tcp)
             .map_err(|error| format!("the address `{address}` is not understood: {error}: {fix}"))
+    }
+}
+
+impl Address {
+    /// Whether what is sent there can be read on the way.
+    pub(super) fn is_open(&self) -> bool {
+        let Self::Tcp(uri) = self else { return false };
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let ip = host.parse::<std::net::IpAddr>();
+        let is_local = host == "localhost" || ip.is_ok_and(|ip| ip.to_canonical().is_loopback());
+        uri.scheme_str() != Some("https") && !is_local
     }
 }
 

@@ -63,7 +63,7 @@ impl Object for Listen {
         let tcp = fields.optional::<Placed<Tcp>>(
             "tcp",
             "A TCP address, as `127.0.0.1:7070` or with what guards it. One that other machines \
-             reach needs `tls.client_ca` or `exposed`.",
+             reach needs `callers`, `tls.client_ca` or `exposed`.",
         );
         let admin = fields.optional::<Any>(
             "admin",

@@ -67,7 +67,7 @@ impl Object for Origin {
     }
 }
 
-struct VariableText(String);
+pub(crate) struct VariableText(pub(crate) String);
 
 impl Setting for VariableText {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -97,7 +97,7 @@ impl Setting for VariableText {
     }
 }
 
-struct FileText(String);
+pub(crate) struct FileText(pub(crate) String);
 
 impl Setting for FileText {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {

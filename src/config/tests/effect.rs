@@ -22,6 +22,16 @@ const TLS: &str = "listen: {tcp: {address: '0.0.0.0:7', tls: {certificate: a.crt
                    client_ca: /ca.crt}}}";
 const EXPOSED: &str = "listen: {tcp: {address: '0.0.0.0:7', exposed: 'yes, anyone who reaches this \
                        address may call every tool'}}";
+/// A caller with this, beside what it is recognised by.
+fn callers(key: &'static str, text: &str, says: &'static str) -> Row {
+    let jwt = "{jwks: jwks.json, issuer: 'https://seven', audience: seven}";
+    let jwt = if text.contains("subject") { format!("jwt: {jwt}, ") } else { String::new() };
+    let is_recognised = ["unix", "certificate", "token", "subject"]
+        .iter()
+        .any(|way| text.starts_with(&format!("{way}:")));
+    let uid = if is_recognised { "" } else { ", unix: {uids: [1]}" };
+    (key, format!("callers: {{{jwt}allowed: {{a: {{{text}{uid}}}}}}}"), says)
+}
 
 /// The keys of the process.
 fn process() -> Vec<Row> {
@@ -101,6 +111,33 @@ fn bounds() -> Vec<Row> {
         root("bounds.memory.limit", "bounds: {memory: {limit: 64 MiB}}", "limit: Some(67108864)"),
         root("bounds.memory.shed_at", "bounds: {memory: {shed_at: 77%}}", "shed_at: 77"),
         root("bounds.concurrency", "bounds: {concurrency: 7}", ", concurrency: 7"),
+    ]
+}
+
+/// The keys of who may call.
+fn who_may_call() -> Vec<Row> {
+    vec![
+        callers("callers.jwt.jwks", "subject: a", "\"jwks.json\""),
+        callers("callers.jwt.issuer", "subject: a", "issuer: \"https://seven\""),
+        callers("callers.jwt.audience", "subject: a", "audience: \"seven\""),
+        callers("callers.allowed.*.unix.uids", "unix: {uids: [7]}", " uids: {7: Caller"),
+        callers("callers.allowed.*.unix.gids", "unix: {gids: [7]}", " gids: {7: Caller"),
+        (
+            "callers.allowed.*.certificate.names",
+            format!("{TLS}\ncallers: {{allowed: {{a: {{certificate: {{names: [seven.svc]}}}}}}}}"),
+            " names: {\"seven.svc\": Caller",
+        ),
+        callers("callers.allowed.*.token", "token: {env: CRM_TOKEN}", "[(Token(…), Caller"),
+        callers("callers.allowed.*.subject", "subject: [seven]", " subjects: {\"seven\": Caller"),
+        callers("callers.allowed.*.tools", "tools: [seven_*]", "Matching([\"seven_*\"])"),
+        callers("callers.allowed.*.tenant", "tenant: seven", "tenant: \"seven\""),
+        callers(
+            "callers.allowed.*.limits.concurrency",
+            "limits: {concurrency: 7}",
+            "Limits { concurrency: Some(7)",
+        ),
+        callers("callers.allowed.*.limits.batches", "limits: {batches: 7}", "batches: Some(7)"),
+        callers("callers.allowed.*.admin", "admin: on", "is_admin: true"),
     ]
 }
 
@@ -211,7 +248,8 @@ const HEADER_FILE: &str = "auth: {header: {name: X-Key, value: {file: token}}}";
 /// Incident 7: settings that were dropped silently or never enforced.
 #[test]
 fn every_key_has_an_effect() {
-    let table = [process(), bounds(), apis_and_tools(), requests()].concat();
+    let parts = [process(), bounds(), who_may_call(), apis_and_tools(), requests()];
+    let table = parts.concat();
     let mut listed: Vec<_> = table.iter().map(|(key, ..)| (*key).to_owned()).collect();
     listed.sort();
     assert_eq!(listed, keys(), "the table and the schema name the same keys");

@@ -216,6 +216,11 @@ impl Queue {
         self.order.extend(self.aside.open(&Lack::Tool(tool)));
     }
 
+    /// A place of the owner's was given back.
+    pub(super) fn owner_is_free(&mut self, owner: usize) {
+        self.order.extend(self.aside.open(&Lack::Owner(owner)));
+    }
+
     /// Brings back whom time has brought what they lacked.
     pub(super) fn open_due(&mut self, now: Instant) {
         self.order.extend(self.aside.open_due(now));

@@ -22,11 +22,15 @@ use crate::{
 mod grants;
 #[cfg(test)]
 mod oracle;
+mod owners;
 mod reconfigure;
+mod sessions;
 mod status;
 mod verdicts;
 
+use owners::Owners;
 use reconfigure::Epochs;
+use sessions::{Batch, Session};
 pub use status::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
 
 /// What a change under the lock leaves to be done outside it.
@@ -38,9 +42,17 @@ pub(super) struct Aftermath {
     pub(super) has_new_alarm: bool,
     /// An API whose breaker changed its state.
     pub(super) change: Option<(ApiName, Change)>,
-    /// Sessions that have run out of places, their own or a batch's, since they were
-    /// granted one; at which API.
-    out_of_places: Vec<(usize, usize)>,
+    /// Those that have run out of places since they were granted one; at which API.
+    out_of_places: Vec<(Full, usize)>,
+}
+
+/// Who has run out of places.
+#[derive(Clone, Copy, Debug)]
+enum Full {
+    /// A session, of its own or a batch's.
+    Session(usize),
+    /// An owner, in all its sessions.
+    Owner(usize),
 }
 
 /// What an attempt holds.
@@ -67,6 +79,7 @@ pub(super) struct State {
     sessions: Slab<Session>,
     /// By tenant: those of two may have one name.
     session_keys: HashMap<(Tenant, SessionId), usize>,
+    owners: Owners,
     batches: Slab<Batch>,
     waiters: Slab<Waiter>,
     /// Where the next look for a waiter begins, so that no API is always first.
@@ -89,18 +102,6 @@ pub(super) struct Waiter {
     since: Instant,
     waker: Option<Waker>,
     answer: Option<Result<Rights, Refused>>,
-}
-
-struct Session {
-    cap: Cap,
-    id: (Tenant, SessionId),
-    batches: usize,
-}
-
-struct Batch {
-    cap: Cap,
-    session: usize,
-    epoch: u64,
 }
 
 /// Who keeps time.
@@ -126,6 +127,7 @@ impl State {
             epochs: Epochs::default(),
             sessions: Slab::new(),
             session_keys: HashMap::new(),
+            owners: Owners::default(),
             batches: Slab::new(),
             waiters: Slab::new(),
             turn: 0,
@@ -157,34 +159,6 @@ impl State {
 
     pub(super) fn waiting(&self) -> usize {
         self.waiters.len()
-    }
-
-    /// A batch comes; gives its session's key and its own.
-    pub(super) fn open(&mut self, id: (Tenant, SessionId)) -> (usize, usize) {
-        let session = match self.session_keys.get(&id) {
-            Some(&key) => key,
-            None => {
-                let cap = Cap::new(self.session_max);
-                let key = self.sessions.insert(Session { cap, id: id.clone(), batches: 0 });
-                self.session_keys.insert(id, key);
-                key
-            }
-        };
-        self.sessions[session].batches += 1;
-        let (cap, epoch) = (Cap::new(self.batch_max), self.epochs.enter());
-        let batch = self.batches.insert(Batch { cap, session, epoch });
-        (session, batch)
-    }
-
-    /// A batch goes.
-    pub(super) fn close(&mut self, batch: usize) {
-        let Batch { session, epoch, .. } = self.batches.remove(batch);
-        self.sessions[session].batches -= 1;
-        if self.sessions[session].batches == 0 {
-            let id = self.sessions.remove(session).id;
-            self.session_keys.remove(&id);
-        }
-        self.depart(epoch);
     }
 
     /// Grants to a newcomer where nobody waits before it and all is there.
@@ -325,6 +299,10 @@ impl State {
         batch.cap.used -= 1;
         let session = batch.session;
         self.sessions[session].cap.used -= 1;
+        let owner = self.sessions[session].owner;
+        if let Some(owner) = owner {
+            self.owners.give_back(owner);
+        }
 
         if let Some(ramp) = ramp {
             self.apis[api].ramp.leave(ramp, verdict == Some(Verdict::Works));
@@ -342,6 +320,9 @@ impl State {
                 let api = (self.turn + offset) % self.apis.len();
                 self.apis[api].waiters.place_is_free(session);
                 self.apis[api].waiters.tool_is_free(tool);
+                if let Some(owner) = owner {
+                    self.apis[api].waiters.owner_is_free(owner);
+                }
                 self.grant(api, now, &mut aftermath);
             }
         }

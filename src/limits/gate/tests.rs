@@ -1,7 +1,10 @@
 use std::{future::Future, num::NonZeroUsize, task::Waker};
 
 use super::*;
-use crate::limits::{Rate, breaker};
+use crate::{
+    limits::{Rate, breaker},
+    model::Owner,
+};
 
 mod aside;
 mod breakers;
@@ -28,6 +31,12 @@ fn session(name: &str) -> SessionId {
 /// A batch of that session of everyone's.
 fn open(gate: &Gate, of: &str) -> Arc<Scope> {
     gate.open(&Tenant::local(), &session(of))
+}
+
+/// A batch of a session whose owner may have so many attempts in flight.
+fn owned(gate: &Gate, owner: &str, of: &str, max: usize) -> Arc<Scope> {
+    let session = session(of).of(&Owner::try_new(owner).unwrap());
+    gate.open_within(&Tenant::local(), &session, Some(nz(max)))
 }
 
 /// An API without limits.

@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,7 +20,8 @@ use super::Faults;
 use crate::{
     clock::Instant,
     format::Frame,
-    model::{BatchId, Owner, SessionId, Tenant, json},
+    model::{BatchId, json},
+    policy::Caller,
     proto::v1::{self, execute_stream_request::Step},
     rpc::stream::SharedFrame,
     schedule::{Arrival, Refusal, Submission, Violation, arrivals::Begun},
@@ -49,6 +51,7 @@ pub(in crate::rpc) fn open(
     (began, allowed): (Instant, Option<Duration>),
     now: Instant,
     context: propagate::Context,
+    caller: &Arc<Caller>,
 ) -> Result<Opening, Refusal> {
     let mut faults = Faults::default();
     let Some(Step::Open(open)) = first.and_then(|request| request.step) else {
@@ -66,7 +69,7 @@ pub(in crate::rpc) fn open(
             .into(),
         None => [0; 32],
     };
-    let session_id = faults.id("open.session_id", open.session_id, SessionId::try_new);
+    let session_id = faults.session("open.session_id", open.session_id, caller);
     let references = faults.references(open.references);
     let ordering = faults.ordering(open.ordering);
     faults.on_disconnect(open.on_disconnect);
@@ -80,8 +83,7 @@ pub(in crate::rpc) fn open(
         timeout.and_then(|timeout| now.checked_add(timeout)),
     ];
     let submission = Submission {
-        owner: Owner::local(),
-        tenant: Tenant::local(),
+        caller: Arc::clone(caller),
         batch_id,
         session_id,
         references,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::clock;
+use crate::{clock, model::Owner};
 
 fn tool_use(id: &str, name: &str, input: &str) -> v1::ToolUse {
     v1::ToolUse {
@@ -22,11 +22,24 @@ fn valid() -> v1::ExecuteBatchRequest {
 }
 
 fn decoded(request: v1::ExecuteBatchRequest) -> Submission {
-    execute(request, None, clock::now(), propagate::Context::default()).unwrap().0
+    of_caller(request, &Arc::new(Caller::local())).unwrap()
+}
+
+fn of_caller(
+    request: v1::ExecuteBatchRequest,
+    caller: &Arc<Caller>,
+) -> Result<Submission, Refusal> {
+    let context = propagate::Context::default();
+    execute(request, None, clock::now(), context, caller).map(|(submission, _)| submission)
+}
+
+/// Of another owner.
+fn other() -> Arc<Caller> {
+    Arc::new(Caller { owner: Owner::try_new("other").unwrap(), ..Caller::local() })
 }
 
 fn faults(request: v1::ExecuteBatchRequest) -> Vec<(String, String)> {
-    match execute(request, None, clock::now(), propagate::Context::default()) {
+    match of_caller(request, &Arc::new(Caller::local())) {
         Err(Refusal::Invalid(violations)) => {
             violations.into_iter().map(|fault| (fault.field, fault.description)).collect()
         }
@@ -136,7 +149,18 @@ fn what_is_left_out_gets_its_default() {
     assert_eq!(submission.call_timeout, None);
     assert_eq!(submission.ordering, Ordering::Free);
     assert!(!submission.references);
-    assert_eq!((submission.owner, submission.tenant), (Owner::local(), Tenant::local()));
+    assert_eq!(*submission.caller, Caller::local());
+}
+
+#[test]
+fn a_session_is_its_callers_own_whoever_else_names_one_so() {
+    let named = || v1::ExecuteBatchRequest { session_id: "chat-1".into(), ..valid() };
+    let [ours, theirs] = [Arc::new(Caller::local()), other()]
+        .map(|caller| of_caller(named(), &caller).unwrap().session_id.unwrap());
+    assert_ne!(ours, theirs);
+    assert_eq!((theirs.as_str(), theirs.owner().as_str()), ("chat-1", "other"));
+    let request = v1::ListToolsRequest { session_id: "chat-1".into(), ..Default::default() };
+    assert_eq!(list(&request, &other()).unwrap().1, Some(theirs));
 }
 
 #[test]
@@ -177,8 +201,10 @@ async fn the_deadline_is_the_earlier_of_the_rpcs_and_the_requests() {
     ];
     for (allowed, timeout, expected) in table {
         let request = v1::ExecuteBatchRequest { timeout, ..valid() };
-        let deadline =
-            execute(request, allowed, now, propagate::Context::default()).unwrap().0.deadline;
+        let deadline = execute(request, allowed, now, propagate::Context::default(), &other())
+            .unwrap()
+            .0
+            .deadline;
         assert_eq!(deadline.map(|deadline| deadline - now), expected, "{allowed:?} {timeout:?}");
     }
 }
@@ -217,9 +243,9 @@ fn a_cancellation_names_its_batch_and_calls() {
 #[test]
 fn a_shape_that_is_unknown_is_refused() {
     let request = v1::ListToolsRequest { shape: 99, ..v1::ListToolsRequest::default() };
-    assert!(matches!(list(&request), Err(Refusal::Invalid(_))));
+    assert!(matches!(list(&request, &other()), Err(Refusal::Invalid(_))));
     let request = v1::ListToolsRequest { shape: 1, references: 1, latencies: true, ..request };
     let shape = Some(format::Shape::Anthropic);
     let wanted = Wanted { shape, references: true, latencies: true };
-    assert_eq!(list(&request).unwrap(), (wanted, None));
+    assert_eq!(list(&request, &other()).unwrap(), (wanted, None));
 }

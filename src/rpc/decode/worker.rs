@@ -9,7 +9,8 @@ use std::{
 use super::Faults;
 use crate::{
     backend::{Error, Progress, Reply, worker},
-    model::{Content, Effect, FailureCode, Json, SessionId, Tenant, ToolName},
+    model::{Content, Effect, FailureCode, Json, SessionId, ToolName},
+    policy::Caller,
     proto::v1::{self, content::Block},
     registry::{Hello, Offered, Schema, offers, tool},
     rpc::cut,
@@ -34,18 +35,18 @@ const PROGRESS_BYTES_MAX: usize = 1 << 10;
 /// [`Refusal::Invalid`] with every fault.
 pub(in crate::rpc) fn hello(
     hello: v1::WorkerHello,
-    tenant: Tenant,
+    caller: &Caller,
     offers: &offers::Settings,
     workers: &worker::Settings,
 ) -> Result<Hello, Refusal> {
     let mut faults = Faults::default();
     let v1::WorkerHello { name, session_id, shared, tools, attempts_max } = hello;
     let name = faults.worker_name(name);
-    let session = faults.whose(session_id, shared);
+    let session = faults.whose(session_id, shared, caller);
     let attempts = faults.attempts(attempts_max, workers.attempts_max);
     let tools = faults.tools(tools, offers);
     faults.none()?;
-    Ok(Hello { tenant, session, name, attempts, tools })
+    Ok(Hello { tenant: caller.tenant.clone(), session, name, attempts, tools })
 }
 
 impl Faults {
@@ -60,7 +61,7 @@ impl Faults {
         if name.is_empty() { "worker".into() } else { name.into() }
     }
 
-    fn whose(&mut self, session_id: String, shared: bool) -> Option<SessionId> {
+    fn whose(&mut self, session_id: String, shared: bool, caller: &Caller) -> Option<SessionId> {
         match (session_id.is_empty(), shared) {
             (true, false) => self.add(
                 "hello.session_id",
@@ -72,7 +73,7 @@ impl Faults {
             ),
             _ => {}
         }
-        self.id("hello.session_id", session_id, SessionId::try_new)
+        self.session("hello.session_id", session_id, caller)
     }
 
     fn attempts(&mut self, attempts: Option<u32>, most: NonZeroU32) -> Option<NonZeroU32> {

@@ -1,7 +1,8 @@
 //! A moment of the process as a message.
 //!
-//! What belongs to a session or is named by an input belongs to a tenant, too, and
-//! is shown to that tenant's callers alone; of others' it is only counted.
+//! What is named by an input belongs to a tenant, and is shown to that tenant's
+//! callers alone; what belongs to a session, to its owner alone. Of others' it is only
+//! counted. A tool that the caller may not call is not even that.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -17,6 +18,7 @@ use crate::{
     },
     locks::table,
     model::{Access, Tenant},
+    policy::Caller,
     proto::v1,
     retry,
     schedule::{Status, ToolStatus},
@@ -27,16 +29,16 @@ const NAME_BYTES_MAX: usize = 160;
 /// Tools of a worker that are named.
 const WORKER_TOOLS_MAX: usize = 8;
 
-/// A moment, as `tenant` may see it. `look` gives it with that many rows of each
+/// A moment, as the caller may see it. `look` gives it with that many rows of each
 /// list; there are as many as fit into `bytes_max` bytes.
 pub(in crate::rpc) fn status(
     look: impl Fn(usize) -> Status,
-    tenant: &Tenant,
+    caller: &Caller,
     mut rows: usize,
     bytes_max: usize,
 ) -> v1::StatusResponse {
     loop {
-        let response = response(&look(rows), tenant);
+        let response = response(&look(rows), caller);
         if rows == 1 || response.encoded_len() <= bytes_max {
             return response;
         }
@@ -44,9 +46,9 @@ pub(in crate::rpc) fn status(
     }
 }
 
-fn response(status: &Status, tenant: &Tenant) -> v1::StatusResponse {
+fn response(status: &Status, caller: &Caller) -> v1::StatusResponse {
     let gate = &status.gate;
-    let api = |of: &ApiStatus| api(of, status.retries.get(&of.name), tenant);
+    let api = |of: &ApiStatus| api(of, status.retries.get(&of.name), caller);
     v1::StatusResponse {
         process: Some(v1::ProcessStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,9 +64,9 @@ fn response(status: &Status, tenant: &Tenant) -> v1::StatusResponse {
         apis_omitted: count(gate.apis_omitted),
         tools: status.tools.iter().map(tool).collect(),
         tools_omitted: count(status.tools_omitted),
-        locks: Some(locks(&status.locks, tenant)),
-        budgets: Some(budgets(&status.budgets, tenant)),
-        workers: Some(workers(&status.workers, status.workers_max, tenant)),
+        locks: Some(locks(&status.locks, &caller.tenant)),
+        budgets: Some(budgets(&status.budgets, caller)),
+        workers: Some(workers(&status.workers, status.workers_max, caller)),
     }
 }
 
@@ -76,7 +78,7 @@ fn some(time: Option<Duration>) -> Option<prost_types::Duration> {
     time.map(duration)
 }
 
-fn api(api: &ApiStatus, retries: Option<&retry::Status>, tenant: &Tenant) -> v1::ApiStatus {
+fn api(api: &ApiStatus, retries: Option<&retry::Status>, caller: &Caller) -> v1::ApiStatus {
     v1::ApiStatus {
         name: api.name.to_string(),
         attempts: Some(usage(api.in_flight)),
@@ -84,7 +86,7 @@ fn api(api: &ApiStatus, retries: Option<&retry::Status>, tenant: &Tenant) -> v1:
         longest_wait: some(api.longest_wait),
         next_grant: some(api.next_grant),
         paused: some(api.paused),
-        buckets: api.buckets.iter().map(|of| bucket(of, tenant)).collect(),
+        buckets: api.buckets.iter().map(|of| bucket(of, caller)).collect(),
         breaker: api.breaker.as_ref().map(breaker),
         retries: retries.map(|of| v1::RetryStatus {
             percent: number(of.percent),
@@ -95,13 +97,13 @@ fn api(api: &ApiStatus, retries: Option<&retry::Status>, tenant: &Tenant) -> v1:
     }
 }
 
-fn bucket(bucket: &BucketStatus, tenant: &Tenant) -> v1::BucketStatus {
+fn bucket(bucket: &BucketStatus, caller: &Caller) -> v1::BucketStatus {
     let scope = match bucket.per {
         Per::Api => v1::BucketScope::Api,
         Per::Session => v1::BucketScope::Session,
         Per::Tenant => v1::BucketScope::Tenant,
     };
-    let lowest: Vec<_> = bucket.lowest.iter().filter_map(|of| level(of, tenant)).collect();
+    let lowest: Vec<_> = bucket.lowest.iter().filter_map(|of| level(of, caller)).collect();
     v1::BucketStatus {
         rate: bucket.rate.to_string(),
         scope: scope.into(),
@@ -112,13 +114,13 @@ fn bucket(bucket: &BucketStatus, tenant: &Tenant) -> v1::BucketStatus {
     }
 }
 
-/// Nothing of a bucket that belongs to another tenant.
-fn level(level: &Level, tenant: &Tenant) -> Option<v1::BucketLevel> {
+/// Nothing of a bucket that belongs to another.
+fn level(level: &Level, caller: &Caller) -> Option<v1::BucketLevel> {
+    let tenant = &caller.tenant;
     let owner = match &level.whose {
         Whose::Everyone => String::new(),
-        Whose::Session(of, session) => {
-            (of == tenant).then(|| cut(session.as_str(), NAME_BYTES_MAX))?
-        }
+        Whose::Session(of, session) => (of == tenant && *session.owner() == caller.owner)
+            .then(|| cut(session.as_str(), NAME_BYTES_MAX))?,
         Whose::Tenant(of) => (of == tenant).then(|| cut(of.as_str(), NAME_BYTES_MAX))?,
     };
     let next_token = some(level.next_token);
@@ -200,7 +202,7 @@ fn lock(key: &table::KeyStatus) -> v1::LockStatus {
     }
 }
 
-fn budgets(budgets: &budget::Status, tenant: &Tenant) -> v1::BudgetsStatus {
+fn budgets(budgets: &budget::Status, caller: &Caller) -> v1::BudgetsStatus {
     let of = |used, max: Option<NonZeroU64>| {
         Some(v1::Usage { used: number(used), max: max.map(|max| number(max.get())) })
     };
@@ -209,8 +211,10 @@ fn budgets(budgets: &budget::Status, tenant: &Tenant) -> v1::BudgetsStatus {
         calls: of(session.calls, budgets.settings.calls),
         cost: of(session.cost, budgets.settings.cost),
     };
-    let lowest: Vec<_> =
-        budgets.lowest.iter().filter(|of| of.tenant == *tenant).map(session).collect();
+    let is_own = |of: &&budget::SessionStatus| {
+        of.tenant == caller.tenant && *of.session.owner() == caller.owner
+    };
+    let lowest: Vec<_> = budgets.lowest.iter().filter(is_own).map(session).collect();
     v1::BudgetsStatus {
         sessions: count(budgets.sessions),
         omitted: count(budgets.sessions - lowest.len()),
@@ -218,12 +222,23 @@ fn budgets(budgets: &budget::Status, tenant: &Tenant) -> v1::BudgetsStatus {
     }
 }
 
-fn workers(workers: &worker::Status, max: usize, tenant: &Tenant) -> v1::WorkersStatus {
+fn workers(workers: &worker::Status, max: usize, caller: &Caller) -> v1::WorkersStatus {
+    let known = |worker: &WorkerStatus| -> Vec<String> {
+        let tools = worker.about.tools.iter().filter(|tool| caller.knows(tool));
+        tools.map(ToString::to_string).collect()
+    };
+    // One that shares its tools is there for all callers of its tenant.
+    let is_seen = |worker: &&WorkerStatus| {
+        let session = worker.about.session.as_ref();
+        worker.about.tenant == caller.tenant
+            && session.is_none_or(|session| *session.owner() == caller.owner)
+            && (caller.knows_all() || !known(worker).is_empty())
+    };
     let shown = |worker: &WorkerStatus| v1::WorkerStatus {
         name: cut(&worker.about.name, NAME_BYTES_MAX),
         session_id: worker.about.session.as_ref().map_or_else(String::new, ToString::to_string),
-        tools: worker.about.tools.iter().take(WORKER_TOOLS_MAX).map(ToString::to_string).collect(),
-        tools_omitted: count(worker.about.tools.len().saturating_sub(WORKER_TOOLS_MAX)),
+        tools: known(worker).into_iter().take(WORKER_TOOLS_MAX).collect(),
+        tools_omitted: count(known(worker).len().saturating_sub(WORKER_TOOLS_MAX)),
         attempts: Some(usage(gate::Usage {
             used: worker.in_flight,
             max: Some(worker.attempts_max),
@@ -231,8 +246,7 @@ fn workers(workers: &worker::Status, max: usize, tenant: &Tenant) -> v1::Workers
         draining: worker.is_draining,
         silence: Some(duration(worker.silence)),
     };
-    let busiest: Vec<_> =
-        workers.busiest.iter().filter(|of| of.about.tenant == *tenant).map(shown).collect();
+    let busiest: Vec<_> = workers.busiest.iter().filter(is_seen).map(shown).collect();
     v1::WorkersStatus {
         connected: Some(usage(gate::Usage { used: workers.connected, max: Some(max) })),
         unwanted_answers: workers.unwanted,
@@ -248,14 +262,18 @@ fn number(number: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{limits::Rate, model::SessionId};
+    use crate::{
+        limits::Rate,
+        model::{Owner, SessionId},
+    };
 
     #[test]
-    fn what_belongs_to_another_tenant_is_counted_and_not_shown() {
-        let level = |tenant: &str, session: &str| Level {
+    fn what_belongs_to_another_is_counted_and_not_shown() {
+        let owner = |name: &str| Owner::try_new(name).unwrap();
+        let level = |tenant: &str, session: (&'static str, &str)| Level {
             whose: Whose::Session(
                 Tenant::try_new(tenant).unwrap(),
-                SessionId::try_new(session).unwrap(),
+                SessionId::try_new(session.1).unwrap().of(&owner(session.0)),
             ),
             tokens: 0,
             next_token: Some(Duration::from_secs(1)),
@@ -264,9 +282,15 @@ mod tests {
             rate: Rate::try_new("1/s").unwrap(),
             per: Per::Session,
             kept: 9,
-            lowest: vec![level("ours", "a"), level("theirs", "b"), level("ours", "c")],
+            lowest: vec![
+                level("ours", ("me", "a")),
+                level("theirs", ("me", "b")),
+                level("ours", ("them", "b")),
+                level("ours", ("me", "c")),
+            ],
         };
-        let shown = bucket(&of, &Tenant::try_new("ours").unwrap());
+        let tenant = Tenant::try_new("ours").unwrap();
+        let shown = bucket(&of, &Caller { owner: owner("me"), tenant, ..Caller::local() });
         let owners: Vec<_> = shown.lowest.iter().map(|level| level.owner.as_str()).collect();
         assert_eq!(owners, ["a", "c"]);
         assert_eq!((shown.kept, shown.omitted), (9, 7));

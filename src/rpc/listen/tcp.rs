@@ -37,8 +37,8 @@ impl Tcp {
     /// Every way to guard one, for whoever wrote it.
     pub fn guards() -> String {
         format!(
-            "listen on `127.0.0.1` or `[::1]`, ask for client certificates \
-             (`tls: {{certificate: …, key: …, client_ca: …}}`), or write \
+            "listen on `127.0.0.1` or `[::1]`, say who may call (`callers`), ask for client \
+             certificates (`tls: {{certificate: …, key: …, client_ca: …}}`), or write \
              `exposed: \"{}\"`",
             Self::EXPOSED
         )

@@ -1,6 +1,6 @@
 //! What a session may spend, over its turns.
 
-use super::*;
+use super::{callers::of_tenant, *};
 use crate::{
     cache,
     limits::breaker,
@@ -66,7 +66,7 @@ async fn calls_are_charged_in_call_order_until_the_session_has_made_all() {
     assert_eq!(codes(&told), [SPENT]);
     assert_eq!(world.calls()["get"], 3);
     // Another session, another tenant's, and turns of no session have their own.
-    let other = Submission { tenant: Tenant::try_new("other").unwrap(), ..turn(&["get"]) };
+    let other = of_tenant("other", turn(&["get"]));
     for own in [of("b", turn(&["get"; 3])), of("a", other), turn(&["get"]), turn(&["get"])] {
         assert!(codes(&world.run(own).await).iter().all(Option::is_none));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::*;
+use super::{callers::of_tenant, *};
 use crate::{
     cache::{self, Writes},
     model::Source,
@@ -71,8 +71,7 @@ async fn an_answer_is_for_the_same_tool_input_and_tenant() {
     let told = world.run(submission(vec![call("get", r#"{"id":1}"#), call("get", " { } ")])).await;
     assert_eq!(told.results[0].source, Some(Source::Executed));
     assert_eq!(told.results[1].source, Some(Source::Cached));
-    let tenant = Tenant::try_new("another").unwrap();
-    let told = world.run(Submission { tenant, ..one("get") }).await;
+    let told = world.run(of_tenant("another", one("get"))).await;
     assert_eq!(told.results[0].source, Some(Source::Executed));
     assert!(world.hits("get").await);
 }

@@ -25,6 +25,8 @@ pub(in crate::limits::gate) enum Lack {
     Tenants,
     /// A place of a tool.
     Tool(usize),
+    /// A place of their owner's.
+    Owner(usize),
 }
 
 #[derive(Debug, Default)]

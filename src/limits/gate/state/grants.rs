@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{Aftermath, Cap, Place, Rights, State};
+use super::{Aftermath, Cap, Full, Place, Rights, State};
 use crate::{
     clock::Instant,
     limits::gate::{api::ready, queue::Lack},
@@ -35,6 +35,8 @@ enum Look {
 pub(super) struct Head {
     pub(super) first: Option<(usize, NonZeroU32)>,
     full_tools: Vec<usize>,
+    /// The session's owner, where it has no place left.
+    full_owner: Option<usize>,
     /// A place of the session's own, or of one of its batches.
     lacks_place: bool,
 }
@@ -49,11 +51,16 @@ impl State {
 
     /// A session that was granted its last place may stand first at other APIs, for
     /// tokens that all share: it cannot use them any more, and whoever is behind it
-    /// is not to wait until they are there.
+    /// is not to wait until they are there. So may any session of an owner that was.
     pub(super) fn let_others_pass(&mut self, now: Instant, aftermath: &mut Aftermath) {
-        while let Some((session, granted_at)) = aftermath.out_of_places.pop() {
+        while let Some((full, granted_at)) = aftermath.out_of_places.pop() {
             for api in (0..self.apis.len()).filter(|api| *api != granted_at) {
-                if self.apis[api].waiters.first_session() == Some(session) {
+                let Some(first) = self.apis[api].waiters.first_session() else { continue };
+                let is_meant = match full {
+                    Full::Session(session) => first == session,
+                    Full::Owner(owner) => self.sessions[first].owner == Some(owner),
+                };
+                if is_meant {
                     self.grant_at(api, now, aftermath);
                 }
             }
@@ -122,11 +129,12 @@ impl State {
         {
             self.looks += 1;
         }
-        let Head { first, full_tools, lacks_place } = self.head_of(api, session);
+        let Head { first, full_tools, full_owner, lacks_place } = self.head_of(api, session);
         let lacks_own = |own: Option<(Lack, Instant)>| {
             let tools = full_tools.into_iter().map(|tool| (Lack::Tool(tool), None));
+            let owner = full_owner.map(|owner| (Lack::Owner(owner), None));
             let own = own.map(|(lack, until)| (lack, Some(until)));
-            Look::LacksOwn { lacks: tools.chain(own).collect(), lacks_place }
+            Look::LacksOwn { lacks: tools.chain(owner).chain(own).collect(), lacks_place }
         };
         let Some((waiter, cost)) = first else {
             return lacks_own(None);
@@ -141,6 +149,11 @@ impl State {
         let mut head = Head::default();
         if self.sessions[session].cap.is_full() {
             head.lacks_place = true;
+            return head;
+        }
+        let owner = self.sessions[session].owner;
+        if self.owners.is_full(owner) {
+            head.full_owner = owner;
             return head;
         }
         let waiters = &self.apis[api].waiters;
@@ -194,8 +207,10 @@ impl State {
 
     pub(super) fn has_room(&self, batch: usize, tool: usize) -> bool {
         let batch = &self.batches[batch];
+        let session = &self.sessions[batch.session];
         !batch.cap.is_full()
-            && !self.sessions[batch.session].cap.is_full()
+            && !session.cap.is_full()
+            && !self.owners.is_full(session.owner)
             && !self.tools[tool].as_ref().is_some_and(Cap::is_full)
     }
 
@@ -232,7 +247,13 @@ impl State {
         let session = &mut self.sessions[batch.session];
         session.cap.take();
         if batch.cap.is_full() || session.cap.is_full() {
-            aftermath.out_of_places.push((batch.session, api));
+            aftermath.out_of_places.push((Full::Session(batch.session), api));
+        }
+        if let Some(owner) = session.owner {
+            self.owners.take(owner);
+            if self.owners.is_full(Some(owner)) {
+                aftermath.out_of_places.push((Full::Owner(owner), api));
+            }
         }
         let of = &mut self.apis[api];
         let own = of.by_session.of(&session.id).iter().chain(of.by_tenant.of(&session.id.0));

@@ -45,7 +45,7 @@ async fn looks_for_each_grant(kind: &str, count: usize) -> f64 {
     let mut settings = settings(vec![match kind {
         "own tokens" | "own tokens, by time" => rated("crm", "1/s", Per::Session),
         "a tenant's tokens" | "a tenant's tokens, by time" => rated("crm", "1/s", Per::Tenant),
-        "own places" | "a full tool" => api("crm"),
+        "own places" | "a full tool" | "a full owner" => api("crm"),
         _ => capped("crm", 1),
     }]);
     settings.tools = vec![(ToolName::try_new("full").unwrap(), nz(1))];
@@ -63,6 +63,9 @@ async fn looks_for_each_grant(kind: &str, count: usize) -> f64 {
         }
         "one session's batches" => crowd.ask(|_| open(&gate, "c"), "tool", count),
         "a full tool" => crowd.ask(each, "full", count),
+        "a full owner" => {
+            crowd.ask(|n| owned(&gate, "planner", &format!("c{n}"), 1), "tool", count);
+        }
         "own tokens" | "own tokens, by time" | "own places" => crowd.ask(twice, "tool", 2 * count),
         _ => crowd.ask(each, "tool", count),
     }
@@ -124,6 +127,7 @@ async fn a_grant_with_ten_thousand_waiters_costs_at_most_twice_one_with_a_hundre
         "a tenant's tokens, by time",
         "own places",
         "a full tool",
+        "a full owner",
     ] {
         let few = looks_for_each_grant(kind, 100).await;
         let many = looks_for_each_grant(kind, 9_000).await;

@@ -112,13 +112,69 @@ fn sessions_of_two_tenants_are_two_whatever_their_names() {
     drop(ask(&other, "a").granted());
 }
 
+#[test]
+fn an_owners_cap_holds_for_all_its_sessions_and_for_no_other() {
+    let gate = gate(9, 9, 9, &[]);
+    let [one, two] = ["one", "two"].map(|of| owned(&gate, "planner", of, 2));
+    let other = owned(&gate, "other", "one", 1);
+    let held = [ask(&one, "a").granted(), ask(&two, "b").granted()];
+    let mut waits = [ask(&one, "b").waiting(), ask(&two, "a").waiting()];
+    // Nobody waits behind them.
+    for (scope, api) in [(&other, "a"), (&open(&gate, "one"), "b")] {
+        assert!(poll(&mut ask(scope, api).waiting()).is_some());
+    }
+    assert!(waits.iter_mut().all(|wait| poll(wait).is_none()));
+    let [first, second] = held;
+    drop(first);
+    let permits: Vec<_> = waits.iter_mut().filter_map(poll).collect();
+    assert_eq!(permits.len(), 1);
+    drop(second);
+    assert_eq!(waits.iter_mut().filter_map(poll).count(), 1);
+    gate.lock().check_invariants();
+}
+
+#[test]
+fn an_owners_cap_is_the_one_that_was_said_last() {
+    let gate = gate(9, 9, 9, &[]);
+    let one = owned(&gate, "planner", "one", 1);
+    let _held = ask(&one, "a").granted();
+    drop(ask(&one, "a").waiting());
+    let two = owned(&gate, "planner", "two", 2);
+    let held = ask(&two, "a").granted();
+    drop(ask(&one, "a").waiting());
+    drop(held);
+    let _one_again = owned(&gate, "planner", "one", 1);
+    drop(ask(&two, "a").waiting());
+}
+
+/// As with a session's own places: another API's tokens are not kept from others for
+/// one that has no place left to use them.
+#[tokio::test(start_paused = true)]
+async fn an_owner_without_places_keeps_nobody_from_tokens() {
+    let rated = rated("crm", "1/s burst 3", Per::Api);
+    let gate = Gate::new(settings(vec![rated, api("b")]), Drain::new());
+    let [one, two] = ["one", "two"].map(|of| owned(&gate, "planner", of, 1));
+    let other = open(&gate, "other");
+    let three = |request: &mut Request<'_>| request.cost = NonZeroU32::new(3).unwrap();
+    drop(ask_for(&other, "crm", three).granted());
+    let mut first = ask_for(&one, "crm", three).waiting();
+    let mut behind = ask(&other, "crm").waiting();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(poll(&mut first).is_none() && poll(&mut behind).is_none());
+    let _last = ask(&two, "b").granted();
+    assert!(poll(&mut behind).is_some());
+    gate.lock().check_invariants();
+}
+
 proptest! {
     /// Random arrivals, grants taken, permits returned and places given up: no
     /// cap is ever exceeded, and nobody waits who could run.
     #[test]
-    fn caps_hold_and_no_wake_up_is_lost(steps in proptest::collection::vec((0u8..4, 0usize..3, 0usize..3), 1..200)) {
+    fn caps_hold_and_no_wake_up_is_lost(steps in proptest::collection::vec((0u8..4, 0usize..5, 0usize..3), 1..200)) {
         let gate = gate(4, 3, 2, &[("a", 1), ("b", 3)]);
-        let batches = ["x", "x", "y"].map(|id| open(&gate, id));
+        let everyones = ["x", "x", "y"].map(|id| open(&gate, id));
+        let bounded = ["z", "x"].map(|id| owned(&gate, "other", id, 2));
+        let batches: Vec<_> = everyones.into_iter().chain(bounded).collect();
         let mut held: Vec<Permit> = Vec::new();
         let mut waits: Vec<Wait> = Vec::new();
         for (step, batch, api) in steps {

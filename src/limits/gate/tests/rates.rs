@@ -319,7 +319,7 @@ async fn a_storm_is_asked_by_one_after_each_pause_and_everyone_is_served_after_i
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_is_over_already_loses_no_wake_up() {
     let mut state = State::new(settings(vec![rated("crm", "1/s", Per::Api)]), clock::now());
-    let (session, batch) = state.open((Tenant::local(), session("s")));
+    let (session, batch) = state.open((Tenant::local(), session("s")), None);
     let tool = 0;
     let (path, cost, now) = (S(0), NonZeroU32::MIN, clock::now());
     let deadline = now + S(9);

@@ -149,9 +149,8 @@ async fn what_cannot_be_read_is_a_fault_and_a_caller_that_goes_is_none() {
 
 #[test]
 fn a_stream_that_does_not_begin_with_open_is_refused_with_every_fault_of_it() {
-    let open = |first| {
-        open(first, (crate::clock::now(), None), crate::clock::now(), propagate::Context::default())
-    };
+    let (now, caller) = (crate::clock::now(), Arc::new(Caller::local()));
+    let open = |first| open(first, (now, None), now, propagate::Context::default(), &caller);
     for first in [None, Some(v1::ExecuteStreamRequest::default()), Some(request(commit()))] {
         let Err(Refusal::Invalid(violations)) = open(first) else { panic!("it was opened") };
         assert_eq!(violations[0].description, "a stream begins with `open`");
@@ -181,7 +180,8 @@ fn a_stream_is_told_from_another_with_its_id_and_from_a_batch() {
         };
         let now = crate::clock::now();
         let first = Some(request(Step::Open(open)));
-        super::open(first, (now, None), now, propagate::Context::default())
+        let caller = Arc::new(Caller::local());
+        super::open(first, (now, None), now, propagate::Context::default(), &caller)
             .unwrap()
             .submission
             .fingerprint

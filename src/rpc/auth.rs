@@ -1,0 +1,292 @@
+//! Who calls: each RPC's caller, or that it has none.
+//!
+//! A caller is recognised by what it shows with the RPC, a bearer token; where it
+//! shows none, by its connection: its certificate's names, or the user and the group
+//! that its process runs as. What is shown and is not right is refused, whatever the
+//! connection says: a caller whose token was withdrawn does not become another.
+//!
+//! Whoever is not recognised is told the same in each case. Why is in the log.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::ready,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use tonic::{Status, body::Body};
+
+use super::{
+    cut,
+    listen::{Certificate, Peer},
+    status,
+};
+use crate::{
+    clock::{self, Instant},
+    policy::{Caller, Policy, Token, is_uri},
+};
+
+pub mod jwt;
+
+/// Between two lines of the log about callers that are not recognised.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// Most bytes of a line's part that a caller wrote.
+const SHOWN_BYTES_MAX: usize = 200;
+
+/// Who may call, and how it is recognised.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The callers.
+    pub policy: Policy,
+    /// Whose tokens say who they are of; `None` where nobody's do.
+    pub jwt: Option<jwt::Settings>,
+}
+
+/// Recognises callers. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    door: Arc<RwLock<Arc<Door>>>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// Who is let in.
+#[derive(Debug)]
+enum Door {
+    /// Everyone, as this.
+    Open(Arc<Caller>),
+    /// Who is recognised.
+    Guarded { policy: Policy, jwt: Option<Box<jwt::Verifier>> },
+}
+
+/// What the log was told of those who were not recognised.
+#[derive(Debug, Default)]
+struct Told {
+    at: Option<Instant>,
+    /// How many came since.
+    untold: u64,
+}
+
+/// Why a caller is not recognised: for the log alone.
+#[derive(Debug)]
+enum Unknown {
+    /// There are two `authorization`s; which one counts must not be a question.
+    Twice,
+    /// It is not `Bearer …`.
+    NoBearer,
+    /// Nobody has this token.
+    Token,
+    /// It is no token of the issuer's, or not for us, or not now.
+    Jwt(jwt::Error),
+    /// It is, and speaks of somebody who is not on the list.
+    Subject(String),
+    /// Its process is nobody's.
+    Process { uid: u32, gid: u32 },
+    /// Its certificate is nobody's.
+    Certificate(Arc<Certificate>),
+    /// It shows nothing.
+    Nothing,
+}
+
+impl Auth {
+    /// Lets in whom the settings name; everyone, where there are none.
+    pub fn new(settings: Option<Settings>) -> Self {
+        let door = RwLock::new(Arc::new(Door::new(settings)));
+        Self { door: Arc::new(door), told: Arc::default() }
+    }
+
+    /// Lets in whom these settings name from the next RPC on, on connections that are
+    /// open, too. An RPC that is open goes on.
+    pub fn replace(&self, settings: Option<Settings>) {
+        let door = Arc::new(Door::new(settings));
+        *self.door.write().unwrap_or_else(PoisonError::into_inner) = door;
+    }
+
+    /// Puts its caller into the request's extensions, or says that it has none.
+    pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let door = Arc::clone(&self.door.read().unwrap_or_else(PoisonError::into_inner));
+        let peer = request.extensions().get::<Peer>();
+        match door.recognise(peer, request.headers()) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                Ok(())
+            }
+            Err(why) => {
+                self.tell(&why, peer);
+                Err(status::unauthenticated())
+            }
+        }
+    }
+
+    /// A line for each would let anybody fill the log.
+    fn tell(&self, why: &Unknown, peer: Option<&Peer>) {
+        let now = clock::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.at.is_some_and(|at| now.saturating_duration_since(at) < TOLD_EVERY) {
+            told.untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut told.untold);
+        told.at = Some(now);
+        drop(told);
+        tracing::warn!(
+            why = %why,
+            peer = peer.map(tracing::field::debug),
+            untold,
+            "A caller is not known and was refused; `untold` others were since the last such line."
+        );
+    }
+}
+
+impl Door {
+    fn new(settings: Option<Settings>) -> Self {
+        match settings {
+            None => Self::Open(Arc::new(Caller::local())),
+            Some(Settings { policy, jwt }) => {
+                let jwt = jwt.map(|jwt| Box::new(jwt::Verifier::new(jwt)));
+                Self::Guarded { policy, jwt }
+            }
+        }
+    }
+
+    fn recognise(&self, peer: Option<&Peer>, headers: &HeaderMap) -> Result<Arc<Caller>, Unknown> {
+        let (policy, jwt) = match self {
+            Self::Open(caller) => return Ok(Arc::clone(caller)),
+            Self::Guarded { policy, jwt } => (policy, jwt.as_deref()),
+        };
+        let caller = match bearer(headers)? {
+            Some(token) => of_token(policy, jwt, token)?,
+            None => of_peer(policy, peer)?,
+        };
+        Ok(Arc::clone(caller))
+    }
+}
+
+/// The token that an RPC shows, if any.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unknown> {
+    let mut shown = headers.get_all(AUTHORIZATION).iter();
+    let Some(first) = shown.next() else { return Ok(None) };
+    if shown.next().is_some() {
+        return Err(Unknown::Twice);
+    }
+    // RFC 6750: the scheme's name in any case, then a space.
+    let parts = first.to_str().ok().and_then(|text| text.split_once(' '));
+    match parts {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Unknown::NoBearer),
+    }
+}
+
+fn of_token<'a>(
+    policy: &'a Policy,
+    jwt: Option<&jwt::Verifier>,
+    token: &str,
+) -> Result<&'a Arc<Caller>, Unknown> {
+    if let Some(caller) = policy.of_token(&Token::of(token)) {
+        return Ok(caller);
+    }
+    let subject = jwt.ok_or(Unknown::Token)?.subject(token).map_err(Unknown::Jwt)?;
+    policy.of_subject(&subject).ok_or(Unknown::Subject(subject))
+}
+
+fn of_peer<'a>(policy: &'a Policy, peer: Option<&Peer>) -> Result<&'a Arc<Caller>, Unknown> {
+    match peer {
+        Some(&Peer::Unix { uid, gid, .. }) => {
+            policy.of_process(uid, gid).ok_or(Unknown::Process { uid, gid })
+        }
+        Some(Peer::Tcp { certificate: Some(certificate), .. }) => names(certificate)
+            .find_map(|name| policy.of_name(name))
+            .ok_or_else(|| Unknown::Certificate(Arc::clone(certificate))),
+        Some(Peer::Tcp { certificate: None, .. }) | None => Err(Unknown::Nothing),
+    }
+}
+
+/// The names that a certificate's holder is recognised by. The common name counts only
+/// in one that has no other (RFC 6125, section 6.4.4), and never as a URI, which an
+/// authority that vouches for common names need not have looked at.
+fn names(certificate: &Certificate) -> impl Iterator<Item = &str> {
+    let Certificate { dns, uris, common_name } = certificate;
+    let has_others = !dns.is_empty() || !uris.is_empty();
+    let common = common_name.as_deref().filter(|name| !has_others && !is_uri(name));
+    // A name of one kind is not taken for one of the other.
+    let hosts = dns.iter().map(String::as_str).filter(|name| !is_uri(name));
+    let uris = uris.iter().map(String::as_str).filter(|name| is_uri(name));
+    uris.chain(hosts).chain(common)
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice => f.write_str("it has more than one `authorization`"),
+            Self::NoBearer => f.write_str("its `authorization` is no bearer token"),
+            Self::Token => f.write_str("nobody has its token"),
+            Self::Jwt(error) => write!(f, "its token is not taken: {error}"),
+            Self::Subject(subject) => {
+                let subject = cut(subject, SHOWN_BYTES_MAX);
+                write!(f, "no caller has its token's subject {subject:?}")
+            }
+            Self::Process { uid, gid } => {
+                write!(f, "no caller has the user {uid} or the group {gid} of its process")
+            }
+            Self::Certificate(certificate) => {
+                let names: Vec<&str> = names(certificate).collect();
+                let names = cut(&names.join(", "), SHOWN_BYTES_MAX);
+                write!(f, "no caller has a name of its certificate: {names:?}")
+            }
+            Self::Nothing => f.write_str("it shows neither a token nor a certificate"),
+        }
+    }
+}
+
+/// The caller of an RPC that was let in.
+///
+/// # Errors
+///
+/// It was not: nothing is done for nobody, whatever stands in front.
+pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>, Status> {
+    request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(status::unauthenticated)
+}
+
+/// A service that only those are let in to who are recognised.
+#[derive(Clone, Debug)]
+pub(super) struct Guarded<S> {
+    inner: S,
+    auth: Auth,
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(inner: S, auth: Auth) -> Self {
+        Self { inner, auth }
+    }
+}
+
+impl<S> tower::Service<Request<Body>> for Guarded<S>
+where
+    S: tower::Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future = BoxFuture<'static, Result<Response<Body>, Infallible>>,
+        >,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match self.auth.admit(&mut request) {
+            Ok(()) => self.inner.call(request),
+            Err(refused) => Box::pin(ready(Ok(refused.into_http()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
