@@ -26,6 +26,7 @@ use sidecall::{
 
 use crate::{place::Place, verdict::Tally};
 
+mod certificates;
 mod crashes;
 mod endings;
 mod health;

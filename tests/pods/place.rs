@@ -32,7 +32,7 @@ pub(crate) const IMAGE: &str = env!("CARGO_BIN_EXE_sidecall");
 
 /// Payments that are told apart by their keys or not at all.
 const CONFIG: &str = r#"
-listen: {unix: {path: "{socket}"}, admin: "{admin}"}
+listen: {unix: {path: "{socket}"}, admin: "{admin}"{tcp}}
 drain: {timeout: 1s}
 apis:
   bank:
@@ -56,6 +56,9 @@ tools:
     http: {api: bank, post: "/ledger/{kind}/{name}"}
 "#;
 
+/// TCP, where both sides show a certificate.
+const TCP: &str = r#", tcp: {address: "{address}", tls: {certificate: "{folder}/tls.crt", key: "{folder}/tls.key", client_ca: "{folder}/ca.crt"}}"#;
+
 /// How the sidecar stands in its pod.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Layout {
@@ -78,8 +81,9 @@ pub(crate) struct Shape {
 pub(crate) struct Place {
     folder: TempDir,
     upstream: Upstream,
-    /// The admin port, which stays the same when the sidecar is started again.
+    /// Ports, which stay the same when the sidecar is started again.
     admin: SocketAddr,
+    tcp: SocketAddr,
     python: String,
     seed: u64,
 }
@@ -92,36 +96,58 @@ impl Place {
         let ledger = folder.path().join("ledger");
         let arguments = ["--delay", DELAY, "--ledger", ledger.to_str().unwrap()];
         let upstream = Upstream::start(&arguments).await?;
-        // Whoever takes this one before the sidecar does fails the test.
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let admin = free.local_addr().unwrap();
-        drop(free);
-        let place = Self { folder, upstream, admin, python, seed };
-        symlink("..data/sidecall.yaml", place.config_folder().join("sidecall.yaml")).unwrap();
+        let [admin, tcp] = free();
+        let place = Self { folder, upstream, admin, tcp, python, seed };
         place.configure("");
         Some(place)
     }
 
-    fn config_folder(&self) -> PathBuf {
-        let folder = self.folder.path().join("config");
+    /// Puts a new version of a ConfigMap or a secret in the old one's place, as a
+    /// kubelet does: a new folder, and a symbolic link that is swapped.
+    pub(crate) fn mount(&self, volume: &str, files: &[(&str, &str)]) {
+        let folder = self.volume(volume);
         fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
-    /// Puts a new version of the ConfigMap in the old one's place, as a kubelet does:
-    /// a new folder, and a symbolic link that is swapped.
-    pub(crate) fn configure(&self, more: &str) {
-        let folder = self.config_folder();
         let version = fs::read_dir(&folder).unwrap().count();
         let new = format!("..version-{version}");
         fs::create_dir(folder.join(&new)).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(&new).join(name), text).unwrap();
+            if !folder.join(name).is_symlink() {
+                symlink(format!("..data/{name}"), folder.join(name)).unwrap();
+            }
+        }
+        symlink(&new, folder.join("..data_tmp")).unwrap();
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    }
+
+    fn volume(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Mounts the usual configuration, with more tools.
+    pub(crate) fn configure(&self, more: &str) {
+        self.mount_config("", more);
+    }
+
+    /// The same with TCP, and the certificates of the volume `tls`.
+    pub(crate) fn configure_encrypted(&self) {
+        let tcp = TCP
+            .replace("{address}", &self.tcp.to_string())
+            .replace("{folder}", self.volume("tls").to_str().unwrap());
+        self.mount_config(&tcp, "");
+    }
+
+    fn mount_config(&self, tcp: &str, more: &str) {
         let yaml = CONFIG
             .replace("{socket}", self.socket().to_str().unwrap())
             .replace("{admin}", &self.admin.to_string())
+            .replace("{tcp}", tcp)
             .replace("{upstream}", &self.upstream.url());
-        fs::write(folder.join(&new).join("sidecall.yaml"), yaml + more).unwrap();
-        symlink(&new, folder.join("..data_tmp")).unwrap();
-        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        self.mount("config", &[("sidecall.yaml", &(yaml + more))]);
+    }
+
+    pub(crate) fn tcp_address(&self) -> String {
+        format!("https://localhost:{}", self.tcp.port())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -144,7 +170,7 @@ impl Place {
     /// another program that becomes it.
     pub(crate) fn image(&self, before: &[String], image: &Path) -> MakesCommand {
         let words: Vec<_> = before.iter().map(PathBuf::from).chain([image.to_owned()]).collect();
-        let config = self.config_folder().join("sidecall.yaml");
+        let config = self.volume("config").join("sidecall.yaml");
         let log = self.log("sidecar");
         Box::new(move || {
             let mut command = Command::new(&words[0]);
@@ -267,4 +293,11 @@ impl Drop for Place {
 fn logged(command: &mut Command, path: &Path) {
     let log = OpenOptions::new().create(true).append(true).open(path).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+}
+
+/// Ports that nobody has at this moment. Whoever takes one before the sidecar does
+/// fails the test.
+fn free() -> [SocketAddr; 2] {
+    let taken = [(); 2].map(|()| std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    taken.map(|listener| listener.local_addr().unwrap())
 }
