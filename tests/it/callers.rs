@@ -23,6 +23,7 @@ use crate::support::{
     worker::{hello, shared, tool},
 };
 
+mod certificates;
 mod jwt;
 
 /// Three callers, each with a token of its name; two of them of one tenant.

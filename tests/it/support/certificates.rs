@@ -3,7 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
     crypto::aws_lc_rs,
@@ -47,6 +49,21 @@ impl Authority {
         let mut params = params(name);
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(2001, 1, 1);
+        self.sign(params)
+    }
+
+    /// Of whoever has this URI.
+    pub(crate) fn of_uri(&self, uri: &str) -> Identity {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+        self.sign(params)
+    }
+
+    /// Of whoever has this common name, and these DNS names beside it.
+    pub(crate) fn of_common_name(&self, name: &str, dns: &[&str]) -> Identity {
+        let dns: Vec<_> = dns.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(dns).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         self.sign(params)
     }
 
