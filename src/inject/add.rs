@@ -99,7 +99,8 @@ fn pod(tree: &Tree<'_>, template: Id) -> Result<Pod, String> {
         };
         let containers = items.iter().map(|item| {
             let id = tree.resolved(*item);
-            let name = tree.text_at(id, &["name"]).map(str::to_owned);
+            let name = tree.text_at(id, &["name"]).filter(|name| !name.is_empty());
+            let name = name.map(str::to_owned);
             let line = tree.line(tree.node(*item).start);
             let name = name.ok_or_else(|| format!("a container (line {line}) has no name"))?;
             Ok(Container { id, name })
@@ -188,7 +189,10 @@ pub(super) fn is_windows(tree: &Tree<'_>, template: Id) -> bool {
 fn targets(pod: &Pod, wish: &Wish) -> Result<Vec<Container>, String> {
     let is_mesh = |found: &&Container| MESHES.contains(&found.name.as_str());
     let Some(names) = &wish.containers else {
-        return Ok(pod.main.iter().filter(|found| !is_mesh(found)).cloned().collect());
+        let others: Vec<_> = pod.main.iter().filter(|found| !is_mesh(found)).cloned().collect();
+        let why = "all its containers are a mesh's: name those that call tools in \
+                   `sidecall.dev/containers`";
+        return if others.is_empty() { Err(why.to_owned()) } else { Ok(others) };
     };
     let all = || pod.first.iter().chain(&pod.main);
     if let Some(unknown) = names.iter().find(|name| all().all(|found| found.name != **name)) {

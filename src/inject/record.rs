@@ -30,8 +30,12 @@ impl Record {
     /// Reads the annotation.
     pub(super) fn read(text: Option<&str>) -> Result<Self, String> {
         let Some(text) = text else { return Ok(Self::default()) };
-        let record: Self = serde_json::from_str(text)
-            .map_err(|error| format!("`sidecall.dev/restore` cannot be read: {error}"))?;
+        let record: Self = serde_json::from_str(text).map_err(|error| {
+            format!(
+                "`sidecall.dev/restore` cannot be read: {error}; take the sidecar out by hand, \
+                     with this annotation and `sidecall.dev/injected`"
+            )
+        })?;
         match record.was.values().find(|was| !is_nothing(was)) {
             Some(was) => Err(format!(
                 "`sidecall.dev/restore` says that `{was}` stood in the place of what was added, \

@@ -49,8 +49,9 @@ def templates(thing: object):
         for item in thing:
             yield from templates(item)
     elif isinstance(thing, dict):
-        annotations = (thing.get("metadata") or {}).get("annotations") or {}
-        if "sidecall.dev/injected" in annotations and "spec" in thing:
+        metadata = thing.get("metadata")
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        if isinstance(annotations, dict) and "sidecall.dev/injected" in annotations:
             yield thing
         for value in thing.values():
             yield from templates(value)

@@ -136,6 +136,23 @@ fn a_sidecar_that_is_no_longer_wanted_is_told_of() {
 }
 
 #[test]
+fn a_record_that_somebody_has_spoilt_changes_nothing() {
+    let injected = stdout(&inject(&["-"], Some(POD.as_bytes())));
+    for (from, to) in [
+        (r#"{\"absent\":"#, r#"{\"absent\":["#),
+        (r#"{\"absent\":"#, r#"{\"was\":{\"volumes\":\"a: b\"},\"absent\":"#),
+    ] {
+        let spoilt = injected.replace(from, to);
+        assert_ne!(spoilt, injected);
+        for arguments in [&["-"][..], &["--uninject", "-"]] {
+            let output = inject(arguments, Some(spoilt.as_bytes()));
+            assert_eq!((code(&output), stdout(&output) == spoilt), (1, true));
+            assert!(stderr(&output).contains("`sidecall.dev/restore`"), "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn what_another_tool_has_rewritten_is_uninjected_all_the_same() {
     let injected = stdout(&inject(&["sorted-by-a-tool.yaml"], None));
     // As tools do that sort keys: the variable comes first, behind the `-`.
