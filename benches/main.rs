@@ -54,6 +54,9 @@ struct Args {
     /// The same of Node.js.
     #[arg(long, env = "SIDECALL_TEST_NODE_MODULES")]
     node_modules: Option<PathBuf>,
+    /// Seconds over which the processor time at rest is measured.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    idle_seconds: u64,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -165,7 +168,7 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
         rows.push(growth::edges()?);
     }
     if wanted(Part::Idle) {
-        rows.extend(idle::measure(&rig).await?);
+        rows.extend(idle::measure(&rig, Duration::from_secs(args.idle_seconds)).await?);
     }
     if wanted(Part::Policies) {
         rows.push(policies::overhead(&rig).await?);

@@ -135,12 +135,18 @@ impl Drop for Process {
 fn greeted(socket: &Path) -> bool {
     const SETTINGS: u8 = 4;
     let hello = || -> std::io::Result<u8> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(START_MAX))?;
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")?;
+        let mut stream = greet(socket)?;
         let mut head = [0; 9];
         stream.read_exact(&mut head)?;
         Ok(head[3])
     };
     hello().is_ok_and(|kind| kind == SETTINGS)
+}
+
+/// A connection that has said HTTP/2's preface and an empty SETTINGS frame.
+pub(crate) fn greet(socket: &Path) -> std::io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(START_MAX))?;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")?;
+    Ok(stream)
 }
