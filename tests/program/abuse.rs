@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{task::spawn_blocking, time::timeout};
-use tonic::transport::Channel;
+use tonic::{Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::{LONG, Place, Program};
@@ -235,4 +235,21 @@ async fn a_connection_that_does_not_say_what_it_speaks_is_closed() {
         closed
     });
     assert_eq!(closed.await, 200);
+}
+
+#[tokio::test]
+async fn headers_beyond_their_bound_are_refused_and_the_connection_goes_on() {
+    let place = Place::new("http://127.0.0.1:1");
+    let mut program = place.serve(1024).await;
+    let channel = program.channel().await;
+    let ask = async |bytes: usize| {
+        let mut request = Request::new(HealthCheckRequest::default());
+        request.metadata_mut().insert("x-long", "a".repeat(bytes).parse().unwrap());
+        timeout(LONG, HealthClient::new(channel.clone()).check(request)).await.unwrap()
+    };
+    assert!(ask(15 << 10).await.is_ok());
+    assert!(ask(17 << 10).await.is_err());
+    assert!(ask(15 << 10).await.is_ok());
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
 }

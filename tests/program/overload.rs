@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -99,28 +100,37 @@ async fn without_descriptors_old_connections_are_served_and_every_call_ends() {
 /// A cgroup of the test's own. It goes when it is dropped.
 struct Group(PathBuf);
 
+/// Files of a cgroup, and what is written into them.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 impl Group {
-    /// One of this controller with these files written; `None` where none can be made
-    /// here, with a line that says so.
-    fn new(controller: &str, files: &[(&str, &str)]) -> Option<Self> {
-        let made = Self::make(controller, files);
+    /// One of this controller, with these files written in version 1 or else those in
+    /// version 2; `None` where none can be made here, with a line that says so.
+    fn new(controller: &str, one: Files<'_>, two: Files<'_>) -> Option<Self> {
+        let made = Self::make(controller, one, two);
         if let Err(error) = &made {
             // Where everything has to be there, nothing is left out in silence.
             let must_be_there = Process.variable("SIDECALL_TESTS_STRICT") != Variable::Missing;
             assert!(!must_be_there, "no cgroup of {controller} can be made here: {error}");
-            use std::io::Write;
             let line = format!("left out: no cgroup of {controller} can be made here: {error}\n");
             std::io::stderr().write_all(line.as_bytes()).unwrap();
         }
         made.ok()
     }
 
-    fn make(controller: &str, files: &[(&str, &str)]) -> std::io::Result<Self> {
-        let parent = Path::new("/sys/fs/cgroup").join(controller);
-        // Without this directory the system has version 2 only, whose files have other
-        // names; what is read of those is tested on samples.
-        fs::metadata(&parent)?;
-        let name = format!("sidecall-test-{}-{}", std::process::id(), files[0].1);
+    fn make(controller: &str, one: Files<'_>, two: Files<'_>) -> std::io::Result<Self> {
+        let root = Path::new("/sys/fs/cgroup");
+        let (parent, files) = match root.join(controller) {
+            parent if parent.exists() => (parent, one),
+            _ => {
+                let given = fs::read_to_string(root.join("cgroup.subtree_control"))?;
+                if !given.split_whitespace().any(|given| given == controller) {
+                    return Err(std::io::Error::other("it is given to no group below the root"));
+                }
+                (root.to_owned(), two)
+            }
+        };
+        let name = format!("sidecall-test-{controller}-{}", std::process::id());
         let group = Self(parent.join(name));
         fs::create_dir(&group.0)?;
         for (file, text) in files {
@@ -134,8 +144,11 @@ impl Group {
         format!("echo $$ > {}/cgroup.procs", self.0.display())
     }
 
-    fn number(&self, file: &str) -> u64 {
-        fs::read_to_string(self.0.join(file)).unwrap().trim().parse().unwrap()
+    /// Bytes in use.
+    fn used(&self) -> u64 {
+        let read = |file| fs::read_to_string(self.0.join(file));
+        let text = read("memory.usage_in_bytes").or_else(|_| read("memory.current")).unwrap();
+        text.trim().parse().unwrap()
     }
 }
 
@@ -177,7 +190,8 @@ const MIB: u64 = 1 << 20;
 #[tokio::test]
 async fn where_memory_is_short_new_turns_are_refused_until_it_is_there_again() {
     let limit = (160 * MIB).to_string();
-    let Some(group) = Group::new("memory", &[("memory.limit_in_bytes", &limit)]) else { return };
+    let (one, two) = ([("memory.limit_in_bytes", &*limit)], [("memory.max", &*limit)]);
+    let Some(group) = Group::new("memory", &one, &two) else { return };
     let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
     let mut program: Program = place.serve_after(&group.enter()).await;
@@ -186,7 +200,7 @@ async fn where_memory_is_short_new_turns_are_refused_until_it_is_there_again() {
     let held = asked(&api).await;
 
     // Another process of the group takes the memory: 90 % with what the server has.
-    let room = 144 * MIB - group.number("memory.usage_in_bytes");
+    let room = 144 * MIB - group.used();
     let mut full = ballast(&group, room).await;
     let refused = loop {
         match begin(&mut client).await {
@@ -253,7 +267,7 @@ async fn there_are_as_many_threads_as_cpus_may_be_used_or_as_are_set() {
     assert_eq!(workers(&place.serve(1024).await), 3);
 
     fs::write(&config, text).unwrap();
-    let files = [("cpu.cfs_quota_us", "50000"), ("cpu.cfs_period_us", "100000")];
-    let Some(group) = Group::new("cpu", &files) else { return };
+    let one = [("cpu.cfs_quota_us", "50000"), ("cpu.cfs_period_us", "100000")];
+    let Some(group) = Group::new("cpu", &one, &[("cpu.max", "50000 100000")]) else { return };
     assert_eq!(workers(&place.serve_after(&group.enter()).await), 1);
 }
