@@ -27,24 +27,33 @@ pub(crate) async fn measure(rig: &Rig, window: Duration) -> anyhow::Result<Vec<R
     for _ in 0..STARTS {
         starts.push_ms(rig.sidecall(1)?.took);
     }
-    let server =
-        rig.limited("idle", &json!({"listen": {"admin": "127.0.0.1:0"}}), &json!({}), &[])?;
+    let server = rig.sidecall(1)?;
     tokio::time::sleep(SETTLED).await;
+    let memory = server.process.memory()?;
+    drop(server);
+
+    // As it is run in a pod: with what probes and scrapers ask.
+    let admin = json!({"listen": {"admin": "127.0.0.1:0"}});
+    let tools = [("now", json!({}))];
+    let server = rig.limited("idle", &admin, &json!({}), &tools)?;
+    tokio::time::sleep(SETTLED).await;
+    let with_admin = server.process.memory()?;
     let (before, began) = (server.process.cpu()?, clock::now());
     tokio::time::sleep(window).await;
     let cpu = server.process.cpu()?.saturating_sub(before).as_secs_f64();
     let cpu = cpu / began.elapsed().as_secs_f64() * 100.0;
-    let memory = server.process.memory()?;
     let held = hold(&server.socket)?;
     tokio::time::sleep(SETTLED).await;
-    let with_connections = server.process.memory()?.rss_mib;
-    let each = (with_connections - memory.rss_mib) * 1024.0 / held.len() as f64;
+    let held_mib = server.process.memory()?.rss_mib - with_admin.rss_mib;
+    let each = held_mib * 1024.0 / held.len() as f64;
     drop(held);
     Ok(vec![
         Row::alone("engine.idle.cpu", "% of a core", cpu, Bound::ValueAtMost(0.1))
             .remark(format!("over {} s", window.as_secs())),
         Row::alone("engine.idle.connection", "KiB", each, Bound::ValueAtMost(32.0))
             .remark(format!("each of {CONNECTIONS} that are held and not used")),
+        Row::alone("engine.idle.admin", "MiB", with_admin.anonymous_mib, Bound::Shown)
+            .remark("anonymous, with the admin port and its metrics"),
         Row::alone("engine.idle.rss", "MiB", memory.rss_mib, Bound::ValueAtMost(18.0)),
         Row::alone(
             "engine.idle.rss_anonymous",
