@@ -231,10 +231,7 @@ impl Face {
             {
                 (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
             }
-            ("/metrics", _) => {
-                let kind = HeaderValue::try_from(self.metrics.text_type());
-                return response(StatusCode::OK, self.metrics.text(), kind.ok());
-            }
+            ("/metrics", _) => return measured(&self.metrics),
             // Alive is whoever answers; ready is who takes turns.
             ("/healthz", _) => (StatusCode::OK, "ok\n"),
             ("/readyz", _) if self.drain.is_draining() => {
@@ -244,6 +241,18 @@ impl Face {
             _ => (StatusCode::NOT_FOUND, "There are /metrics, /healthz and /readyz.\n"),
         };
         response(status, text, None)
+    }
+}
+
+/// What Prometheus is told. Nothing at all would look like a process that measures
+/// nothing.
+fn measured(metrics: &Metrics) -> Response<Body> {
+    match metrics.text() {
+        Ok(text) => response(StatusCode::OK, text, HeaderValue::try_from(metrics.text_type()).ok()),
+        Err(error) => {
+            let text = format!("The metrics cannot be told: {error}\n");
+            response(StatusCode::INTERNAL_SERVER_ERROR, text, None)
+        }
     }
 }
 
@@ -270,4 +279,24 @@ fn response(
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind.unwrap_or(plain));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::telemetry::{self, Telemetry};
+
+    #[tokio::test]
+    async fn metrics_that_cannot_be_told_are_an_error_and_no_empty_page() {
+        let settings = telemetry::Settings { is_scraped: true, ..Default::default() };
+        let metrics = Telemetry::start(&settings, &[]).unwrap().0.metrics.unwrap();
+        assert_eq!(measured(&metrics).status(), StatusCode::OK);
+        metrics.breaks();
+        let answer = measured(&metrics);
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(text.starts_with(b"The metrics cannot be told: "), "{text:?}");
+    }
 }

@@ -184,16 +184,41 @@ impl Metrics {
     }
 
     /// Prometheus' text of everything.
-    pub fn text(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    ///
+    /// Something was measured that cannot be told so; nothing else is then.
+    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
         let mut text = Vec::new();
-        // Nothing is written to but memory.
-        let _ = TextEncoder::new().encode(&self.0.registry.gather(), &mut text);
-        text
+        TextEncoder::new().encode(&self.0.registry.gather(), &mut text)?;
+        Ok(text)
     }
 
     /// The media type of that text.
     pub fn text_type(&self) -> String {
         TextEncoder::new().format_type().to_owned()
+    }
+
+    /// From here on there is something that cannot be told.
+    #[cfg(test)]
+    pub(crate) fn breaks(&self) {
+        struct Nameless(prometheus::core::Desc);
+        impl prometheus::core::Collector for Nameless {
+            fn desc(&self) -> Vec<&prometheus::core::Desc> {
+                vec![&self.0]
+            }
+
+            fn collect(&self) -> Vec<prometheus::proto::MetricFamily> {
+                let mut family = prometheus::proto::MetricFamily::default();
+                family.set_field_type(prometheus::proto::MetricType::GAUGE);
+                family.set_metric(vec![prometheus::proto::Metric::default()]);
+                vec![family]
+            }
+        }
+        let (name, sentence) = ("nameless".to_owned(), "It has no name.".to_owned());
+        let described =
+            prometheus::core::Desc::new(name, sentence, Vec::new(), Default::default()).unwrap();
+        self.0.registry.register(Box::new(Nameless(described))).unwrap();
     }
 
     /// An RPC has ended.

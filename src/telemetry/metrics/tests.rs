@@ -51,7 +51,7 @@ fn result(tool: &str, failure: Option<FailureCode>) -> CallResult {
 
 /// The value of a line of the text; `None` where it is not there.
 fn value(metrics: &Metrics, name: &str, labels: &[&str]) -> Option<f64> {
-    let text = String::from_utf8(metrics.text()).unwrap();
+    let text = String::from_utf8(metrics.text().unwrap()).unwrap();
     let line = text.lines().find(|line| {
         let rest = line.strip_prefix(name);
         rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
@@ -63,7 +63,7 @@ fn value(metrics: &Metrics, name: &str, labels: &[&str]) -> Option<f64> {
 #[track_caller]
 fn is(metrics: &Metrics, name: &str, labels: &[&str], expected: f64) {
     let found = value(metrics, name, labels);
-    let text = String::from_utf8(metrics.text()).unwrap();
+    let text = String::from_utf8(metrics.text().unwrap()).unwrap();
     assert!(found.is_some_and(|found| (found - expected).abs() < 1e-9), "{name} {found:?}\n{text}");
 }
 
@@ -88,7 +88,7 @@ async fn a_call_is_measured_under_its_tool_s_name_and_no_caller_s() {
     is(&metrics, "sidecall_wait_duration_seconds_sum", &tokens, 0.04);
     is(&metrics, "sidecall_result_size_bytes_sum", &["stage=\"shown\"", get], 8.0);
     is(&metrics, "sidecall_result_tokens_sum", &[get], 2.0);
-    assert!(!String::from_utf8(metrics.text()).unwrap().contains("canary"));
+    assert!(!String::from_utf8(metrics.text().unwrap()).unwrap().contains("canary"));
 }
 
 #[test]
