@@ -21,7 +21,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// This program, as filters name it, and its modules: those of `lib.rs`.
 const PROGRAM: &str = "sidecall";
-const MODULES: [&str; 22] = [
+const MODULES: [&str; 25] = [
     "admin",
     "app",
     "backend",
@@ -32,10 +32,13 @@ const MODULES: [&str; 22] = [
     "config",
     "drain",
     "format",
+    "inject",
     "limits",
     "locks",
     "model",
+    "overload",
     "plan",
+    "policy",
     "proto",
     "registry",
     "retry",
