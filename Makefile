@@ -3,9 +3,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test examples shuttle jaeger lint fmt stubs tools bench fuzz chaos
+.PHONY: help demo test examples shuttle chaos deploy image image-check jaeger lint fmt stubs tools bench fuzz
 
 CARGO := cargo
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 # Of each scenario, from a seed that is printed.
@@ -17,7 +18,7 @@ WITH_TOOLS = tools=$$(tests/tools.sh); export $$tools;
 BUF_LINT = "$$SIDECALL_TEST_NODE_MODULES/.bin/buf" lint
 
 help: ## This list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 demo: ## Builds the program and runs real turns against a small world of APIs.
 	$(CARGO) build --locked --release
@@ -39,6 +40,17 @@ shuttle: ## What threads meet over, in many thousands of interleavings.
 chaos: ## A pod's life in every scenario, CHAOS_ITERATIONS (100) times each.
 	$(WITH_TOOLS) export SIDECALL_PODS=$(CHAOS_ITERATIONS) SIDECALL_PODS_SEED=$${SIDECALL_PODS_SEED:-$$((RANDOM * 1000))}; \
 	$(CARGO) test --locked --test pods -- --nocapture
+
+deploy: ## Renders what is in deploy/ and validates it.
+	$(WITH_TOOLS) $(CARGO) test --locked --test deploy
+
+image: ## Builds the image with buildah: sidecall:VERSION.
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) deploy/image/build '' target/image/files
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) REVISION=$$(git rev-parse HEAD) \
+		deploy/image/make target/image/files sidecall:$(VERSION)
+
+image-check: ## Builds the image twice, compares the bytes, and runs it as a cluster would.
+	deploy/image/check
 
 jaeger: ## Runs Jaeger on its usual ports, page and all: http://127.0.0.1:16686.
 	@tools=$$(tests/tools.sh jaeger); export $$tools; \

@@ -262,6 +262,44 @@ fn the_main_renders_are_as_they_were() {
     insta::assert_snapshot!("chart_alone", said.out);
 }
 
+const TOOL: &str = "
+apis: {crm: {url: https://crm.internal}}
+tools: {ping: {description: Pings., http: {api: crm, get: /}}}
+";
+
+/// The code blocks of the page that begin with these words.
+fn on_the_page(words: &str) -> Vec<String> {
+    let page = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
+    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.filter(|block| block.starts_with(words)).map(str::to_owned).collect()
+}
+
+/// The templates that a text calls with this chart's scope.
+fn called(text: &str) -> BTreeSet<&str> {
+    let calls = text.split("include \"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    calls.filter(|name| name.starts_with("sidecall.")).collect()
+}
+
+#[test]
+fn the_page_shows_what_works() {
+    let example = repository("deploy/helm/example-app/templates/_pod.tpl");
+    let example = fs::read_to_string(example).unwrap();
+    let pods = on_the_page("metadata:\n  labels:");
+    assert_eq!(called(&pods[0]), called(&example));
+
+    for configuration in on_the_page("listen:") {
+        // Without any tool it would be warned of.
+        check(&format!("{configuration}{TOOL}"));
+        assert!(configuration.contains("mode: \"0660\""), "the app may not connect");
+    }
+
+    let Some(helm) = Helm::find() else { return };
+    let values = on_the_page("sidecall:");
+    let said = helm.template("example-app", TODAY, &[&values[0]]);
+    assert!(said.well, "{}", said.err);
+    assert!(said.out.contains("mountPath: /var/run/secrets/sidecall/crm"), "{}", said.out);
+}
+
 #[test]
 fn the_versions_are_the_programs_own() {
     let version = env!("CARGO_PKG_VERSION");
@@ -279,6 +317,7 @@ fn the_versions_are_the_programs_own() {
             "deploy/kustomize/native/cronjob.yaml",
             vec![format!("              image: sidecall:{version}")],
         ),
+        ("deploy/Dockerfile", vec![format!("ARG VERSION={version}")]),
         ("deploy/kustomize/classic/workload.yaml", vec![format!("    image: sidecall:{version}")]),
     ] {
         let text = fs::read_to_string(repository(file)).unwrap();
