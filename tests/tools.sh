@@ -95,6 +95,18 @@ if [ "$only" != jaeger ]; then
     once "$node" fill_node "$PWD/clients/node"
 fi
 
+# What looks at manifests: downloads that need no processor, while others are built. The
+# scanner has an environment of its own, since it pins half of what is in it.
+downloads=()
+if [ "$only" != jaeger ]; then
+    manifests=$tools/manifests-$({ python3 --version; cat deploy/manifests.txt; } | key)
+    checkov=$tools/checkov-$({ python3 --version; cat deploy/checkov.txt; } | key)
+    once "$manifests" fill_python "$PWD/deploy/manifests.txt" &
+    downloads+=($!)
+    once "$checkov" fill_python "$PWD/deploy/checkov.txt" &
+    downloads+=($!)
+fi
+
 # Jaeger itself, and its page, which its Go module does not hold: a crate does.
 jaeger=$tools/jaeger-$(key jaeger/go.mod jaeger/go.sum jaeger/ui/Cargo.lock)
 fill_jaeger() {
@@ -107,21 +119,15 @@ print(*(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"
 }
 if [ -n "${has_go:-}" ]; then once "$jaeger" fill_jaeger "$PWD/jaeger"; fi
 
-# What renders deploy/ and looks at what comes out. The scanner has an environment of its
-# own: it pins half of what is in it.
-if [ "$only" != jaeger ]; then
-    helm=$tools/helm-4.2.4
-    kustomize=$tools/kustomize-5.8.1
-    fill_go() { GOBIN=$PWD GOFLAGS='' "$go" install -ldflags '-s -w' "$1"; }
-    if [ -n "${has_go:-}" ]; then
-        once "$helm" fill_go helm.sh/helm/v4/cmd/helm@v4.2.4
-        once "$kustomize" fill_go sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
-    fi
-    manifests=$tools/manifests-$({ python3 --version; cat deploy/manifests.txt; } | key)
-    once "$manifests" fill_python "$PWD/deploy/manifests.txt"
-    checkov=$tools/checkov-$({ python3 --version; cat deploy/checkov.txt; } | key)
-    once "$checkov" fill_python "$PWD/deploy/checkov.txt"
+# What renders deploy/.
+helm=$tools/helm-4.2.4
+kustomize=$tools/kustomize-5.8.1
+fill_go() { GOBIN=$PWD "$go" install -ldflags '-s -w' "$1"; }
+if [ "$only" != jaeger ] && [ -n "${has_go:-}" ]; then
+    once "$helm" fill_go helm.sh/helm/v4/cmd/helm@v4.2.4
+    once "$kustomize" fill_go sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 fi
+for download in "${downloads[@]}"; do wait "$download"; done
 
 if [ "$only" != jaeger ]; then
     cat <<VARIABLES

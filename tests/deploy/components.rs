@@ -20,6 +20,11 @@ const WORKLOADS: &str = include_str!("workloads.yaml");
 /// Builds an overlay of these workloads with these components; nothing where there is no
 /// kustomize.
 fn build(workloads: &str, components: &[&str]) -> Option<Said> {
+    patched(workloads, components, "[]")
+}
+
+/// The same, with a JSON patch of the Deployment.
+fn patched(workloads: &str, components: &[&str], patch: &str) -> Option<Said> {
     let program = tool("SIDECALL_TEST_KUSTOMIZE")?;
     let folder = TempDir::new().unwrap();
     copy(&repository("deploy/kustomize"), &folder.path().join("kustomize"));
@@ -29,9 +34,11 @@ fn build(workloads: &str, components: &[&str]) -> Option<Said> {
     let components: Vec<_> = components.iter().map(|name| format!("../kustomize/{name}")).collect();
     let kustomization = format!(
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: agents\n\
-         resources: [workloads.yaml]\ncomponents: [{}]\n",
+         resources: [workloads.yaml]\ncomponents: [{}]\n\
+         patches: [{{path: patch.yaml, target: {{kind: Deployment, name: deployment}}}}]\n",
         components.join(", ")
     );
+    fs::write(overlay.join("patch.yaml"), patch).unwrap();
     fs::write(overlay.join("kustomization.yaml"), kustomization).unwrap();
     Some(kustomize(program, &overlay))
 }
@@ -126,6 +133,28 @@ fn the_sidecar_is_the_same_by_helm_by_kustomize_and_by_inject() {
             }
         }
     }
+}
+
+#[test]
+fn the_patch_on_the_page_brings_a_secret_to_the_sidecar_alone() {
+    let page = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
+    let patch = page.split("```yaml\n").find(|block| block.starts_with("- op: add")).unwrap();
+    let patch = patch.split("```").next().unwrap();
+    let Some(said) = patched(WORKLOADS, &["native"], patch) else { return };
+    assert!(said.well, "{}", said.err);
+    let Some(seen) = look(&BTreeMap::from([("patched".to_owned(), said.out)])) else { return };
+    assert_eq!(seen.faults, Vec::<String>::new());
+    let mut patched = seen.documents["patched"].iter();
+    let pod = patched.find_map(|document| {
+        template(document).filter(|_| document["metadata"]["name"] == "deployment")
+    });
+    let pod = pod.unwrap();
+    promises::whole("patched", pod);
+    let secret = pod["spec"]["volumes"].as_array().unwrap();
+    let secret = secret.iter().find(|volume| volume["name"] == "sidecall-secret-crm").unwrap();
+    assert_eq!(secret["secret"]["defaultMode"], 0o440);
+    let mounts = sidecar(pod).unwrap().0["volumeMounts"].as_array().unwrap();
+    assert!(mounts.iter().any(|mount| mount["name"] == "sidecall-secret-crm"), "{mounts:?}");
 }
 
 #[test]
