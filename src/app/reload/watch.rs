@@ -9,7 +9,6 @@ use std::{io, mem, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    task::spawn_blocking,
     time::sleep,
 };
 
@@ -91,7 +90,7 @@ struct Watch {
 impl Watch {
     async fn run(mut self, mut hangup: Signal) {
         let is_stdin = self.path.as_os_str() == "-";
-        self.seen = looks(self.runs.files.clone()).await;
+        self.seen = looks(self.runs.files.clone());
         // It may have changed while the process was starting.
         let mut is_due = true;
         loop {
@@ -104,20 +103,20 @@ impl Watch {
                     "The configuration came by standard input: it cannot be read again."
                 );
             } else if is_asked || mem::take(&mut is_due) || self.has_changed().await {
-                self.read(is_asked).await;
+                self.read(is_asked);
             }
         }
     }
 
     /// Whether a path leads elsewhere by now. Waits until nobody writes any more.
     async fn has_changed(&mut self) -> bool {
-        let mut now = self.look().await;
+        let mut now = self.look();
         if now == self.seen {
             return false;
         }
         for _ in 0..UNSETTLED_MAX {
             sleep(SETTLED_AFTER).await;
-            let before = mem::replace(&mut now, self.look().await);
+            let before = mem::replace(&mut now, self.look());
             if before == now {
                 break;
             }
@@ -126,18 +125,14 @@ impl Watch {
         true
     }
 
-    async fn look(&self) -> Vec<(PathBuf, Option<Look>)> {
-        looks(self.seen.iter().map(|(path, _)| path.clone()).collect()).await
+    fn look(&self) -> Vec<(PathBuf, Option<Look>)> {
+        looks(self.seen.iter().map(|(path, _)| path.clone()).collect())
     }
 
     /// Reads the configuration and takes it over, unless it is what runs or was
     /// refused before.
-    async fn read(&mut self, is_asked: bool) {
-        let path = self.path.clone();
-        let Ok((config, sources)) = spawn_blocking(move || config::load_from(&path)).await else {
-            tracing::error!("The configuration could not be read: reading it broke.");
-            return;
-        };
+    fn read(&mut self, is_asked: bool) {
+        let (config, sources) = config::load_from(&self.path);
         self.follow(&sources);
         let was_tried = mem::replace(&mut self.tried, sources.fingerprint) == sources.fingerprint;
         if sources.fingerprint == self.runs.fingerprint {
@@ -222,8 +217,9 @@ impl Watch {
 /// Faults that are logged: nobody mends more at a time.
 const FAULTS_MAX: usize = 50;
 
-/// A look at each. In a thread for what blocks, since a file system may.
-async fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
+/// A look at each. In place, as the reading is: microseconds, and for a change
+/// milliseconds, where a thread for what blocks would stay for nothing else.
+fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
     let look = |path: PathBuf| {
         let look = std::fs::metadata(&path).ok().map(|of| Look {
             device: of.dev(),
@@ -234,7 +230,5 @@ async fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
         });
         (path, look)
     };
-    let looks = move || paths.into_iter().map(look).collect();
-    // It does not break.
-    spawn_blocking(looks).await.unwrap_or_default()
+    paths.into_iter().map(look).collect()
 }
