@@ -22,6 +22,9 @@ mod log;
 #[path = "program/overload.rs"]
 mod overload;
 
+#[path = "program/signals.rs"]
+mod signals;
+
 use std::{
     os::unix::{net::UnixStream, process::ExitStatusExt},
     path::PathBuf,

@@ -1,10 +1,21 @@
 //! `sidecall serve`: Serves until it is told to stop.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use tokio::sync::oneshot;
 
 use super::{ConfigArgs, Exit};
 use crate::{
-    app::{self, Bound, overload::Machine, reload::Watched},
+    app::{
+        self, Bound,
+        overload::Machine,
+        reload::Watched,
+        signal::{self, Ends, Signals},
+    },
     config::{self, Config},
     overload::Memory,
     rpc::listen,
@@ -29,21 +40,56 @@ pub struct Args {
     tcp: Option<SocketAddr>,
 }
 
+/// The configuration, with what the command line says in its place, where it comes
+/// from, and the log, which has begun.
+type Configured = (Config, Watched, Logging);
+
 /// Runs it.
 pub fn run(args: Args) -> Exit {
-    match configured(args) {
-        Ok((config, watched, logging)) => serve(config, watched, logging),
-        Err(error) => {
-            // Where not even this can be said, the exit code says it.
-            let _ = writeln!(anstream::stderr(), "error: {error:#}");
+    // Where not even this can be said, the exit code says it.
+    let tell = |error: &dyn std::fmt::Display| {
+        let _ = writeln!(anstream::stderr(), "error: {error:#}");
+    };
+    match start(args) {
+        Ok((_, None)) => Exit::Well,
+        Ok((signals, Some(Ok(configured)))) => serve(configured, signals),
+        Ok((_, Some(Err(error)))) => {
+            tell(&error);
             Exit::Usage
+        }
+        Err(error) => {
+            tell(&format!("signals cannot be handled: {error}"));
+            Exit::Unreachable
         }
     }
 }
 
-/// The configuration, with what the command line says in its place, where it comes
-/// from, and the log, which has begun.
-fn configured(args: Args) -> anyhow::Result<(Config, Watched, Logging)> {
+/// Listens for signals, then reads the configuration; nothing of it where a signal
+/// ended the process before.
+fn start(args: Args) -> io::Result<(Signals, Option<anyhow::Result<Configured>>)> {
+    // How many threads the other has is said by the configuration.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let read = read(args, &mut signals.ends).await?;
+        Ok((signals, read))
+    })
+}
+
+/// The configuration, read by a thread of its own: standard input may never end.
+async fn read(args: Args, ends: &mut Ends) -> io::Result<Option<anyhow::Result<Configured>>> {
+    let (sender, read) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("start".to_owned());
+    // Nobody waits for it once the process is to end.
+    thread.spawn(move || drop(sender.send(configured(args))))?;
+    tokio::select! {
+        biased;
+        () = ends.next() => Ok(None),
+        read = read => Ok(Some(read.unwrap_or_else(|error| Err(error.into())))),
+    }
+}
+
+fn configured(args: Args) -> anyhow::Result<Configured> {
     let Args { config: ConfigArgs { config: path }, unix, tcp } = args;
     let path = path.ok_or_else(|| {
         anyhow::anyhow!("no configuration: name its file with `-c FILE` or `SIDECALL_CONFIG`")
@@ -82,7 +128,7 @@ fn overridden(
 }
 
 /// Serves, and writes at the end what waits in the log.
-fn serve(config: Config, watched: Watched, logging: Logging) -> Exit {
+fn serve((config, watched, logging): Configured, signals: Signals) -> Exit {
     let machine = Machine::find(&config.overload);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(machine.threads.get())
@@ -97,7 +143,7 @@ fn serve(config: Config, watched: Watched, logging: Logging) -> Exit {
     };
     let exit = runtime.block_on(async {
         machine.tell();
-        match bind(config, watched, logging.levels.clone(), machine.memory) {
+        match bind((config, watched), logging.levels.clone(), machine.memory, signals) {
             Ok(bound) => {
                 bound.run().await;
                 tracing::info!("Ended.");
@@ -105,7 +151,7 @@ fn serve(config: Config, watched: Watched, logging: Logging) -> Exit {
             }
             Err(error) => {
                 tracing::error!("Cannot serve: {error}");
-                error.exit()
+                exit_of(&error)
             }
         }
     });
@@ -115,43 +161,30 @@ fn serve(config: Config, watched: Watched, logging: Logging) -> Exit {
     exit
 }
 
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    App(#[from] app::Error),
-    #[error("signals cannot be handled: {0}")]
-    Signals(#[from] std::io::Error),
-}
-
-impl Error {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::App(app::Error::NoSuchApi { .. } | app::Error::Api { .. }) => Exit::Usage,
-            Self::App(app::Error::Telemetry(error)) if error.is_in_the_settings() => Exit::Usage,
-            Self::App(app::Error::Listen(error)) if error.is_in_the_settings() => Exit::Usage,
-            Self::App(
-                app::Error::Telemetry(_)
-                | app::Error::Admin(_)
-                | app::Error::Listen(_)
-                | app::Error::Descriptors(_),
-            )
-            | Self::Signals(_) => Exit::Unreachable,
-        }
+/// What a server that does not start ends with.
+fn exit_of(error: &app::Error) -> Exit {
+    match error {
+        app::Error::NoSuchApi { .. } | app::Error::Api { .. } => Exit::Usage,
+        app::Error::Telemetry(error) if error.is_in_the_settings() => Exit::Usage,
+        app::Error::Listen(error) if error.is_in_the_settings() => Exit::Usage,
+        app::Error::Telemetry(_)
+        | app::Error::Admin(_)
+        | app::Error::Listen(_)
+        | app::Error::Descriptors(_) => Exit::Unreachable,
     }
 }
 
 fn bind(
-    config: Config,
-    watched: Watched,
+    (config, watched): (Config, Watched),
     levels: Levels,
     memory: Option<Memory>,
-) -> Result<Bound, Error> {
+    Signals { ends, hangup }: Signals,
+) -> Result<Bound, app::Error> {
     let telemetry = config.telemetry.clone();
     let mut bound = app::bind_process(config, levels, memory)?;
-    app::signal::watch(&bound.drain)?;
+    signal::watch(ends, &bound.drain);
     if let Some(reload) = bound.reload() {
-        app::reload::watch(reload, watched, &bound.drain)?;
+        app::reload::watch(reload, watched, hangup, &bound.drain);
     }
     let addresses = addresses(&bound).join(" and ");
     let tools = bound.tools.iter().count();

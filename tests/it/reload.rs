@@ -18,7 +18,11 @@ use sidecall::{
     telemetry::reloads::Reloads,
 };
 use tempfile::TempDir;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+    time::timeout,
+};
 use tonic::transport::Channel;
 
 use crate::support::{
@@ -73,7 +77,8 @@ impl Server {
             sources: config::Sources::default(),
             overrides: Box::new(|config| config),
         };
-        app::reload::watch(reload, watched, &server.drain).unwrap();
+        let hangup = signal(SignalKind::hangup()).unwrap();
+        app::reload::watch(reload, watched, hangup, &server.drain);
         server.runs(2).await;
         server
     }

@@ -5,12 +5,9 @@
 //! overwrites, and network and overlay file systems tell nobody of either, so that a
 //! watch of the system's would need the looks beside it. One costs microseconds.
 
-use std::{io, mem, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{mem, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::sleep,
-};
+use tokio::{signal::unix::Signal, time::sleep};
 
 use super::{Applied, Reload};
 use crate::{
@@ -49,12 +46,7 @@ struct Look {
 
 /// Reads the configuration again whenever it may have changed, until the process
 /// drains. Must be called within a tokio runtime.
-///
-/// # Errors
-///
-/// The system does not let signals be handled.
-pub fn watch(reload: Reload, watched: Watched, drain: &Drain) -> io::Result<()> {
-    let hangup = signal(SignalKind::hangup())?;
+pub fn watch(reload: Reload, watched: Watched, hangup: Signal, drain: &Drain) {
     let draining = drain.draining().clone();
     let Watched { path, sources, overrides } = watched;
     let watch = Watch {
@@ -71,7 +63,6 @@ pub fn watch(reload: Reload, watched: Watched, drain: &Drain) -> io::Result<()> 
             () = watch.run(hangup) => {}
         }
     });
-    Ok(())
 }
 
 struct Watch {
