@@ -46,8 +46,6 @@ pub struct Cgroups {
 pub struct Memory {
     version: Version,
     directory: PathBuf,
-    /// Bytes that it may use.
-    pub max: u64,
 }
 
 impl Cgroups {
@@ -86,24 +84,24 @@ impl Cgroups {
     /// Those that bound memory.
     pub fn memory(&self) -> Vec<Memory> {
         let Some(Hierarchy { version, directories }) = &self.memory else { return Vec::new() };
-        let bounded = |directory: &PathBuf| {
-            let file = |name| number(&read(directory, name)?);
-            let max = match version {
-                // Above `high` it is slowed down until nothing is left of it.
-                Version::Two => {
-                    [file("memory.max"), file("memory.high")].into_iter().flatten().min()
-                }
-                Version::One => {
-                    file("memory.limit_in_bytes").filter(|bytes| *bytes < UNBOUNDED_BYTES)
-                }
-            };
-            Some(Memory { version: *version, directory: directory.clone(), max: max? })
-        };
-        directories.iter().filter_map(bounded).collect()
+        let group =
+            |directory: &PathBuf| Memory { version: *version, directory: directory.clone() };
+        directories.iter().map(group).filter(|memory| memory.max().is_some()).collect()
     }
 }
 
 impl Memory {
+    /// Bytes that it may use, as it is bounded at this moment: a container may be
+    /// given more or less while it runs.
+    pub fn max(&self) -> Option<u64> {
+        let file = |name| number(&read(&self.directory, name)?);
+        match self.version {
+            // Above `high` it is slowed down until nothing is left of it.
+            Version::Two => [file("memory.max"), file("memory.high")].into_iter().flatten().min(),
+            Version::One => file("memory.limit_in_bytes").filter(|bytes| *bytes < UNBOUNDED_BYTES),
+        }
+    }
+
     /// Bytes in use, what the kernel could take back included.
     pub fn current(&self) -> Option<u64> {
         let name = match self.version {

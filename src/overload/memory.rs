@@ -20,7 +20,8 @@ use std::{
 use super::cgroup::{self, Cgroups};
 use crate::clock::Instant;
 
-/// How long what was seen holds. Looking reads one file of the kernel's memory.
+/// How long what was seen holds. Looking reads small files of the kernel's memory: what
+/// is used, and the bound, which changes where a pod is resized.
 const AGE: Duration = Duration::from_millis(20);
 
 /// Percent of the bound that must be free again beyond those at which turns are
@@ -94,11 +95,12 @@ impl Usage {
 }
 
 impl Level {
-    fn max(&self) -> u64 {
-        match self {
-            Self::Cgroup(memory) => memory.max,
+    fn max(&self) -> Option<u64> {
+        let max = match self {
+            Self::Cgroup(memory) => memory.max()?,
             Self::Process { max, .. } => *max,
-        }
+        };
+        (max > 0).then_some(max)
     }
 
     fn usage(&self) -> Option<Usage> {
@@ -108,14 +110,14 @@ impl Level {
             }
             Self::Process { root, .. } => cgroup::of_process(root)?,
         };
-        Some(Usage { used, max: self.max() })
+        Some(Usage { used, max: self.max()? })
     }
 
     /// The same; where all that is in use is less than `percent`, the files in it
     /// are not looked for, which takes the kernel longest.
     fn glance(&self, percent: u32) -> Option<Usage> {
         if let Self::Cgroup(memory) = self {
-            let all = Usage { used: memory.current()?, max: memory.max };
+            let all = Usage { used: memory.current()?, max: self.max()? };
             if !all.is_at(percent) {
                 return Some(all);
             }
@@ -132,7 +134,7 @@ impl Memory {
         let own = settings.limit.map(|max| Level::Process { root: root.to_owned(), max });
         levels.extend(own);
         // One that cannot be read now will not be later.
-        levels.retain(|level| level.max() > 0 && level.usage().is_some());
+        levels.retain(|level| level.usage().is_some());
         let inner = Inner {
             shed_at: settings.shed_at,
             is_short: AtomicBool::new(false),
@@ -171,7 +173,7 @@ impl Memory {
 
     /// The bound that is nearest.
     pub fn max(&self) -> u64 {
-        self.0.levels.iter().map(Level::max).min().unwrap_or(0)
+        self.0.levels.iter().filter_map(Level::max).min().unwrap_or(0)
     }
 
     /// The percent from which on turns are refused.
@@ -305,6 +307,30 @@ mod tests {
             }
         }
         assert_eq!((memory.refused(), memory.max()), (5, 1000));
+    }
+
+    #[test]
+    fn a_bound_that_changes_holds_with_the_next_look() {
+        let fake = Fake::new("1000\n");
+        let memory = fake.watch(&Settings::default()).unwrap();
+        fake.uses(500, 0);
+        let mut now = clock::now();
+        for (max, high, expected) in [
+            ("1000\n", "max\n", None),
+            ("550\n", "max\n", Some(550)),
+            // More, but not clearly.
+            ("620\n", "max\n", Some(620)),
+            ("2000\n", "max\n", None),
+            ("2000\n", "510\n", Some(510)),
+            ("max\n", "max\n", None),
+            ("500\n", "max\n", Some(500)),
+        ] {
+            fake.write(&format!("{GROUP}/memory.max"), max);
+            fake.write(&format!("{GROUP}/memory.high"), high);
+            now += AGE;
+            assert_eq!(memory.short(now).map(|short| short.usage.max), expected, "{max} {high}");
+        }
+        assert_eq!(memory.max(), 500);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn of_version_2_the_least_of_all_bounds_holds() {
     let found = Cgroups::find(root.path());
     assert_eq!(found.cpus().map(NonZeroUsize::get), Some(2));
     let memory = found.memory();
-    assert_eq!(memory.iter().map(|memory| memory.max).collect::<Vec<_>>(), [100_000_000]);
+    assert_eq!(memory.iter().filter_map(Memory::max).collect::<Vec<_>>(), [100_000_000]);
     assert_eq!(memory[0].current(), Some(90_000_000));
     assert_eq!(memory[0].inactive_files(), Some(15_000_000));
 }
@@ -179,7 +179,7 @@ fn of_version_1_the_numbers_that_say_no_bound_are_none() {
     let found = Cgroups::find(first.path());
     assert_eq!(found.cpus(), None);
     let bounded = found.memory();
-    assert_eq!(bounded.iter().map(|memory| memory.max).collect::<Vec<_>>(), [64 << 20]);
+    assert_eq!(bounded.iter().filter_map(Memory::max).collect::<Vec<_>>(), [64 << 20]);
     assert_eq!(bounded[0].current(), Some(60_000_000));
     assert_eq!(bounded[0].inactive_files(), Some(4096));
 
