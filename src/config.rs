@@ -39,6 +39,7 @@ mod fixed;
 mod sources;
 
 pub use error::{Error, Fault, Faults, Warnings};
+pub(crate) use file::scalar::duration;
 pub use fixed::Fixed;
 pub use sources::Sources;
 

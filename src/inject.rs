@@ -30,6 +30,9 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
+pub(crate) use asked::{are_secrets, is_config_map, is_container, is_image};
 pub(crate) use parse::BYTES_MAX;
 pub use report::{Report, Verdict};
 pub use turn::{inject, uninject};
@@ -64,7 +67,7 @@ pub struct Settings {
     /// The containers that are to reach it; all where none are named.
     pub containers: Option<Vec<String>>,
     /// How long the configuration lets the sidecar drain.
-    pub drain_seconds: u64,
+    pub drain: Duration,
 }
 
 impl Default for Settings {
@@ -75,7 +78,7 @@ impl Default for Settings {
             secrets: Vec::new(),
             layout: None,
             containers: None,
-            drain_seconds: 25,
+            drain: Duration::from_secs(25),
         }
     }
 }

@@ -4,12 +4,16 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::ValueEnum;
 
 use super::Exit;
-use crate::inject::{self, Outcome, Settings, Verdict};
+use crate::{
+    config,
+    inject::{self, Outcome, Settings, Verdict},
+};
 
 /// Puts the sidecar into Kubernetes manifests, or takes it out.
 ///
@@ -33,25 +37,25 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["image", "config_map", "secrets", "layout", "containers", "drain"])]
     uninject: bool,
     /// The sidecar's image.
-    #[arg(long, value_name = "IMAGE", default_value = inject::IMAGE)]
+    #[arg(long, value_name = "IMAGE", default_value = inject::IMAGE, value_parser = image)]
     image: String,
     /// The ConfigMap that holds `sidecall.yaml`.
-    #[arg(long, value_name = "NAME", default_value = inject::CONFIG_MAP)]
+    #[arg(long, value_name = "NAME", default_value = inject::CONFIG_MAP, value_parser = config_map)]
     config_map: String,
     /// A Secret whose keys are files in `/var/run/secrets/sidecall/NAME`; may be given
     /// several times.
-    #[arg(long = "secret", value_name = "NAME")]
+    #[arg(long = "secret", value_name = "NAME", value_parser = secret)]
     secrets: Vec<String>,
     /// Where the sidecar stands in the pod.
     #[arg(long, value_enum, default_value_t = Layout::Native)]
     layout: Layout,
     /// The containers that are to reach the sidecar, with commas between them; all where
     /// none are named.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = container)]
     containers: Option<Vec<String>>,
     /// The configuration's `drain.timeout`, which must end before a pod's grace period.
-    #[arg(long, value_name = "SECONDS", default_value = "25s", value_parser = seconds)]
-    drain: u64,
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = drain)]
+    drain: Duration,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,11 +66,33 @@ enum Layout {
     Classic,
 }
 
-/// Reads `25s`, or `25`.
-fn seconds(text: &str) -> Result<u64, String> {
-    let digits = text.strip_suffix('s').unwrap_or(text);
-    let seconds = digits.parse().ok().filter(|seconds| *seconds <= 86_400);
-    seconds.ok_or_else(|| "write whole seconds, as `25s`, at most a day".to_owned())
+/// Reads `25s`, as the configuration has it, or `25`.
+fn drain(text: &str) -> Result<Duration, String> {
+    let seconds = || text.parse().ok().map(Duration::from_secs);
+    let drain = config::duration(text).or_else(seconds);
+    let drain = drain.filter(|drain| *drain <= Duration::from_secs(86_400));
+    drain.ok_or_else(|| {
+        "write it as the configuration does, `25s`, `28500ms` or `1m`, at most a day".to_owned()
+    })
+}
+
+fn image(text: &str) -> Result<String, String> {
+    inject::is_image(text).map(|()| text.to_owned())
+}
+
+fn config_map(text: &str) -> Result<String, String> {
+    inject::is_config_map(text).map(|()| text.to_owned())
+}
+
+fn secret(text: &str) -> Result<String, String> {
+    let name = text.to_owned();
+    inject::are_secrets(std::slice::from_ref(&name)).map(|()| name)
+}
+
+/// One of several, after a comma and a blank as well.
+fn container(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    inject::is_container(name).map(|()| name.to_owned())
 }
 
 /// Runs it.
@@ -78,6 +104,11 @@ pub fn run(args: Args) -> Exit {
 /// Manifests go to `out`, what was done to `err`.
 fn turn(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
     let Args { files, uninject, image, config_map, secrets, layout, containers, drain } = args;
+    // Each may be one, and two of them may stand in each other's way.
+    if let Err(error) = inject::are_secrets(&secrets) {
+        writeln!(err, "error: `--secret`: {error}")?;
+        return Ok(Exit::Usage);
+    }
     let layout = match layout {
         Layout::Native => inject::Layout::Native,
         Layout::Classic => inject::Layout::Classic,
@@ -88,7 +119,7 @@ fn turn(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit
         secrets,
         layout: Some(layout),
         containers,
-        drain_seconds: drain,
+        drain,
     };
     let mut found = Vec::new();
     for file in &files {

@@ -1,5 +1,7 @@
 //! What a pod must have changed to get a sidecar, or why it gets none.
 
+use std::time::Duration;
+
 use super::{
     Layout, Settings,
     asked::{INJECTED, RESTORE, Wish},
@@ -150,28 +152,56 @@ fn refuse(
         let ports = tree.at(id, &["ports"]).and_then(|ports| tree.items(ports));
         let mut ports = ports.unwrap_or_default().iter();
         let port = sidecar::ADMIN_PORT.to_string();
-        if ports.any(|id| tree.text_at(*id, &["containerPort"]) == Some(port.as_str())) {
+        let is_taken = |id: &Id| {
+            let protocol = tree.text_at(*id, &["protocol"]);
+            tree.text_at(*id, &["containerPort"]) == Some(port.as_str())
+                && !protocol.is_some_and(|other| ["UDP", "SCTP"].contains(&other))
+        };
+        if ports.any(is_taken) {
             return Err(format!(
                 "its container `{name}` listens on port {port}, where the sidecar's health is \
                  asked for: give the container another port"
             ));
         }
     }
-    let grace = tree.text_at(pod.spec, &["terminationGracePeriodSeconds"]);
-    let grace = grace.and_then(|grace| grace.parse::<u64>().ok());
-    let needed = settings.drain_seconds.saturating_add(2);
+    drains_in_time(grace(tree, pod)?, settings.drain)
+}
+
+/// How many seconds the pod has to end, where it says so.
+fn grace(tree: &Tree<'_>, pod: &Pod) -> Result<Option<u64>, String> {
+    let key = "terminationGracePeriodSeconds";
+    let Some(id) = tree.at(pod.spec, &[key]).filter(|id| !tree.is_null(*id)) else {
+        return Ok(None);
+    };
+    // Other ways to write a number mean one thing to one reader and another to the next:
+    // `040` is 32 or 40.
+    let text = tree.as_plain(id).filter(|text| {
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+        is_decimal && (*text == "0" || !text.starts_with('0'))
+    });
+    let seconds = text.and_then(|text| text.parse().ok());
+    seconds.map(Some).ok_or_else(|| {
+        let line = tree.line(tree.node(id).start);
+        format!("its `{key}` (line {line}) is no whole number of seconds: write it as `30`")
+    })
+}
+
+/// Whether the sidecar has drained before the pod is killed; why not, else.
+fn drains_in_time(grace: Option<u64>, drain: Duration) -> Result<(), String> {
+    // More than a second beyond the drain timeout.
+    let needed = drain.as_secs().saturating_add(2);
     match grace {
         Some(seconds) if seconds < needed => Err(format!(
             "its grace period of {seconds} s ends before the sidecar has drained, which may take \
              {} s: write `terminationGracePeriodSeconds: {}`, or a shorter `drain: {{timeout: …}}` \
              in the configuration and the same as `--drain`",
-            settings.drain_seconds,
+            drain.as_secs_f64(),
             needed.max(30)
         )),
         None if needed > 30 => Err(format!(
             "without `terminationGracePeriodSeconds` its grace period is 30 s, and the sidecar may \
              take {} s to drain: write `terminationGracePeriodSeconds: {needed}`",
-            settings.drain_seconds
+            drain.as_secs_f64()
         )),
         _ => Ok(()),
     }
@@ -188,7 +218,7 @@ pub(super) fn is_windows(tree: &Tree<'_>, template: Id) -> bool {
 /// The containers that are to reach the sidecar.
 fn targets(pod: &Pod, wish: &Wish) -> Result<Vec<Container>, String> {
     let is_mesh = |found: &&Container| MESHES.contains(&found.name.as_str());
-    let Some(names) = &wish.containers else {
+    let Some((named_by, names)) = &wish.containers else {
         let others: Vec<_> = pod.main.iter().filter(|found| !is_mesh(found)).cloned().collect();
         let why = "all its containers are a mesh's: name those that call tools in \
                    `sidecall.dev/containers`";
@@ -199,7 +229,7 @@ fn targets(pod: &Pod, wish: &Wish) -> Result<Vec<Container>, String> {
         let known: Vec<_> =
             all().filter(|found| !is_mesh(found)).map(|c| c.name.as_str()).collect();
         return Err(format!(
-            "`sidecall.dev/containers` names `{unknown}`, which it does not have: there are {}",
+            "`{named_by}` names `{unknown}`, which it does not have: there are {}",
             known.join(", ")
         ));
     }

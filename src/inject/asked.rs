@@ -32,8 +32,9 @@ pub(super) struct Wish {
     pub(super) config_map: String,
     pub(super) secrets: Vec<String>,
     pub(super) layout: Layout,
-    /// The containers that are to reach the sidecar; all where none are named.
-    pub(super) containers: Option<Vec<String>>,
+    /// The containers that are to reach the sidecar, and where they are named; all where
+    /// none are.
+    pub(super) containers: Option<(&'static str, Vec<String>)>,
 }
 
 /// Whether a workload says that it wants none.
@@ -61,31 +62,12 @@ pub(super) fn wish(
     };
     let image = text("image", &settings.image);
     let image = image.unwrap_or_else(|| super::IMAGE.to_owned());
-    if image.is_empty() || image.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(format!("`{image}` is no image: write `registry/name:tag`"));
-    }
+    is_image(&image)?;
     let config_map = text("config", &settings.config_map);
     let config_map = config_map.unwrap_or_else(|| super::CONFIG_MAP.to_owned());
     let secrets = list(tree, workload, "secrets")?.unwrap_or_else(|| settings.secrets.clone());
-    let named = std::iter::once(("ConfigMap", &config_map));
-    let named = named.chain(secrets.iter().map(|name| ("Secret", name)));
-    for (what, name) in named {
-        if !is_object_name(name) {
-            return Err(format!(
-                "`{name}` is no name of a {what}: write its name alone, lower case, as \
-                 `metadata.name` has it"
-            ));
-        }
-    }
-    let mut volumes = BTreeSet::new();
-    for name in &secrets {
-        if name.len() > SECRET_MAX || !volumes.insert(secret_volume(name)) {
-            return Err(format!(
-                "the Secret `{name}` is named twice, or longer than {SECRET_MAX} characters: its \
-                 volume cannot be named after it"
-            ));
-        }
-    }
+    is_config_map(&config_map)?;
+    are_secrets(&secrets)?;
     let layout = match annotation(tree, workload, "sidecall.dev/layout") {
         None => settings.layout.unwrap_or_default(),
         Some("native") => Layout::Native,
@@ -96,8 +78,58 @@ pub(super) fn wish(
             ));
         }
     };
-    let containers = list(tree, workload, "containers")?.or_else(|| settings.containers.clone());
+    let containers = match list(tree, workload, "containers")? {
+        Some(names) => Some(("sidecall.dev/containers", names)),
+        None => settings.containers.clone().map(|names| ("--containers", names)),
+    };
     Ok(Wish { image, config_map, secrets, layout, containers })
+}
+
+/// Whether that may be an image; why not, else.
+pub(crate) fn is_image(image: &str) -> Result<(), String> {
+    if image.is_empty() || image.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(format!("`{image}` is no image: write `registry/name:tag`"));
+    }
+    Ok(())
+}
+
+/// Whether a ConfigMap may have that name; why not, else.
+pub(crate) fn is_config_map(name: &str) -> Result<(), String> {
+    is_name_of("ConfigMap", name)
+}
+
+/// Whether Secrets may have those names, and each a volume; why not, else.
+pub(crate) fn are_secrets(names: &[String]) -> Result<(), String> {
+    let mut volumes = BTreeSet::new();
+    for name in names {
+        is_name_of("Secret", name)?;
+        if name.len() > SECRET_MAX || !volumes.insert(secret_volume(name)) {
+            return Err(format!(
+                "the Secret `{name}` is named twice, or longer than {SECRET_MAX} characters: its \
+                 volume cannot be named after it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a container may have that name; why not, else.
+pub(crate) fn is_container(name: &str) -> Result<(), String> {
+    if name.contains('.') || name.len() > 63 || !is_object_name(name) {
+        return Err(format!(
+            "`{name}` is no name of a container: write those of the pod, with commas between them"
+        ));
+    }
+    Ok(())
+}
+
+fn is_name_of(what: &str, name: &str) -> Result<(), String> {
+    if is_object_name(name) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` is no name of a {what}: write its name alone, lower case, as `metadata.name` has it"
+    ))
 }
 
 /// An annotation that lists names with commas between them.

@@ -128,6 +128,16 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// The text of a scalar that stands there bare, aliases followed: neither quotes nor
+    /// a tag make something else of it.
+    pub(super) fn as_plain(&self, id: Id) -> Option<&str> {
+        let node = self.node(self.resolved(id));
+        match &node.kind {
+            Kind::Scalar(Scalar { text, form: Form::Plain }) if node.tag.is_none() => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether nothing stands there, aliases followed.
     pub(super) fn is_null(&self, id: Id) -> bool {
         let node = self.node(self.resolved(id));

@@ -72,6 +72,64 @@ fn a_file_that_is_not_there_is_a_wrong_command_line() {
 }
 
 #[test]
+fn an_option_that_means_nothing_is_a_wrong_command_line_that_names_it() {
+    for (arguments, says) in [
+        (&["--image", ""][..], "--image"),
+        (&["--image", "a b"], "`a b` is no image"),
+        (&["--config-map", "A_b"], "'--config-map <NAME>': `A_b` is no name of a ConfigMap"),
+        (&["--secret", "a,b"], "'--secret <NAME>': `a,b` is no name of a Secret"),
+        (&["--secret", "a", "--secret", "a"], "`--secret`: the Secret `a` is named twice"),
+        (&["--containers", "app,B_c"], "'--containers <NAMES>': `B_c` is no name of a container"),
+        (&["--containers", "app,"], "--containers"),
+        (&["--drain", "2 days"], "'--drain <DURATION>': write it as the configuration does"),
+        (&["--drain", "25h"], "at most a day"),
+    ] {
+        let arguments = [arguments, &["-"]].concat();
+        let output = inject(&arguments, Some(POD.as_bytes()));
+        let said = stderr(&output);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{arguments:?} {said}");
+        assert!(said.contains(says), "{arguments:?} {said}");
+    }
+    let both = format!("{POD}  - name: other\n    image: a:1\n");
+    let output = inject(&["--containers", "app, other", "-"], Some(both.as_bytes()));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("injected, for app, other"), "{}", stderr(&output));
+    // Another workload may have it.
+    let output = inject(&["--containers", "nope", "-"], Some(POD.as_bytes()));
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("`--containers` names `nope`"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_grace_period_that_is_no_whole_number_of_seconds_leaves_its_pod_alone() {
+    let with = |grace: &str| format!("{POD}  terminationGracePeriodSeconds: {grace}\n");
+    for grace in
+        ["30.0", "0o36", "0x1e", "3e1", "-30", "+30", "040", "'30'", "!!str 30", "{}", "true"]
+    {
+        let output = inject(&["-"], Some(with(grace).as_bytes()));
+        let said = stderr(&output);
+        assert_eq!((code(&output), stdout(&output)), (1, with(grace)), "{grace} {said}");
+        let line = "`terminationGracePeriodSeconds` (line 8) is no whole number of seconds";
+        assert!(said.contains(line), "{grace} {said}");
+    }
+    for grace in ["30", "", "~", "3600"] {
+        let output = inject(&["-"], Some(with(grace).as_bytes()));
+        assert_eq!(code(&output), 0, "{grace} {}", stderr(&output));
+    }
+}
+
+#[test]
+fn only_tcp_takes_the_port_of_the_sidecars_health() {
+    for (protocol, expected) in
+        [("", 1), (", protocol: TCP", 1), (", protocol: UDP", 0), (", protocol: SCTP", 0)]
+    {
+        let text = format!("{POD}    ports: [{{containerPort: 9464{protocol}}}]\n");
+        let output = inject(&["-"], Some(text.as_bytes()));
+        assert_eq!(code(&output), expected, "{protocol} {}", stderr(&output));
+    }
+}
+
+#[test]
 fn who_wants_no_sidecar_is_no_fault_and_who_cannot_have_one_is() {
     let with = |annotation: &str, spec: &str| {
         let text = POD.replace("{name: p}", &format!("{{name: p, annotations: {{{annotation}}}}}"));
@@ -118,6 +176,10 @@ fn how_long_the_sidecar_drains_is_held_against_the_grace_period() {
         ("29s", "", 1),
         ("60", "  terminationGracePeriodSeconds: 61\n", 1),
         ("60", "  terminationGracePeriodSeconds: 62\n", 0),
+        ("1m", "  terminationGracePeriodSeconds: 61\n", 1),
+        ("1m", "  terminationGracePeriodSeconds: 62\n", 0),
+        ("28500ms", "", 0),
+        ("28500ms", "  terminationGracePeriodSeconds: 29\n", 1),
     ] {
         let output = inject(&["--drain", drain, "-"], Some(format!("{POD}{grace}").as_bytes()));
         assert_eq!(code(&output), expected, "{drain} {grace}{}", stderr(&output));

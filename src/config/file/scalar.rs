@@ -72,6 +72,19 @@ fn quantity(text: &str) -> Option<(u64, &str)> {
     Some((number, text.get(digits..)?.trim_start()))
 }
 
+/// Reads a time with its unit, such as `30s`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = quantity(text)?;
+    let ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    Some(Duration::from_millis(number.saturating_mul(ms)))
+}
+
 /// The longest time that can be set: longer ones are most likely slips.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -82,38 +95,27 @@ impl Setting for Duration {
             decoder.mismatch(node, expected);
             return None;
         };
-        let duration = match quantity(text) {
-            Some((number, "ms")) => Some(Self::from_millis(number)),
-            Some((number, "s")) => Some(Self::from_secs(number)),
-            Some((number, "m")) => number.checked_mul(60).map(Self::from_secs),
-            Some((number, "h")) => number.checked_mul(3600).map(Self::from_secs),
-            Some((number, "")) => {
-                let fix = format!("write `{number}s` or `{number}ms`");
-                decoder.fault(node.span, format!("`{text}` has no unit"), fix);
-                return None;
-            }
-            _ => {
-                let what = format!("`{text}` is no duration");
-                decoder.fault(node.span, what, format!("write {expected}"));
-                return None;
-            }
-        };
-        match duration {
-            Some(duration) if duration.is_zero() => {
-                let fix = "write a time above zero, or leave the key out for the default; zero never means `no limit`";
-                decoder.fault(node.span, format!("`{text}` is no time at all"), fix);
-                None
-            }
-            Some(duration) if duration <= LONGEST => Some(duration),
-            _ => {
-                decoder.fault(
-                    node.span,
-                    format!("`{text}` is too long"),
-                    "write at most `8760h`, a year",
-                );
-                None
-            }
+        if let Some((number, "")) = quantity(text) {
+            let fix = format!("write `{number}s` or `{number}ms`");
+            decoder.fault(node.span, format!("`{text}` has no unit"), fix);
+            return None;
         }
+        let Some(duration) = duration(text) else {
+            let what = format!("`{text}` is no duration");
+            decoder.fault(node.span, what, format!("write {expected}"));
+            return None;
+        };
+        if duration.is_zero() {
+            let fix = "write a time above zero, or leave the key out for the default; zero never means `no limit`";
+            decoder.fault(node.span, format!("`{text}` is no time at all"), fix);
+            return None;
+        }
+        if duration > LONGEST {
+            let fix = "write at most `8760h`, a year";
+            decoder.fault(node.span, format!("`{text}` is too long"), fix);
+            return None;
+        }
+        Some(duration)
     }
 
     fn schema() -> Schema {
