@@ -16,6 +16,9 @@ mod charts;
 #[path = "deploy/promises.rs"]
 mod promises;
 
+#[path = "deploy/edges.rs"]
+mod edges;
+
 #[path = "deploy/refusals.rs"]
 mod refusals;
 

@@ -9,6 +9,10 @@ pub(super) const NAME: &str = "sidecall";
 pub(super) const SOCKET: &str = "sidecall-socket";
 /// The volume with the configuration.
 pub(super) const CONFIG: &str = "sidecall-config";
+/// An empty volume, over the token of Kubernetes' API that pods have.
+const NO_TOKEN: &str = "sidecall-no-token";
+/// Where that token would be. What is mounted there already stays.
+const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// What the name of a Secret's volume begins with.
 pub(super) const SECRET: &str = "sidecall-secret-";
 /// Where the socket's volume is mounted.
@@ -38,7 +42,11 @@ impl Sidecar<'_> {
         if self.layout == Layout::Native {
             container.push(("restartPolicy", "Always".into()));
         }
-        let mut mounts = vec![mount(), read_only(CONFIG, "/etc/sidecall".to_owned())];
+        let mut mounts = vec![
+            mount(),
+            read_only(CONFIG, "/etc/sidecall".to_owned()),
+            read_only(NO_TOKEN, TOKEN_PATH.to_owned()),
+        ];
         mounts.extend(self.secrets.iter().map(|secret| {
             read_only(&secret_volume(secret), format!("/var/run/secrets/sidecall/{secret}"))
         }));
@@ -62,9 +70,11 @@ impl Sidecar<'_> {
     /// The pod's volumes.
     pub(super) fn volumes(&self) -> Vec<Value> {
         let memory = Value::from([("medium", "Memory".into()), ("sizeLimit", "1Mi".into())]);
+        let nothing = Value::from([("sizeLimit", "1Mi".into())]);
         let config = Value::from([("name", self.config_map.into())]);
         let mut volumes = vec![
             Value::from([("name", SOCKET.into()), ("emptyDir", memory)]),
+            Value::from([("name", NO_TOKEN.into()), ("emptyDir", nothing)]),
             Value::from([("name", CONFIG.into()), ("configMap", config)]),
         ];
         volumes.extend(self.secrets.iter().map(|secret| {
@@ -78,7 +88,7 @@ impl Sidecar<'_> {
 
 /// Whether a volume's name is one of ours.
 pub(super) fn is_volume(name: &str) -> bool {
-    [SOCKET, CONFIG].contains(&name) || name.starts_with(SECRET)
+    [SOCKET, CONFIG, NO_TOKEN].contains(&name) || name.starts_with(SECRET)
 }
 
 /// The volume of a Secret.

@@ -268,7 +268,7 @@ tools: {ping: {description: Pings., http: {api: crm, get: /}}}
 ";
 
 /// The code blocks of the page that begin with these words.
-fn on_the_page(words: &str) -> Vec<String> {
+pub(crate) fn on_the_page(words: &str) -> Vec<String> {
     let page = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
     let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.filter(|block| block.starts_with(words)).map(str::to_owned).collect()

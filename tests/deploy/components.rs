@@ -43,6 +43,38 @@ fn patched(workloads: &str, components: &[&str], patch: &str) -> Option<Said> {
     Some(kustomize(program, &overlay))
 }
 
+#[test]
+fn kustomizations_that_each_have_the_component_are_built_together() {
+    let Some(program) = tool("SIDECALL_TEST_KUSTOMIZE") else { return };
+    let folder = TempDir::new().unwrap();
+    copy(&repository("deploy/kustomize"), &folder.path().join("kustomize"));
+    let write = |name: &str, kustomization: &str| {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let path = folder.path().join(name).join("kustomization.yaml");
+        fs::write(path, kustomization).unwrap();
+    };
+    let deployment = WORKLOADS.split("---\n").next().unwrap();
+    for (name, layout) in [("one", "native"), ("other", "classic")] {
+        let base = "resources: [workload.yaml]\ncomponents: [../kustomize/";
+        write(name, &format!("{base}{layout}]\n"));
+        let own = deployment.replace("name: deployment", &format!("name: {name}"));
+        fs::write(folder.path().join(name).join("workload.yaml"), own).unwrap();
+    }
+    write("both", "resources: [../one, ../other]\n");
+    write("again", "resources: [../one]\ncomponents: [../kustomize/native]\n");
+    for (overlay, pods) in [("both", 2), ("again", 1)] {
+        let said = kustomize(program.clone(), &folder.path().join(overlay));
+        assert!(said.well, "{}", said.err);
+        let Some(seen) = look(&BTreeMap::from([("built".to_owned(), said.out)])) else { return };
+        assert_eq!(seen.faults, Vec::<String>::new());
+        let documents = &seen.documents["built"];
+        assert_eq!(documents.len(), pods, "{documents:?}");
+        for document in documents {
+            promises::whole(overlay, template(document).unwrap());
+        }
+    }
+}
+
 /// kustomize itself, or the one that kubectl has in it.
 pub(crate) fn kustomize(program: PathBuf, overlay: &Path) -> Said {
     let is_kubectl = program.file_name().is_some_and(|name| name == "kubectl");
@@ -62,8 +94,8 @@ fn services() -> String {
 #[test]
 fn every_kind_of_workload_that_asks_gets_the_sidecar_and_no_other() {
     for (components, workloads, asked) in [
-        (["native", "monitoring", "network-policy"], WORKLOADS.to_owned(), 5),
-        (["classic", "monitoring", "network-policy"], services(), 3),
+        (["native", "monitoring", "network-policy"], WORKLOADS.to_owned(), 6),
+        (["classic", "monitoring", "network-policy"], services(), 4),
     ] {
         let Some(said) = build(&workloads, &components) else { return };
         assert!(said.well, "{}", said.err);
@@ -99,6 +131,39 @@ fn the_classic_layout_is_refused_in_jobs() {
 }
 
 #[test]
+fn a_kind_that_the_components_do_not_know_is_refused_when_it_asks() {
+    for kind in ["v1\nkind: Pod", "v1\nkind: PodTemplate", "v1\nkind: ReplicationController"] {
+        let asks = format!(
+            "apiVersion: {kind}\nmetadata:\n  name: alone\n  \
+             annotations: {{sidecall.dev/inject: enabled}}\n"
+        );
+        for component in ["native", "classic"] {
+            let workloads = format!("{}---\n{asks}", services());
+            let Some(said) = build(&workloads, &[component]) else { return };
+            assert!(!said.well, "{kind} is built");
+            assert!(said.err.contains("take `sidecall inject` for this one"), "{}", said.err);
+        }
+    }
+}
+
+#[test]
+fn an_address_from_elsewhere_gives_way_to_the_sockets() {
+    let from = "{name: SIDECALL_ADDRESS, valueFrom: {configMapKeyRef: {name: a, key: b}}}";
+    for own in [from, "{name: SIDECALL_ADDRESS, value: 'http://elsewhere:1'}"] {
+        let workloads = WORKLOADS.replace("{name: PORT, value: \"8080\"}", own);
+        assert_ne!(workloads, WORKLOADS);
+        let Some(said) = build(&workloads, &["native"]) else { return };
+        assert!(said.well, "{}", said.err);
+        assert!(!said.out.contains("configMapKeyRef") && !said.out.contains("elsewhere"));
+        let Some(seen) = look(&BTreeMap::from([("own".to_owned(), said.out)])) else { return };
+        assert_eq!(seen.faults, Vec::<String>::new());
+        let deployments = seen.documents["own"].iter();
+        let mut deployments = deployments.filter(|there| there["metadata"]["name"] == "deployment");
+        promises::whole(own, template(deployments.next().unwrap()).unwrap());
+    }
+}
+
+#[test]
 fn the_sidecar_is_the_same_by_helm_by_kustomize_and_by_inject() {
     let Some(helm) = Helm::find() else { return };
     for (layout, workloads) in [("native", WORKLOADS.to_owned()), ("classic", services())] {
@@ -124,7 +189,7 @@ fn the_sidecar_is_the_same_by_helm_by_kustomize_and_by_inject() {
                 pod["spec"]["securityContext"]["fsGroup"],
                 chart["spec"]["securityContext"]["fsGroup"]
             );
-            for volume in ["sidecall-socket", "sidecall-config"] {
+            for volume in ["sidecall-socket", "sidecall-no-token", "sidecall-config"] {
                 let of = |pod: &Value| {
                     let volumes = pod["spec"]["volumes"].as_array().unwrap();
                     volumes.iter().find(|there| there["name"] == volume).cloned()
@@ -138,23 +203,27 @@ fn the_sidecar_is_the_same_by_helm_by_kustomize_and_by_inject() {
 #[test]
 fn the_patch_on_the_page_brings_a_secret_to_the_sidecar_alone() {
     let page = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
-    let patch = page.split("```yaml\n").find(|block| block.starts_with("- op: add")).unwrap();
+    let patch =
+        page.split("```yaml\n").find(|block| block.contains("sidecall-secret-crm")).unwrap();
     let patch = patch.split("```").next().unwrap();
-    let Some(said) = patched(WORKLOADS, &["native"], patch) else { return };
-    assert!(said.well, "{}", said.err);
-    let Some(seen) = look(&BTreeMap::from([("patched".to_owned(), said.out)])) else { return };
-    assert_eq!(seen.faults, Vec::<String>::new());
-    let mut patched = seen.documents["patched"].iter();
-    let pod = patched.find_map(|document| {
-        template(document).filter(|_| document["metadata"]["name"] == "deployment")
-    });
-    let pod = pod.unwrap();
-    promises::whole("patched", pod);
-    let secret = pod["spec"]["volumes"].as_array().unwrap();
-    let secret = secret.iter().find(|volume| volume["name"] == "sidecall-secret-crm").unwrap();
-    assert_eq!(secret["secret"]["defaultMode"], 0o440);
-    let mounts = sidecar(pod).unwrap().0["volumeMounts"].as_array().unwrap();
-    assert!(mounts.iter().any(|mount| mount["name"] == "sidecall-secret-crm"), "{mounts:?}");
+    let classic = patch.replace("initContainers:", "containers:");
+    for (layout, patch) in [("native", patch), ("classic", classic.as_str())] {
+        let Some(said) = patched(&services(), &[layout], patch) else { return };
+        assert!(said.well, "{}", said.err);
+        let Some(seen) = look(&BTreeMap::from([("patched".to_owned(), said.out)])) else { return };
+        assert_eq!(seen.faults, Vec::<String>::new());
+        let mut patched = seen.documents["patched"].iter();
+        let pod = patched.find_map(|document| {
+            template(document).filter(|_| document["metadata"]["name"] == "deployment")
+        });
+        let pod = pod.unwrap();
+        promises::whole("patched", pod);
+        let secret = pod["spec"]["volumes"].as_array().unwrap();
+        let secret = secret.iter().find(|volume| volume["name"] == "sidecall-secret-crm").unwrap();
+        assert_eq!(secret["secret"]["defaultMode"], 0o440);
+        let mounts = sidecar(pod).unwrap().0["volumeMounts"].as_array().unwrap();
+        assert!(mounts.iter().any(|mount| mount["name"] == "sidecall-secret-crm"), "{mounts:?}");
+    }
 }
 
 #[test]

@@ -104,6 +104,13 @@ fn locked_down(name: &str, sidecar: &Value) {
     assert_eq!(context["readOnlyRootFilesystem"], true, "{name}");
     assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}), "{name}");
     assert_eq!(context["seccompProfile"], json!({"type": "RuntimeDefault"}), "{name}");
+    // A cluster mounts its token into every container that has nothing there.
+    let no_token = json!({
+        "name": "sidecall-no-token",
+        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+        "readOnly": true,
+    });
+    assert!(sidecar["volumeMounts"].as_array().unwrap().contains(&no_token), "{name}");
 }
 
 fn probed(name: &str, sidecar: &Value) {

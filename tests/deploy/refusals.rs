@@ -49,10 +49,15 @@ fn a_value_that_nothing_could_mean_is_refused() {
         ("sidecall: {fsGroup: 0}", "fsGroup"),
         ("sidecall: {adminPort: 80}", "adminPort"),
         ("sidecall: {image: {digest: 'sha256:12'}}", "digest"),
+        ("sidecall: {image: {repository: 'sidecall:0.2.0'}}", "repository"),
+        ("sidecall: {image: {repository: registry.example/Sidecall}}", "repository"),
+        ("sidecall: {resources: {limits: {memory: lots}}}", "memory"),
+        ("sidecall: {env: [{name: A B, value: c}]}", "env"),
         ("sidecall: {otlp: {endpoint: 'jaeger:4317'}}", "endpoint"),
         ("sidecall: {secrets: [{name: crm}]}", "secretName"),
         ("sidecall: {secrets: [{name: ../crm, secretName: crm}]}", "secrets"),
         ("sidecall: {config: 'apis: {}'}", "config"),
+        ("{kind: CronJob, schedule: hourly, sidecall: {workload: job}}", "schedule"),
     ] {
         refused(&helm, TODAY, values, &[place]);
     }
@@ -142,5 +147,37 @@ fn the_chart_alone_refuses_the_same() {
     ] {
         let said = helm.template("sidecall", TODAY, &[values]);
         assert!(!said.well && said.err.contains(words), "{values}: {}", said.err);
+    }
+}
+
+#[test]
+fn what_would_be_no_manifest_is_refused_with_what_to_write() {
+    let Some(helm) = Helm::find() else { return };
+    for (values, words) in [
+        ("{kind: Job, sidecall: {layout: classic}}", "write `sidecall.workload: job`"),
+        ("{kind: CronJob}", "write `sidecall.workload: job`"),
+        ("sidecall: {config: {drain: 5s}}", "config.drain is 5s, and has keys instead"),
+        (
+            "sidecall: {config: {listen: '0.0.0.0:7070'}}",
+            "config.listen is 0.0.0.0:7070, and has keys instead",
+        ),
+        (
+            "sidecall: {config: {telemetry: {otlp: foo}}}",
+            "config.telemetry.otlp is foo, and has keys instead",
+        ),
+        (
+            "sidecall: {env: [{name: A, value: b}, {name: A, value: c}]}",
+            "two of `env` are named \"A\"",
+        ),
+        ("sidecall: {image: null}", "`image` is null: leave it out"),
+        ("sidecall: {probes: null}", "`probes` is null: leave it out"),
+        ("sidecall: {otlp: null}", "`otlp` is null: leave it out"),
+        ("sidecall: {podMonitor: null}", "`podMonitor` is null: leave it out"),
+        ("sidecall: {networkPolicy: null}", "`networkPolicy` is null: leave it out"),
+        ("sidecall: {layout: null}", "`layout` is null: leave it out"),
+        ("sidecall: {configChange: null}", "`configChange` is null: leave it out"),
+        ("sidecall: {runAsUser: null}", "`runAsUser` is null: leave it out"),
+    ] {
+        refused(&helm, TODAY, values, &[words]);
     }
 }

@@ -3,10 +3,15 @@ The agent's pod. What is Sidecall's stands between `with` and `end`: that, and t
 dependency in Chart.yaml, is all that it takes.
 */}}
 {{- define "example-app.pod" -}}
+{{- with .Subcharts.sidecall }}
+{{- if and (has $.Values.kind (list "Job" "CronJob")) (ne .Values.workload "job") }}
+{{- fail (printf "example-app: the pod is of a %s: write `sidecall.workload: job`" $.Values.kind) }}
+{{- end }}
+{{- end -}}
 metadata:
   labels:
     app.kubernetes.io/name: example-app
-    app.kubernetes.io/instance: {{ .Release.Name }}
+    app.kubernetes.io/instance: {{ .Release.Name | quote }}
     {{- with .Subcharts.sidecall }}
     {{- include "sidecall.podLabels" . | nindent 4 }}
     {{- end }}
@@ -22,7 +27,7 @@ spec:
   automountServiceAccountToken: false
   securityContext:
     runAsNonRoot: true
-    runAsUser: {{ .Values.runAsUser }}
+    runAsUser: {{ int64 .Values.runAsUser }}
     seccompProfile:
       type: RuntimeDefault
     {{- with .Subcharts.sidecall }}
@@ -37,7 +42,7 @@ spec:
   {{- end }}
   containers:
     - name: agent
-      image: {{ .Values.image }}
+      image: {{ .Values.image | quote }}
       env:
         - name: MODEL_URL
           value: http://world:8350
@@ -82,5 +87,5 @@ spec:
 {{- define "example-app.selector" -}}
 matchLabels:
   app.kubernetes.io/name: example-app
-  app.kubernetes.io/instance: {{ .Release.Name }}
+  app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}

@@ -4,6 +4,12 @@ that makes something goes through it.
 */}}
 {{- define "sidecall.check" -}}
 {{- $values := .Values -}}
+{{- range list "image" "layout" "workload" "configChange" "drainTimeout" "terminationGracePeriodSeconds"
+      "adminPort" "otlp" "runAsUser" "runAsGroup" "fsGroup" "probes" "podMonitor" "networkPolicy" -}}
+  {{- if kindIs "invalid" (index $values .) -}}
+    {{- fail (printf "sidecall: `%s` is null: leave it out for its default" .) -}}
+  {{- end -}}
+{{- end -}}
 {{- if and (eq $values.layout "classic") (eq $values.workload "job") -}}
   {{- fail "sidecall: the classic layout in a Job would run for ever, since its sidecar does not end with the app: write `layout: native`, which needs Kubernetes 1.29" -}}
 {{- end -}}
@@ -35,22 +41,42 @@ that makes something goes through it.
   {{- end -}}
   {{- $_ := set $names .name true -}}
 {{- end -}}
+{{- $names := dict -}}
+{{- range $values.env -}}
+  {{- if hasKey $names .name -}}
+    {{- fail (printf "sidecall: two of `env` are named %q: write one of them" .name) -}}
+  {{- end -}}
+  {{- $_ := set $names .name true -}}
+{{- end -}}
 {{- end }}
 
 {{/* The keys of the configuration that this chart writes itself. */}}
 {{- define "sidecall.checkConfig" -}}
+{{- $config := .Values.config | default dict -}}
+{{- range list "listen" "drain" "telemetry" -}}
+  {{- include "sidecall.checkMapping" (list (printf "config.%s" .) (get $config .)) -}}
+{{- end -}}
+{{- include "sidecall.checkMapping" (list "config.telemetry.otlp" (get ($config.telemetry | default dict) "otlp")) -}}
 {{- range $place := list
       (dict "section" "listen" "key" "unix" "instead" "nothing: the socket is shared with the app's containers")
       (dict "section" "listen" "key" "admin" "instead" "`adminPort` beside `config`")
       (dict "section" "drain" "key" "timeout" "instead" "`drainTimeout` beside `config`") -}}
-  {{- $section := index ($.Values.config | default dict) $place.section | default dict -}}
+  {{- $section := index $config $place.section | default dict -}}
   {{- if hasKey $section $place.key -}}
     {{- fail (printf "sidecall: config.%s.%s is written by the chart: write %s" $place.section $place.key $place.instead) -}}
   {{- end -}}
 {{- end -}}
-{{- $otlp := (((.Values.config | default dict).telemetry | default dict).otlp | default dict) -}}
+{{- $otlp := (($config.telemetry | default dict).otlp | default dict) -}}
 {{- if and .Values.otlp.endpoint (hasKey $otlp "endpoint") -}}
   {{- fail "sidecall: there is both `otlp.endpoint` and config.telemetry.otlp.endpoint: write one of them" -}}
+{{- end -}}
+{{- end }}
+
+{{/* Of a place and what stands there: what this chart adds keys to, or looks into. */}}
+{{- define "sidecall.checkMapping" -}}
+{{- $there := index . 1 -}}
+{{- if and $there (not (kindIs "map" $there)) -}}
+  {{- fail (printf "sidecall: %s is %v, and has keys instead: docs/config.md has them" (index . 0) $there) -}}
 {{- end -}}
 {{- end }}
 

@@ -19,7 +19,8 @@ has all of them in their places.
 
 {{/* The name of everything that this chart installs. */}}
 {{- define "sidecall.fullname" -}}
-{{- .Values.fullnameOverride | default (printf "%s-sidecall" .Release.Name) | trunc 63 | trimSuffix "-" -}}
+{{- /* The chart's name is its alias where it has one, so that a chart may have two. */ -}}
+{{- .Values.fullnameOverride | default (printf "%s-%s" .Release.Name .Chart.Name) | trunc 63 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "sidecall.configMapName" -}}
@@ -29,7 +30,7 @@ has all of them in their places.
 {{/* The labels of the chart's own objects. */}}
 {{- define "sidecall.labels" -}}
 app.kubernetes.io/name: sidecall
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
@@ -37,11 +38,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* By this PodMonitor and NetworkPolicy know the pods. */}}
 {{- define "sidecall.podLabels" -}}
-sidecall.dev/sidecar: {{ include "sidecall.fullname" . }}
+sidecall.dev/sidecar: {{ include "sidecall.fullname" . | quote }}
 {{- end }}
 
 {{/* `sidecall inject` leaves the pod alone: it has its sidecar. */}}
 {{- define "sidecall.podAnnotations" -}}
+{{- include "sidecall.check" . -}}
 sidecall.dev/inject: disabled
 {{- if eq .Values.configChange "restart" }}
 sidecall.dev/config-checksum: {{ include "sidecall.config" . | sha256sum }}
@@ -84,7 +86,7 @@ sidecall.dev/config-checksum: {{ include "sidecall.config" . | sha256sum }}
   {{- end }}
   ports:
     - name: admin
-      containerPort: {{ .Values.adminPort }}
+      containerPort: {{ int64 .Values.adminPort }}
   startupProbe:
     {{- include "sidecall.probe" (list .Values.adminPort "" .Values.probes.startup) | nindent 4 }}
   readinessProbe:
@@ -103,8 +105,8 @@ sidecall.dev/config-checksum: {{ include "sidecall.config" . | sha256sum }}
 
 {{- define "sidecall.securityContext" -}}
 runAsNonRoot: true
-runAsUser: {{ .Values.runAsUser }}
-runAsGroup: {{ .Values.runAsGroup }}
+runAsUser: {{ int64 .Values.runAsUser }}
+runAsGroup: {{ int64 .Values.runAsGroup }}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
@@ -116,27 +118,36 @@ seccompProfile:
 {{/* Of a port, a health service and the probe's values. */}}
 {{- define "sidecall.probe" -}}
 grpc:
-  port: {{ index . 0 }}
+  port: {{ int64 (index . 0) }}
   {{- with index . 1 }}
   service: {{ . }}
   {{- end }}
-{{ toYaml (index . 2) }}
+{{- with index . 2 }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
-{{/* Where telemetry goes somewhere, whose it is: several pods send to one collector. */}}
+{{/*
+Where telemetry goes somewhere, whose it is: several pods send to one collector. What
+`env` names goes before it, and each variable may use those that stand before it.
+*/}}
 {{- define "sidecall.env" -}}
+{{- $named := dict -}}
+{{- range .Values.env }}{{ $_ := set $named .name true }}{{ end -}}
 {{- if .Values.otlp.endpoint -}}
-- name: POD_NAME
-  valueFrom: {fieldRef: {fieldPath: metadata.name}}
-- name: POD_NAMESPACE
-  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-- name: POD_UID
-  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
-- name: OTEL_RESOURCE_ATTRIBUTES
-  value: service.instance.id=$(POD_UID),k8s.pod.uid=$(POD_UID),k8s.pod.name=$(POD_NAME),k8s.namespace.name=$(POD_NAMESPACE)
-{{ end }}
+{{- range $field, $name := dict "name" "POD_NAME" "namespace" "POD_NAMESPACE" "uid" "POD_UID" -}}
+{{- if not (hasKey $named $name) -}}
+- name: {{ $name }}
+  valueFrom: {fieldRef: {fieldPath: metadata.{{ $field }}}}
+{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.env }}
 {{- toYaml . }}
+{{ end }}
+{{- if and .Values.otlp.endpoint (not (hasKey $named "OTEL_RESOURCE_ATTRIBUTES")) -}}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: service.instance.id=$(POD_UID),k8s.pod.uid=$(POD_UID),k8s.pod.name=$(POD_NAME),k8s.namespace.name=$(POD_NAMESPACE)
 {{- end }}
 {{- end }}
 
@@ -145,6 +156,11 @@ grpc:
   mountPath: /run/sidecall
 - name: sidecall-config
   mountPath: /etc/sidecall
+  readOnly: true
+# Where a pod's token for Kubernetes' API would be: what is mounted already is not
+# mounted over.
+- name: sidecall-no-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
 {{- range .Values.secrets }}
 - name: sidecall-secret-{{ .name }}
@@ -159,29 +175,32 @@ grpc:
   emptyDir:
     medium: Memory
     sizeLimit: 1Mi
+- name: sidecall-no-token
+  emptyDir:
+    sizeLimit: 1Mi
 {{ include "sidecall.filesVolumes" . }}
 {{- end }}
 
 {{- define "sidecall.filesVolumes" -}}
 - name: sidecall-config
   configMap:
-    name: {{ include "sidecall.configMapName" . }}
+    name: {{ include "sidecall.configMapName" . | quote }}
 {{- range .Values.secrets }}
 - name: sidecall-secret-{{ .name }}
   secret:
-    secretName: {{ .secretName }}
+    secretName: {{ .secretName | quote }}
     # By its group the sidecar reads it; others of the pod do not mount it.
     defaultMode: 0440
 {{- end }}
 {{- end }}
 
 {{- define "sidecall.podSecurityContext" -}}
-fsGroup: {{ .Values.fsGroup }}
+fsGroup: {{ int64 .Values.fsGroup }}
 {{- end }}
 
 {{- define "sidecall.terminationGracePeriodSeconds" -}}
 {{- include "sidecall.check" . -}}
-{{- .Values.terminationGracePeriodSeconds -}}
+{{- int64 .Values.terminationGracePeriodSeconds -}}
 {{- end }}
 
 {{/* What the clients, and `sidecall` on the command line, look for. */}}
