@@ -3,10 +3,12 @@
 //! A container sees all of the machine's cores and memory; what it may use is said
 //! by its cgroup. [`cgroup`] reads that, [`threads`] makes of it how many threads
 //! run the work, and [`memory`] when new turns are refused before the kernel kills.
+//! [`descriptors`] takes as many as there are.
 
 use std::{num::NonZeroUsize, path::Path, thread};
 
 pub mod cgroup;
+pub mod descriptors;
 pub mod memory;
 
 pub use cgroup::Cgroups;

@@ -25,6 +25,9 @@ mod overload;
 #[path = "program/signals.rs"]
 mod signals;
 
+#[path = "program/strangers.rs"]
+mod strangers;
+
 use std::{
     os::unix::{net::UnixStream, process::ExitStatusExt},
     path::PathBuf,

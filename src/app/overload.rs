@@ -17,8 +17,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks at this process's cgroups.
+    /// Looks at this process's cgroups, and takes all descriptors that it may have.
     pub fn find(settings: &Settings) -> Self {
+        if let Err(error) = overload::descriptors::raise() {
+            tracing::warn!(%error, "The limit on descriptors cannot be raised.");
+        }
         let root = Path::new("/");
         let cgroups = Cgroups::find(root);
         Self {

@@ -118,13 +118,14 @@ fn overridden(
     if unix.is_none() && tcp.is_none() {
         return configured;
     }
-    let listen::Settings { unix: socket, tcp: guards, authenticated } = configured;
+    let listen::Settings { unix: socket, tcp: guards, .. } = configured;
     let socket = socket.unwrap_or_default();
     let tcp = tcp.map(|address| match guards {
         Some(guards) => listen::Tcp { address, ..guards },
         None => listen::Tcp::new(address),
     });
-    listen::Settings { unix: unix.map(|path| listen::Unix { path, ..socket }), tcp, authenticated }
+    let unix = unix.map(|path| listen::Unix { path, ..socket });
+    listen::Settings { unix, tcp, ..configured }
 }
 
 /// Serves, and writes at the end what waits in the log.
@@ -213,7 +214,8 @@ mod tests {
             exposed: true,
             ..listen::Tcp::new(([127, 0, 0, 1], 1).into())
         };
-        listen::Settings { unix: Some(unix), tcp: Some(tcp), authenticated: true }
+        let connections_max = std::num::NonZeroUsize::MIN;
+        listen::Settings { unix: Some(unix), tcp: Some(tcp), connections_max, authenticated: true }
     }
 
     #[test]
@@ -229,6 +231,7 @@ mod tests {
         let address = ([127, 0, 0, 1], 2).into();
         let tcp = overridden(configured(), None, Some(address));
         assert_eq!((tcp.unix, tcp.authenticated), (None, true));
+        assert_eq!(tcp.connections_max, configured().connections_max);
         assert_eq!(tcp.tcp, Some(listen::Tcp { address, ..configured().tcp.unwrap() }));
         let tcp = overridden(listen::Settings::default(), None, Some(address));
         assert_eq!(tcp.tcp, Some(listen::Tcp::new(address)));

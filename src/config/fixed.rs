@@ -59,6 +59,7 @@ impl Fixed {
             ("listen.admin", address(self) != address(other)),
             ("listen.admin_hosts", hosts(self) != hosts(other)),
             ("listen.message_bytes", self.rpc.message_bytes_max != other.rpc.message_bytes_max),
+            ("listen.connections", self.listen.connections_max != other.listen.connections_max),
             ("listen.streams", self.rpc.streams_max != other.rpc.streams_max),
             // A smaller one holds at once.
             ("bounds.batch_bytes", self.inputs_bytes_max < other.inputs_bytes_max),

@@ -22,7 +22,7 @@ use tonic::{Status, body::Body};
 
 use super::{
     cut,
-    listen::{Certificate, Peer},
+    listen::{Certificate, Peer, Visitor},
     status,
 };
 use crate::{
@@ -105,12 +105,22 @@ impl Auth {
         *self.door.write().unwrap_or_else(PoisonError::into_inner) = door;
     }
 
+    /// Whether anybody is not let in.
+    pub(super) fn is_guarded(&self) -> bool {
+        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(**door, Door::Guarded { .. })
+    }
+
     /// Puts its caller into the request's extensions, or says that it has none.
     pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Status> {
         let door = Arc::clone(&self.door.read().unwrap_or_else(PoisonError::into_inner));
-        let peer = request.extensions().get::<Peer>();
+        let visitor = request.extensions().get::<Visitor>();
+        let peer = visitor.map(Visitor::peer);
         match door.recognise(peer, request.headers()) {
             Ok(caller) => {
+                if let Some(visitor) = visitor {
+                    visitor.let_in();
+                }
                 request.extensions_mut().insert(caller);
                 Ok(())
             }

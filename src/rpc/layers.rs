@@ -31,7 +31,7 @@ use greeting::Greeted;
 use super::{
     Settings,
     auth::{Auth, Guarded},
-    listen::Incoming,
+    listen::{Incoming, Io, Visitor},
     service::Service,
     traced::Traced,
 };
@@ -122,6 +122,9 @@ impl Server {
     /// Serves the connections that come, until `closing`: then no more are
     /// accepted, and those that are open end when their RPCs have.
     pub async fn serve(self, incoming: Incoming, closing: CancellationToken) {
+        let auth = self.choice.auth.clone();
+        let greeted =
+            move |io: Io| Greeted::new(if auth.is_guarded() { io.awaiting_a_caller() } else { io });
         let served = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
@@ -133,7 +136,7 @@ impl Server {
             .initial_connection_window_size(WINDOW_BYTES)
             .serve_with_incoming_shutdown(
                 self.choice,
-                incoming.map(|io| io.map(Greeted::new)),
+                incoming.map(move |io| io.map(&greeted)),
                 closing.cancelled_owned(),
             )
             .await;
@@ -179,9 +182,11 @@ impl tower::Service<Request<Body>> for Choice {
                 None => self.sidecall.call(request),
             })
         } else if is_grpc(&request) {
-            if !is_of(request.uri().path(), HEALTH)
-                && let Err(refused) = self.auth.admit(&mut request)
-            {
+            if is_of(request.uri().path(), HEALTH) {
+                if let Some(visitor) = request.extensions().get::<Visitor>() {
+                    visitor.asks_health();
+                }
+            } else if let Err(refused) = self.auth.admit(&mut request) {
                 return Either::Right(ready(Ok(refused.into_http())));
             }
             Either::Left(Box::pin(self.others.call(request)))

@@ -3,16 +3,18 @@
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use tokio_util::sync::CancellationToken;
 
-use crate::drain::Drain;
+use crate::{drain::Drain, overload::descriptors};
 
 mod authority;
 mod certificate;
 mod connection;
+mod crowd;
 mod handshakes;
 mod incoming;
 mod peer;
@@ -22,6 +24,10 @@ mod unix;
 
 pub use certificate::Certificate;
 pub use connection::Io;
+use crowd::Crowd;
+pub use crowd::Visitor;
+#[cfg(test)]
+pub(in crate::rpc) use crowd::tests::visitor;
 use handshakes::Handshakes;
 pub use incoming::Incoming;
 use incoming::Listener;
@@ -37,15 +43,28 @@ pub struct Settings {
     pub unix: Option<Unix>,
     /// A TCP address.
     pub tcp: Option<Tcp>,
+    /// Most connections that the TCP address has open at once; fewer where descriptors
+    /// would run out.
+    pub connections_max: NonZeroUsize,
     /// Whether callers must prove who they are whatever they connect to: by what
     /// the policy of callers asks of them, which is not decided here.
     pub authenticated: bool,
 }
 
+impl Settings {
+    /// Some thousand replicas of agents; an idle connection costs some KiB.
+    pub const CONNECTIONS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+}
+
 impl Default for Settings {
     /// The usual Unix socket, and nothing else.
     fn default() -> Self {
-        Self { unix: Some(Unix::default()), tcp: None, authenticated: false }
+        Self {
+            unix: Some(Unix::default()),
+            tcp: None,
+            connections_max: Self::CONNECTIONS_MAX,
+            authenticated: false,
+        }
     }
 }
 
@@ -129,6 +148,7 @@ impl Error {
 pub struct Bound {
     unix: Option<(tokio::net::UnixListener, unix::Owned)>,
     tcp: Option<tcp::Listening>,
+    connections_max: NonZeroUsize,
 }
 
 /// Listens. Must be called within a tokio runtime.
@@ -144,7 +164,7 @@ pub fn bind(settings: &Settings) -> Result<Bound, Error> {
     let tcp =
         settings.tcp.as_ref().map(|tcp| tcp::bind(tcp, settings.authenticated)).transpose()?;
     let unix = settings.unix.as_ref().map(unix::bind).transpose()?;
-    Ok(Bound { unix, tcp })
+    Ok(Bound { unix, tcp, connections_max: settings.connections_max })
 }
 
 impl Bound {
@@ -171,16 +191,53 @@ impl Bound {
         cut: &CancellationToken,
     ) -> impl Iterator<Item = Incoming> {
         let unix = self.unix.map(|(listener, owned)| {
-            Incoming::new(Listener::Unix(listener, owned), None, cut.clone())
+            // Who may open the socket is few, and known to the system.
+            let crowd = Crowd::unbounded();
+            Incoming::new(Listener::Unix(listener, owned), None, crowd, cut.clone())
         });
+        let room = Room::among(descriptors::most());
         let tcp = self.tcp.map(|tcp::Listening { listener, tls, .. }| {
             let handshakes = tls.map(|(files, current)| {
                 drain.detach(files.follow(drain.killed().clone()));
-                Handshakes::new(current, drain.clone())
+                Handshakes::new(current, drain.clone()).at_most(room.handshakes)
             });
-            Incoming::new(Listener::Tcp(listener), handshakes, cut.clone())
+            let crowd = Crowd::new(room.connections_of(self.connections_max));
+            Incoming::new(Listener::Tcp(listener), handshakes, crowd, cut.clone())
         });
         unix.into_iter().chain(tcp)
+    }
+}
+
+/// What a TCP address may take of the process's descriptors: strangers reach it, and
+/// must leave some for the Unix socket, the admin port, upstreams and files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Room {
+    connections: usize,
+    handshakes: usize,
+}
+
+impl Room {
+    /// Descriptors that the process has open anyway, and its admin port's.
+    const KEPT: usize = 64;
+    /// Without even these nobody could call there.
+    const LEAST: usize = 8;
+
+    /// Half of what there is may be connections, and a quarter handshakes.
+    fn among(descriptors: usize) -> Self {
+        let rest = descriptors.saturating_sub(Self::KEPT);
+        let part = |of: usize| (rest / of).max(Self::LEAST);
+        Self { connections: part(2), handshakes: part(4) }
+    }
+
+    /// The bound that holds.
+    fn connections_of(self, set: NonZeroUsize) -> usize {
+        if self.connections < set.get() {
+            tracing::info!(
+                connections = self.connections,
+                "There are descriptors for fewer TCP connections than `listen.connections` says.",
+            );
+        }
+        set.get().min(self.connections)
     }
 }
 
@@ -192,7 +249,7 @@ mod tests {
     use super::*;
 
     fn at(tcp: Tcp) -> Settings {
-        Settings { unix: None, tcp: Some(tcp), authenticated: false }
+        Settings { unix: None, tcp: Some(tcp), ..Settings::default() }
     }
 
     #[test]
@@ -222,6 +279,19 @@ mod tests {
         for settings in [exposed, authenticated] {
             assert_ne!(bind(&settings).unwrap().tcp().unwrap().port(), 0);
         }
+    }
+
+    #[test]
+    fn a_tcp_address_leaves_descriptors_for_the_rest() {
+        for (descriptors, connections, handshakes) in
+            [(0, 8, 8), (128, 32, 16), (1024, 480, 240), (1 << 20, 10_000, 262_128)]
+        {
+            let room = Room::among(descriptors);
+            let bound = room.connections_of(Settings::CONNECTIONS_MAX);
+            assert_eq!((bound, room.handshakes), (connections, handshakes), "{descriptors}");
+        }
+        let few = NonZeroUsize::new(3).unwrap();
+        assert_eq!(Room::among(1 << 20).connections_of(few), 3);
     }
 
     #[tokio::test]

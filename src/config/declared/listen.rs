@@ -27,6 +27,9 @@ pub(crate) type MessageBytes =
 /// HTTP/2 numbers its streams; a window of more is no bound.
 type Streams = Count<1_000_000>;
 
+/// More than any machine has descriptors for.
+type Connections = Count<1_000_000>;
+
 fn default_streams() -> Streams {
     let streams = usize::try_from(rpc::Settings::default().streams_max).unwrap_or(usize::MAX);
     Count(NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN))
@@ -89,6 +92,13 @@ impl Object for Listen {
             default_streams(),
             "Most RPCs that one connection may have open at once; a client makes more wait.",
         );
+        let connections = fields.or(
+            "connections",
+            Count(rpc::listen::Settings::CONNECTIONS_MAX) as Connections,
+            "Most connections that the TCP address has open at once; half of the process's \
+             descriptors are the most. At the bound the oldest ends on which nothing was called \
+             yet, for each that comes.",
+        );
         if let (Some(None), Some(span)) = (&admin, fields.key("admin_hosts")) {
             let what = "`admin_hosts` stands here without `admin`, and nothing is asked";
             let fix = "add `admin`, such as `admin: 0.0.0.0:9464`, or leave this out";
@@ -101,7 +111,10 @@ impl Object for Listen {
             .map(|tcp| Placed { value: tcp.value.0.clone(), place: tcp.place.clone() });
         let settings = || {
             let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|tcp| tcp.value.0));
-            let usual = rpc::listen::Settings::default();
+            let usual = rpc::listen::Settings {
+                connections_max: connections?.0,
+                ..rpc::listen::Settings::default()
+            };
             let listen = match (&unix, &tcp) {
                 (None, None) => usual,
                 _ => rpc::listen::Settings { unix, tcp, ..usual },

@@ -51,6 +51,7 @@ fn process() -> Vec<Row> {
             "hosts: [Host { name: \"a.b\", is_suffix: true }]",
         ),
         root("listen.message_bytes", "listen: {message_bytes: 64 KiB}", "message_bytes_max: 65536"),
+        root("listen.connections", "listen: {connections: 7}", "connections_max: 7"),
         root("listen.streams", "listen: {streams: 7}", "streams_max: 7"),
         root("defaults.batch_timeout", "defaults: {batch_timeout: 7s}", "batch_timeout: 7s"),
         root("sessions.calls", "sessions: {calls: 7}", "Settings { calls: Some(7), cost: None"),

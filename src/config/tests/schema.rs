@@ -49,6 +49,7 @@ const REFUSED: &[&str] = &[
     "listen: {message_bytes: 1000}",
     "listen: {message_bytes: 10 MB}",
     "listen: {streams: 0}",
+    "listen: {connections: 0}",
     "apis: {crm: {}}",
     "apis: {crm: https://crm}",
     "apis: {c.r.m: {url: 'https://a'}}",

@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     model::{Owner, Tenant},
     policy::Entry,
+    rpc::listen::visitor,
 };
 
 fn entry(name: &str) -> Entry {
@@ -42,7 +43,7 @@ fn tcp(certificate: Option<Certificate>) -> Peer {
 
 fn request(peer: Peer, authorizations: &[&str]) -> Request<()> {
     let mut request = Request::new(());
-    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(visitor(peer));
     for text in authorizations {
         let text = HeaderValue::from_bytes(text.as_bytes()).unwrap();
         request.headers_mut().append(AUTHORIZATION, text);

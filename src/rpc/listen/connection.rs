@@ -13,10 +13,18 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
-use super::{Peer, authority::Authority};
+use super::{
+    Peer,
+    authority::Authority,
+    crowd::{Place, Visitor},
+};
+
+/// How long a connection may be open before an RPC is let in on it, where only callers
+/// are that are known.
+const STRANGER_TIME: Duration = Duration::from_secs(30);
 
 /// How long a peer has to close its side of a connection that has ended.
 const LINGER: Duration = Duration::from_millis(200);
@@ -54,17 +62,37 @@ pub struct Io {
     peer: Peer,
     /// Of a Unix socket: its clients name paths where a host is due.
     authority: Option<Authority>,
-    cut: CancellationToken,
+    place: Place,
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Until somebody must have been let in on it, if ever and if nobody was.
+    estranged: Option<Pin<Box<Sleep>>>,
     /// Once our side is closed: how long the peer has to close its own.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Io {
-    pub(super) fn new(socket: Socket, peer: Peer, cut: &CancellationToken) -> Self {
+    pub(super) fn new(socket: Socket, peer: Peer, place: Place) -> Self {
         let authority = matches!(socket, Socket::Unix(_)).then(Authority::new);
-        let cutting = Box::pin(cut.clone().cancelled_owned());
-        Self { socket, peer, authority, cut: cut.clone(), cutting, lingering: None }
+        let cutting = Box::pin(place.end.clone().cancelled_owned());
+        Self { socket, peer, authority, place, cutting, estranged: None, lingering: None }
+    }
+
+    /// It ends unless an RPC is let in on it in time.
+    pub(in crate::rpc) fn awaiting_a_caller(mut self) -> Self {
+        self.estranged = Some(Box::pin(sleep(STRANGER_TIME)));
+        self
+    }
+
+    /// Cuts itself where nobody was let in in time.
+    fn look_at_the_time(&mut self, context: &mut Context<'_>) {
+        if let Some(over) = &mut self.estranged {
+            if !self.place.is_strangers() {
+                self.estranged = None;
+            } else if over.as_mut().poll(context).is_ready() {
+                self.estranged = None;
+                self.place.end.cancel();
+            }
+        }
     }
 
     /// `poll` on the socket, or an error once it is cut. A pending operation is
@@ -74,22 +102,23 @@ impl Io {
         context: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut dyn Duplex>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if !self.cut.is_cancelled() {
+        self.look_at_the_time(context);
+        if !self.place.end.is_cancelled() {
             let done = poll(self.socket.duplex(), context);
             if done.is_ready() {
                 return done;
             }
             ready!(self.cutting.as_mut().poll(context));
         }
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was cut")))
     }
 }
 
 impl Connected for Io {
-    type ConnectInfo = Peer;
+    type ConnectInfo = Visitor;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        self.peer.clone()
+        self.place.visitor(self.peer.clone())
     }
 }
 
@@ -164,15 +193,20 @@ mod tests {
 
     use futures_util::poll;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_util::sync::CancellationToken;
 
-    use super::*;
+    use super::{
+        super::crowd::{Crowd, tests::place},
+        *,
+    };
     use crate::clock;
 
     fn pair() -> (Io, UnixStream, CancellationToken) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let peer = ours.peer_cred().unwrap().into();
-        let cut = CancellationToken::new();
-        (Io::new(Socket::Unix(ours), peer, &cut), theirs, cut)
+        let place = place(&Crowd::unbounded());
+        let cut = place.end.clone();
+        (Io::new(Socket::Unix(ours), peer, place), theirs, cut)
     }
 
     /// Writes for ever.
@@ -203,6 +237,31 @@ mod tests {
         cut.cancel();
         assert_eq!(write.await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         drop(theirs);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nobody_is_let_in_ends_in_time_whatever_it_writes() {
+        let (io, mut theirs, _cut) = pair();
+        let (mut io, began) = (io.awaiting_a_caller(), clock::now());
+        theirs.write_all(b"xx").await.unwrap();
+        assert_eq!(io.read_u8().await.unwrap(), b'x');
+        tokio::time::advance(STRANGER_TIME / 2).await;
+        assert_eq!(io.read_u8().await.unwrap(), b'x');
+        // Its peer does not read either.
+        assert_eq!(flood(&mut io).await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(clock::now() - began, STRANGER_TIME);
+        assert!(io.read_u8().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_let_in_or_asks_health_stays() {
+        for stays in [Visitor::let_in, Visitor::asks_health] {
+            let (io, _theirs, _cut) = pair();
+            let mut io = io.awaiting_a_caller();
+            stays(&io.connect_info());
+            let read = tokio::time::timeout(STRANGER_TIME * 10, io.read_u8());
+            assert!(read.await.is_err(), "it has ended");
+        }
     }
 
     #[tokio::test]

@@ -89,6 +89,12 @@ impl Handshakes {
         }
     }
 
+    /// No more than so many at once.
+    pub(super) fn at_most(mut self, most: usize) -> Self {
+        self.most = self.most.min(most);
+        self
+    }
+
     /// Begins one. There must be [room](Self::poll_room).
     pub(super) fn begin(&mut self, stream: TcpStream, address: SocketAddr) {
         let number = self.next;

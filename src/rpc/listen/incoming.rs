@@ -18,12 +18,16 @@ use tokio::{
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Io, Peer, connection::Socket, handshakes::Handshakes, unix::Owned};
+use super::{Io, Peer, connection::Socket, crowd::Crowd, handshakes::Handshakes, unix::Owned};
+use crate::clock::{self, Instant};
 
 /// How long to leave `accept` alone after an error that concerns the process
 /// and not one connection. The listener stays readable meanwhile, so without it
 /// the loop would spin.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often at most the log is told that there are as many connections as may be.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -61,6 +65,11 @@ pub struct Incoming {
     accepting: Accepting<Listener>,
     /// What stands between a connection and its use, where TLS is spoken.
     handshakes: Option<Handshakes>,
+    crowd: Crowd,
+    /// Who has come and waits for a place.
+    newcomer: Option<(Socket, Peer)>,
+    /// When the log was told that there was none.
+    told: Option<Instant>,
     cut: CancellationToken,
 }
 
@@ -68,9 +77,24 @@ impl Incoming {
     pub(super) fn new(
         listener: Listener,
         handshakes: Option<Handshakes>,
+        crowd: Crowd,
         cut: CancellationToken,
     ) -> Self {
-        Self { accepting: Accepting::new(listener), handshakes, cut }
+        let accepting = Accepting::new(listener);
+        Self { accepting, handshakes, crowd, newcomer: None, told: None, cut }
+    }
+
+    /// Strangers shall not fill the log.
+    fn tell(&mut self) {
+        let now = clock::now();
+        if self.told.is_none_or(|told| now - told >= TELL_EVERY) {
+            self.told = Some(now);
+            tracing::warn!(
+                connections = self.crowd.most(),
+                "There are as many connections as may be; for each that comes the oldest ends \
+                 that has not called anything, or itself.",
+            );
+        }
     }
 
     fn poll_socket(&mut self, context: &mut Context<'_>) -> Poll<(Socket, Peer)> {
@@ -97,8 +121,20 @@ impl Stream for Incoming {
     type Item = Result<Io, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let (socket, peer) = ready!(self.poll_socket(context));
-        Poll::Ready(Some(Ok(Io::new(socket, peer, &self.cut))))
+        loop {
+            if self.newcomer.is_none() {
+                self.newcomer = Some(ready!(self.poll_socket(context)));
+                if self.crowd.is_full() {
+                    self.tell();
+                }
+            }
+            let place = ready!(self.crowd.poll_enter(&self.cut, context));
+            // Without a place it is closed.
+            let newcomer = self.newcomer.take();
+            if let (Some((socket, peer)), Some(place)) = (newcomer, place) {
+                return Poll::Ready(Some(Ok(Io::new(socket, peer, place))));
+            }
+        }
     }
 }
 
@@ -170,10 +206,14 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 mod tests {
     use std::{collections::VecDeque, future::poll_fn, sync::Mutex};
 
-    use tokio::net::{TcpStream, UnixStream};
+    use futures_util::StreamExt;
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpStream, UnixStream},
+    };
+    use tonic::transport::server::Connected;
 
     use super::{super::Unix, *};
-    use crate::clock;
 
     /// Accepts what stands in it, then nothing.
     struct Script(Mutex<VecDeque<io::Result<(Socket, Peer)>>>);
@@ -242,5 +282,40 @@ mod tests {
         let (_, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
         let address = client.local_addr().unwrap();
         assert_eq!(peer, Peer::Tcp { address, certificate: None });
+    }
+
+    #[tokio::test]
+    async fn at_the_bound_a_stranger_ends_for_a_newcomer_and_a_caller_for_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (crowd, cut) = (Crowd::new(2), CancellationToken::new());
+        let mut incoming = Incoming::new(Listener::Tcp(listener), None, crowd, cut);
+
+        let connect = || async move { TcpStream::connect(address).await.unwrap() };
+        let (_first, _second) = (connect().await, connect().await);
+        let caller = incoming.next().await.unwrap().unwrap();
+        let mut stranger = incoming.next().await.unwrap().unwrap();
+        caller.connect_info().let_in();
+
+        let _third = connect().await;
+        let mut next = Box::pin(incoming.next());
+        let ended = tokio::select! {
+            ended = stranger.read_u8() => ended,
+            _ = &mut next => panic!("there are more than two"),
+        };
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        drop(stranger);
+        let third = next.await.unwrap().unwrap();
+        third.connect_info().let_in();
+
+        let mut fourth = connect().await;
+        let mut next = Box::pin(incoming.next());
+        tokio::select! {
+            closed = fourth.read_u8() => assert!(closed.is_err()),
+            _ = &mut next => panic!("there are more than two"),
+        }
+        drop(caller);
+        let _fifth = connect().await;
+        assert!(next.await.is_some());
     }
 }

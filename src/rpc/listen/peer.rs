@@ -7,7 +7,7 @@ use tokio::net::unix::UCred;
 
 use super::Certificate;
 
-/// Who made a connection. It is in the extensions of each of its requests.
+/// Who made a connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Peer {
     /// A process on this machine, as the kernel saw it when it connected.

@@ -1,0 +1,173 @@
+//! Peers that connect, answer pings and never call anything.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use sidecall::proto::v1::{ListToolsRequest, sidecall_service_client::SidecallServiceClient};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
+    task::JoinSet,
+    time::timeout,
+};
+use tonic::{
+    Request, Status,
+    transport::{Channel, Endpoint},
+};
+
+use super::{LONG, Place, Program};
+
+/// What a caller may have to wait, on a machine that is busy.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+const TOKEN: &str = "a-token-of-the-test-that-is-long";
+
+// Frames (RFC 9113, section 6) and a flag.
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const ACK: u8 = 1;
+
+/// Stays for as long as it is let.
+async fn stay(address: SocketAddr) {
+    // However it ends.
+    let _: io::Result<()> = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+        stream.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await?;
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            stream.read_exact(&mut payload).await?;
+            let (kind, flags) = (head[3], head[4]);
+            if flags & ACK == 0 && matches!(kind, SETTINGS | PING) {
+                let payload = if kind == PING { &payload[..] } else { &[] };
+                let length = u8::try_from(payload.len()).unwrap();
+                stream.write_all(&[0, 0, length, kind, ACK, 0, 0, 0, 0]).await?;
+                stream.write_all(payload).await?;
+            }
+        }
+    }
+    .await;
+}
+
+fn strangers(count: usize, address: SocketAddr) -> JoinSet<()> {
+    (0..count).map(|_| stay(address)).collect()
+}
+
+/// Waits until so many of them were sent away.
+async fn sent_away(strangers: &mut JoinSet<()>, count: usize, time: Duration) {
+    let ended = async {
+        for _ in 0..count {
+            strangers.join_next().await.unwrap().unwrap();
+        }
+    };
+    timeout(time, ended).await.expect("they stay");
+}
+
+fn free() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A server on its Unix socket and on this address, where the rest of `listen` is this.
+async fn serve(place: &Place, descriptors: u32, tcp: SocketAddr, rest: &str) -> Program {
+    let socket = place.socket();
+    let unix = socket.display();
+    place.adds(&format!("listen: {{unix: {{path: {unix}}}, tcp: '{tcp}', {rest}}}\n"));
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("ulimit -n {descriptors}; exec \"$0\" serve --config \"$1\""))
+        .arg(env!("CARGO_BIN_EXE_sidecall"))
+        .arg(place.0.path().join("sidecall.yaml"));
+    let mut program = place.begin(command);
+    program.says("Serving 1 tool on unix://").await;
+    program
+}
+
+async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::try_from(format!("http://{address}")).unwrap();
+    timeout(WAIT_MAX, endpoint.connect()).await.expect("nobody accepts").unwrap()
+}
+
+async fn list(channel: &Channel) -> Result<usize, Status> {
+    let mut request = Request::new(ListToolsRequest::default());
+    request.metadata_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    let mut client = SidecallServiceClient::new(channel.clone());
+    let answer = timeout(WAIT_MAX, client.list_tools(request)).await;
+    Ok(answer.expect("a caller is not served")?.into_inner().tools.len())
+}
+
+async fn is_alive(admin: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(admin).await.unwrap();
+        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = timeout(WAIT_MAX, asked).await.expect("the probe is not answered");
+    answer.starts_with("HTTP/1.1 200")
+}
+
+#[tokio::test]
+async fn strangers_that_stay_keep_out_neither_callers_nor_probes_and_end_in_time() {
+    let place = Place::new("http://127.0.0.1:1");
+    let (tcp, admin) = (free(), free());
+    // The token's SHA-256.
+    let digest = "e76865e909d950af9155e98834e265a5b54ce267ca5c92e7e2462ab42c5a99eb";
+    place.adds(&format!("callers: {{allowed: {{planner: {{token: {{sha256: {digest}}}}}}}}}\n"));
+    let mut program = serve(&place, 128, tcp, &format!("admin: '{admin}'")).await;
+    let before = connect(tcp).await;
+    assert_eq!(list(&before).await.unwrap(), 1);
+
+    let mut strangers = strangers(200, tcp);
+    // All but 32 connections, of which one is a caller's.
+    sent_away(&mut strangers, 169, LONG).await;
+    assert!(is_alive(admin).await);
+    let another = connect(tcp).await;
+    let local = program.channel().await;
+    for _ in 0..3 {
+        for channel in [&before, &another, &local] {
+            assert_eq!(list(channel).await.unwrap(), 1);
+        }
+        assert!(is_alive(admin).await);
+    }
+
+    // Nobody else comes, and yet they do not stay.
+    sent_away(&mut strangers, 31, 2 * LONG).await;
+    for channel in [&before, &another, &local] {
+        assert_eq!(list(channel).await.unwrap(), 1);
+    }
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn there_are_as_many_connections_as_are_set_and_callers_keep_theirs() {
+    let place = Place::new("http://127.0.0.1:1");
+    let tcp = free();
+    let mut program = serve(&place, 1024, tcp, "connections: 2").await;
+    let mut strangers = strangers(10, tcp);
+    sent_away(&mut strangers, 8, LONG).await;
+    let callers = [connect(tcp).await, connect(tcp).await];
+    for caller in &callers {
+        assert_eq!(list(caller).await.unwrap(), 1);
+    }
+    sent_away(&mut strangers, 2, LONG).await;
+    program.says("There are as many connections as may be").await;
+
+    let refused = Endpoint::try_from(format!("http://{tcp}")).unwrap().connect_lazy();
+    assert!(list(&refused).await.is_err());
+    // The Unix socket's are not counted.
+    assert_eq!(list(&program.channel().await).await.unwrap(), 1);
+    let [stays, goes] = callers;
+    drop(goes);
+    let served = async { while list(&refused).await.is_err() {} };
+    timeout(LONG, served).await.expect("its place is not given to anybody else");
+    assert_eq!(list(&stays).await.unwrap(), 1);
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+}
