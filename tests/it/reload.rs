@@ -33,6 +33,7 @@ use crate::support::{
 };
 
 mod callers;
+mod keys;
 mod processes;
 mod rollouts;
 

@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod collector;
 pub(crate) mod data;
 pub(crate) mod events;
+pub(crate) mod issuer;
 pub(crate) mod nestools;
 pub(crate) mod peer;
 pub(crate) mod promises;

@@ -4,10 +4,13 @@
 //! changed: a ConfigMap is replaced by turning a symbolic link, an editor replaces or
 //! overwrites, and network and overlay file systems tell nobody of either, so that a
 //! watch of the system's would need the looks beside it. One costs microseconds.
+//!
+//! Looks and reading are done aside: a disk that hangs, or a pipe in a file's place,
+//! holds up this and nothing else.
 
-use std::{mem, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{mem, os::unix::fs::MetadataExt, path::PathBuf, thread, time::Duration};
 
-use tokio::{signal::unix::Signal, time::sleep};
+use tokio::{signal::unix::Signal, sync::oneshot, time::sleep};
 
 use super::{Applied, Reload};
 use crate::{
@@ -81,7 +84,7 @@ struct Watch {
 impl Watch {
     async fn run(mut self, mut hangup: Signal) {
         let is_stdin = self.path.as_os_str() == "-";
-        self.seen = looks(self.runs.files.clone());
+        self.seen = looks(self.runs.files.clone()).await;
         // It may have changed while the process was starting.
         let mut is_due = true;
         loop {
@@ -94,20 +97,20 @@ impl Watch {
                     "The configuration came by standard input: it cannot be read again."
                 );
             } else if is_asked || mem::take(&mut is_due) || self.has_changed().await {
-                self.read(is_asked);
+                self.read(is_asked).await;
             }
         }
     }
 
     /// Whether a path leads elsewhere by now. Waits until nobody writes any more.
     async fn has_changed(&mut self) -> bool {
-        let mut now = self.look();
+        let mut now = self.look().await;
         if now == self.seen {
             return false;
         }
         for _ in 0..UNSETTLED_MAX {
             sleep(SETTLED_AFTER).await;
-            let before = mem::replace(&mut now, self.look());
+            let before = mem::replace(&mut now, self.look().await);
             if before == now {
                 break;
             }
@@ -116,14 +119,18 @@ impl Watch {
         true
     }
 
-    fn look(&self) -> Vec<(PathBuf, Option<Look>)> {
-        looks(self.seen.iter().map(|(path, _)| path.clone()).collect())
+    async fn look(&self) -> Vec<(PathBuf, Option<Look>)> {
+        looks(self.seen.iter().map(|(path, _)| path.clone()).collect()).await
     }
 
     /// Reads the configuration and takes it over, unless it is what runs or was
     /// refused before.
-    fn read(&mut self, is_asked: bool) {
-        let (config, sources) = config::load_from(&self.path);
+    async fn read(&mut self, is_asked: bool) {
+        let path = self.path.clone();
+        let Some((config, sources)) = aside(move || config::load_from(&path)).await else {
+            tracing::error!("The configuration could not be read: there is no thread for it.");
+            return;
+        };
         self.follow(&sources);
         let was_tried = mem::replace(&mut self.tried, sources.fingerprint) == sources.fingerprint;
         if sources.fingerprint == self.runs.fingerprint {
@@ -208,9 +215,8 @@ impl Watch {
 /// Faults that are logged: nobody mends more at a time.
 const FAULTS_MAX: usize = 50;
 
-/// A look at each. In place, as the reading is: microseconds, and for a change
-/// milliseconds, where a thread for what blocks would stay for nothing else.
-fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
+/// A look at each.
+async fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
     let look = |path: PathBuf| {
         let look = std::fs::metadata(&path).ok().map(|of| Look {
             device: of.dev(),
@@ -221,5 +227,15 @@ fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
         });
         (path, look)
     };
-    paths.into_iter().map(look).collect()
+    let unseen = paths.iter().map(|path| (path.clone(), None)).collect();
+    aside(move || paths.into_iter().map(look).collect()).await.unwrap_or(unseen)
+}
+
+/// Does it in a thread that ends with it: one of the runtime's for what blocks would
+/// stay. `None` where there is none to be had.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    let work = move || drop(done.send(work()));
+    thread::Builder::new().name("files".to_owned()).spawn(work).ok()?;
+    result.await.ok()
 }

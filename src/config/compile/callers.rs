@@ -185,8 +185,7 @@ pub(super) fn settings(callers: Option<Placed<Callers>>) -> Option<Option<auth::
     let entries: Option<Vec<_>> =
         allowed.0.into_iter().map(|entry| self::entry(entry.name?, entry.value?)).collect();
     let jwt = jwt.map(|jwt| auth::jwt::Settings {
-        jwks: jwt.value.jwks.path,
-        keys: jwt.value.jwks.keys,
+        keys: jwt.value.jwks.0,
         issuer: jwt.value.issuer,
         audience: jwt.value.audience,
     });

@@ -118,7 +118,7 @@ fn bounds() -> Vec<Row> {
 /// The keys of who may call.
 fn who_may_call() -> Vec<Row> {
     vec![
-        callers("callers.jwt.jwks", "subject: a", "\"jwks.json\""),
+        callers("callers.jwt.jwks", "subject: a", "keys: Keys(1)"),
         callers("callers.jwt.issuer", "subject: a", "issuer: \"https://seven\""),
         callers("callers.jwt.audience", "subject: a", "audience: \"seven\""),
         callers("callers.allowed.*.unix.uids", "unix: {uids: [7]}", " uids: {7: Caller"),

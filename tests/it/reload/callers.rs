@@ -5,7 +5,7 @@ use tonic::{Code, Request};
 
 use super::*;
 
-const TOKEN: &str = "the-token-of-planner";
+pub(super) const TOKEN: &str = "the-token-of-planner";
 
 /// Known by a token whose file has this name; where there is one, by the test's user.
 fn callers(name: &str, tools: &str, more: &str) -> String {
@@ -16,7 +16,7 @@ fn callers(name: &str, tools: &str, more: &str) -> String {
 }
 
 /// The tools that there are for whoever shows this, if anybody.
-async fn tools(server: &Server, token: Option<&str>) -> Result<Vec<String>, Code> {
+pub(super) async fn tools(server: &Server, token: Option<&str>) -> Result<Vec<String>, Code> {
     let mut request = Request::new(ListToolsRequest::default());
     if let Some(token) = token {
         let bearer = format!("Bearer {token}").parse().unwrap();

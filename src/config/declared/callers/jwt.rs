@@ -40,21 +40,15 @@ impl Object for Jwt {
     }
 }
 
-/// A file of keys.
+/// The keys in a file.
 #[derive(Debug)]
-pub(crate) struct Jwks {
-    pub(crate) path: PathBuf,
-    pub(crate) keys: Keys,
-}
+pub(crate) struct Jwks(pub(crate) Keys);
 
 impl Setting for Jwks {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
         let bytes = file(node, decoder)?;
         match Keys::try_new(&bytes) {
-            Ok(keys) => {
-                let path = decoder.path_of(node.as_text().unwrap_or_default());
-                Some(Self { path, keys })
-            }
+            Ok(keys) => Some(Self(keys)),
             Err(error) => {
                 let fix = "write the path of a JWKS with the issuer's public keys";
                 decoder.fault(node.span, format!("the file cannot be used: {error}"), fix);

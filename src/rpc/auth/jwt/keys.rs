@@ -14,8 +14,6 @@ const KEYS_MAX: usize = 64;
 #[derive(Clone, Default)]
 pub struct Keys {
     all: Vec<Key>,
-    /// What they were read from, to tell a changed set from one that is the same.
-    source: Vec<Jwk>,
 }
 
 /// One of them.
@@ -51,27 +49,11 @@ impl Keys {
                         P-384, or Ed25519"
                 .to_owned());
         }
-        Ok(Self { all, source: set.keys })
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        Ok(Self { all })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
         self.all.iter()
-    }
-}
-
-impl PartialEq for Keys {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
     }
 }
 
@@ -182,7 +164,7 @@ mod tests {
             r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#.to_owned(),
             r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AA"}"#.to_owned(),
         ] {
-            assert_eq!(set(&[key(ED, ""), other.clone()]).unwrap().len(), 1, "{other}");
+            assert_eq!(set(&[key(ED, ""), other.clone()]).unwrap().all.len(), 1, "{other}");
             let error = set(std::slice::from_ref(&other)).unwrap_err();
             assert!(error.contains("no key for signatures"), "{other}: {error}");
         }

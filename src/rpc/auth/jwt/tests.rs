@@ -1,5 +1,3 @@
-use std::{fs, os::unix::fs::symlink};
-
 use aws_lc_rs::{
     encoding::AsDer,
     rsa,
@@ -8,7 +6,6 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use jsonwebtoken::{EncodingKey, encode, jwk::Jwk};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::*;
 
@@ -80,18 +77,12 @@ fn set(issuers: &[&Issuer]) -> Vec<u8> {
     json!({ "keys": keys }).to_string().into_bytes()
 }
 
-fn verifier(path: &Path, issuers: &[&Issuer]) -> Verifier {
+fn of(issuers: &[&Issuer]) -> Verifier {
     Verifier::new(Settings {
-        jwks: path.to_owned(),
         keys: Keys::try_new(&set(issuers)).unwrap(),
         issuer: ISSUER.to_owned(),
         audience: AUDIENCE.to_owned(),
     })
-}
-
-/// One that reads no file.
-fn of(issuers: &[&Issuer]) -> Verifier {
-    verifier(Path::new("/nonexistent/jwks.json"), issuers)
 }
 
 fn refused(verifier: &Verifier, token: &str) -> String {
@@ -215,49 +206,4 @@ async fn a_key_is_not_taken_for_one_of_another_kind_id_or_issuer() {
         assert!(said.contains(says), "{said}");
     }
     assert_eq!(verifier.subject(&token(ec.header(), &ec)).unwrap(), SUBJECT);
-}
-
-/// As a mounted ConfigMap is changed: a link is put in the place of another.
-#[tokio::test(start_paused = true)]
-async fn keys_that_were_rotated_hold_and_those_before_do_not() {
-    let folder = TempDir::new().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let [old, new] = ["old", "new"].map(|id| Issuer::new(id, Algorithm::EdDSA));
-    let [of_old, of_new] = [&old, &new].map(|issuer| issuer.token(&claims(json!({}))));
-    fs::write(at("1.json"), set(&[&old])).unwrap();
-    fs::write(at("2.json"), set(&[&new])).unwrap();
-    symlink("1.json", at("jwks.json")).unwrap();
-    let verifier = verifier(&at("jwks.json"), &[&old]);
-    assert!(verifier.subject(&of_old).is_ok() && verifier.subject(&of_new).is_err());
-
-    symlink("2.json", at("next")).unwrap();
-    fs::rename(at("next"), at("jwks.json")).unwrap();
-    tokio::time::advance(LOOKED_AT_EVERY).await;
-    assert!(verifier.subject(&of_old).is_err() && verifier.subject(&of_new).is_ok());
-
-    // In its place, too.
-    fs::write(at("2.json"), set(&[&old, &new])).unwrap();
-    tokio::time::advance(LOOKED_AT_EVERY).await;
-    assert!(verifier.subject(&of_old).is_ok() && verifier.subject(&of_new).is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_file_that_cannot_be_used_changes_nothing() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("jwks.json");
-    let issuer = Issuer::new("k1", Algorithm::EdDSA);
-    let token = issuer.token(&claims(json!({})));
-    let verifier = verifier(&path, &[&issuer]);
-    fs::write(&path, set(&[&issuer])).unwrap();
-    assert!(verifier.subject(&token).is_ok());
-    let secret = br#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_vec();
-    let huge = vec![b' '; usize::try_from(FILE_BYTES_MAX).unwrap() + 1];
-    for text in [b"{".to_vec(), br#"{"keys":[]}"#.to_vec(), secret, huge] {
-        fs::write(&path, text).unwrap();
-        tokio::time::advance(LOOKED_AT_EVERY).await;
-        assert!(verifier.subject(&token).is_ok());
-    }
-    fs::remove_file(&path).unwrap();
-    tokio::time::advance(LOOKED_AT_EVERY).await;
-    assert!(verifier.subject(&token).is_ok());
 }
