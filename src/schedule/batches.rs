@@ -20,7 +20,8 @@ use crate::{
 /// How long an ended batch's id is remembered: longer than any sensible retry.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 
-/// Most ended batches that are remembered; about 200 bytes each.
+/// Most ended batches of one owner that are remembered; about 200 bytes each. Each has
+/// room of its own: nobody makes another's ids be forgotten, and a turn run twice.
 const REMEMBERED_MAX: usize = 10_000;
 
 /// Orders to a batch that may wait. The dispatcher takes them at once, so that
@@ -47,8 +48,8 @@ pub(super) struct Batches(Arc<Mutex<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     batches: HashMap<Key, Batch>,
-    /// Ended batches, the longest ago first.
-    ended: VecDeque<(Instant, Key)>,
+    /// Of each owner its ended batches, the longest ago first.
+    ended: HashMap<Owner, VecDeque<(Instant, BatchId)>>,
 }
 
 #[derive(Debug)]
@@ -118,15 +119,20 @@ impl Batches {
 }
 
 impl Known {
+    /// Forgets what is old. Every owner's: one that went away leaves nothing behind.
     fn forget(&mut self) {
         let now = clock::now();
-        while let Some((ended, key)) = self.ended.front() {
-            if self.ended.len() <= REMEMBERED_MAX && now - *ended < REMEMBERED_FOR {
-                break;
+        let Self { batches, ended } = self;
+        ended.retain(|owner, ended| {
+            while let Some((at, id)) = ended.front() {
+                if ended.len() <= REMEMBERED_MAX && now - *at < REMEMBERED_FOR {
+                    break;
+                }
+                batches.remove(&(owner.clone(), id.clone()));
+                ended.pop_front();
             }
-            self.batches.remove(key);
-            self.ended.pop_front();
-        }
+            !ended.is_empty()
+        });
     }
 }
 
@@ -145,7 +151,8 @@ impl Drop for Entry {
             if let Some(batch) = known.batches.get_mut(&self.key) {
                 batch.commands = None;
             }
-            known.ended.push_back((clock::now(), self.key.clone()));
+            let (owner, id) = self.key.clone();
+            known.ended.entry(owner).or_default().push_back((clock::now(), id));
         } else {
             known.batches.remove(&self.key);
         }
@@ -195,12 +202,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_so_many_ended_batches_are_remembered() {
+    async fn only_so_many_ended_batches_of_an_owner_are_remembered_and_none_of_anothers_forgotten()
+    {
         let batches = Batches::default();
+        let (flood, other) = (Owner::local(), Owner::try_new("other").unwrap());
+        batches.enter(&other, &id("0"), [0; 32]).unwrap().begin();
         for n in 0..=REMEMBERED_MAX + 1 {
-            batches.enter(&Owner::local(), &id(&n.to_string()), [0; 32]).unwrap().begin();
+            batches.enter(&flood, &id(&n.to_string()), [0; 32]).unwrap().begin();
         }
-        assert!(batches.enter(&Owner::local(), &id("0"), [1; 32]).is_ok());
-        assert!(batches.lock().batches.len() <= REMEMBERED_MAX + 2);
+        assert!(batches.enter(&flood, &id("0"), [1; 32]).is_ok());
+        let others = batches.enter(&other, &id("0"), [0; 32]).unwrap_err();
+        assert_eq!(others, Refusal::Finished(id("0")));
+        assert!(batches.lock().batches.len() <= REMEMBERED_MAX + 3);
+        // With the time they go, whoever comes then.
+        tokio::time::advance(REMEMBERED_FOR).await;
+        assert!(batches.enter(&other, &id("0"), [1; 32]).is_ok());
+        assert!(batches.lock().ended.is_empty() && batches.lock().batches.is_empty());
     }
 }
