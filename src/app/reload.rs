@@ -58,13 +58,14 @@ impl Reload {
         // From here on nothing fails. First what must not be shown, then who shows.
         self.telemetry.keep_secret(&telemetry.secrets, &self.secrets);
         self.telemetry.tell_of(&shown);
-        self.scheduler.reconfigure(|registry| registry.succeeded(tools, offers), bounds);
         if callers.is_none() && self.fixed.relies_on_callers() {
             // The address that is listened on would be open to anyone.
             needs_restart.push("callers");
         } else {
             self.auth.replace(callers);
         }
+        // After the callers: who may call less from now on never meets a new tool.
+        self.scheduler.reconfigure(|registry| registry.succeeded(tools, offers), bounds);
         self.parts = parts;
         self.secrets = telemetry.secrets;
         if let Some(levels) = &self.telemetry.levels
