@@ -140,9 +140,10 @@ impl Table {
     }
 
     /// What is held and waited for: of at most `most` keys, those that most wait
-    /// for first.
-    pub fn status(&self, most: usize, now: Instant) -> Status {
-        self.lock().status(most, now)
+    /// for first. Of calls that are not `seen` nothing is told but how many there are,
+    /// and nothing of a key at which no other call stands.
+    pub fn status(&self, most: usize, now: Instant, seen: impl Fn(&Holder) -> bool) -> Status {
+        self.lock().status(most, now, seen)
     }
 
     /// Requests that hold their locks.

@@ -10,15 +10,16 @@ use std::{
 
 use super::Scheduler;
 use crate::{
-    backend::worker,
-    budget, cache,
+    backend::worker::{self, Pool},
+    budget::{self, Budgets},
+    cache,
     clock::{self, Instant},
     limits::{
         Gate,
         breaker::State,
         gate::{self, Usage},
     },
-    locks::table,
+    locks::{Table, table},
     model::{ApiName, ToolName},
     policy::Caller,
     registry::Registry,
@@ -91,7 +92,8 @@ pub fn breakers(
 impl Scheduler {
     /// One look at everything, at most `most` rows of each kind. Holds nobody up. Of
     /// tools that the caller does not know, and of APIs that have no others, nothing is
-    /// shown; what is another's is for whoever shows it to leave out.
+    /// shown, and of what is another's only how much there is: it takes no row from what
+    /// is the caller's.
     pub fn status(&self, caller: &Caller, most: usize) -> Status {
         let shared = &self.shared;
         let now = clock::now();
@@ -112,12 +114,12 @@ impl Scheduler {
             batches,
             calls,
             gate,
-            locks: shared.locks.status(most, now),
-            budgets: shared.budgets.status(most),
+            locks: locks(&shared.locks, caller, most, now),
+            budgets: budgets(&shared.budgets, caller, most),
             retries,
             tools,
             tools_omitted,
-            workers: terms.registry.pool().status(most, now),
+            workers: workers(terms.registry.pool(), caller, most, now),
             workers_max: terms.registry.offers().workers_max.get(),
         }
     }
@@ -167,4 +169,35 @@ fn tools(registry: &Registry, gate: &gate::Status) -> Vec<ToolStatus> {
         cache: tool.cache.as_ref().map(|cache| (*cache.settings(), cache.status())),
     });
     tools.filter(|tool| tool.attempts.is_some() || tool.cache.is_some()).collect()
+}
+
+/// A key is made of a call's input, and names a batch: whoever may call every tool sees
+/// those of its tenant, and any other caller those of its own calls.
+fn locks(table: &Table, caller: &Caller, most: usize, now: Instant) -> table::Status {
+    let knows_all = caller.knows_all();
+    table.status(most, now, |holder| {
+        holder.tenant == caller.tenant && (knows_all || *holder.session.owner() == caller.owner)
+    })
+}
+
+/// A session is its owner's alone.
+fn budgets(budgets: &Budgets, caller: &Caller, most: usize) -> budget::Status {
+    let mut status = budgets.status(usize::MAX);
+    status.lowest.retain(|of| of.tenant == caller.tenant && *of.session.owner() == caller.owner);
+    status.lowest.truncate(most);
+    status
+}
+
+/// One that shares its tools is there for all callers of its tenant, as far as they may
+/// call them.
+fn workers(pool: &Pool, caller: &Caller, most: usize, now: Instant) -> worker::Status {
+    let mut status = pool.status(usize::MAX, now);
+    status.busiest.retain(|worker| {
+        let about = &worker.about;
+        about.tenant == caller.tenant
+            && about.session.as_ref().is_none_or(|session| *session.owner() == caller.owner)
+            && (caller.knows_all() || about.tools.iter().any(|tool| caller.knows(tool)))
+    });
+    status.busiest.truncate(most);
+    status
 }

@@ -25,6 +25,7 @@ use crate::support::{
 
 mod certificates;
 mod jwt;
+mod moment;
 
 /// Three callers, each with a token of its name; two of them of one tenant.
 const CALLERS: &str = r#"

@@ -38,7 +38,7 @@ pub struct KeyStatus {
     pub access: Access,
     /// How many those are.
     pub holders_count: usize,
-    /// Some of them, in the order in which they asked; with each how long it has
+    /// Some of those that may be seen, in the order in which they asked; with each how long it has
     /// held the key, `None` while it waits for another.
     pub holders: Vec<(Holder, Option<Duration>)>,
     /// Calls that wait for it.
@@ -53,8 +53,13 @@ fn by_rank(one: &Resource, other: &Resource) -> Ordering {
 }
 
 impl State {
-    pub(super) fn status(&self, most: usize, now: Instant) -> Status {
-        let mut order: Vec<_> = self.resources.iter().collect();
+    pub(super) fn status(
+        &self,
+        most: usize,
+        now: Instant,
+        seen: impl Fn(&Holder) -> bool,
+    ) -> Status {
+        let mut order = self.seen(&seen);
         if order.len() > most {
             // There may be very many, and everybody waits for the table meanwhile.
             order.select_nth_unstable_by(most, |one, other| by_rank(one.1, other.1));
@@ -88,6 +93,7 @@ impl State {
                 holders_count,
                 holders: holders
                     .into_iter()
+                    .filter(|request| seen(&request.holder))
                     .take(HOLDERS_MAX)
                     .map(|request| (request.holder.clone(), request.granted_at.map(since)))
                     .collect(),
@@ -101,5 +107,16 @@ impl State {
             keys: self.resources.len(),
             busiest: busiest.collect(),
         }
+    }
+
+    /// The keys that a call which is seen holds or waits for.
+    fn seen(&self, seen: impl Fn(&Holder) -> bool) -> Vec<(usize, &Resource)> {
+        let mut wanted = vec![false; self.resources.capacity()];
+        for (_, request) in self.requests.iter().filter(|(_, request)| seen(&request.holder)) {
+            for (resource, _) in &request.wants {
+                wanted[*resource] = true;
+            }
+        }
+        self.resources.iter().filter(|(key, _)| wanted[*key]).collect()
     }
 }

@@ -71,7 +71,7 @@ fn poll(wait: &mut Wait) -> Option<Guard> {
 #[track_caller]
 fn assert_empty(table: &Table) {
     table.lock().check_invariants();
-    assert_eq!(table.status(10, clock::now()), Status::default());
+    assert_eq!(table.status(10, clock::now(), |_| true), Status::default());
     assert_eq!(table.lock().claims(), 0);
 }
 
@@ -242,7 +242,7 @@ async fn the_status_shows_the_keys_that_most_wait_for_and_not_more_than_asked() 
     tokio::time::advance(MS(3)).await;
     let _second = ask(&table, "second", &[("x", Read)]).waiting();
     let _third = ask(&table, "third", &[("z", Read)]).waiting();
-    let status = table.status(2, clock::now());
+    let status = table.status(2, clock::now(), |_| true);
     assert_eq!((status.held, status.waiting, status.keys), (1, 3, 3));
     let key = |key: &str, holder: Holder, since, waiters, longest_wait| KeyStatus {
         tenant: Tenant::local(),
@@ -260,7 +260,7 @@ async fn the_status_shows_the_keys_that_most_wait_for_and_not_more_than_asked() 
             key("x", holder("first"), None, 1, Duration::ZERO),
         ]
     );
-    let last = table.status(10, clock::now()).busiest.pop().unwrap();
+    let last = table.status(10, clock::now(), |_| true).busiest.pop().unwrap();
     assert_eq!((&*last.key, last.access, last.waiters), ("y", Read, 0));
 }
 
@@ -269,12 +269,29 @@ async fn of_many_holders_few_are_named() {
     let table = Table::new();
     let guards: Vec<_> =
         (0..20).map(|n| ask(&table, &format!("c{n}"), &[("a", Read)]).granted()).collect();
-    let status = table.status(1, clock::now());
+    let status = table.status(1, clock::now(), |_| true);
     let calls: Vec<_> = status.busiest[0].holders.iter().map(|(of, _)| of.call.as_str()).collect();
     assert_eq!(calls, ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"]);
     assert_eq!(status.busiest[0].holders_count, 20);
     drop(guards);
     assert_empty(&table);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_key_at_which_no_call_that_may_be_seen_stands_nothing_is_told() {
+    let table = Table::new();
+    let _theirs = ask(&table, "theirs", &[("a", Read), ("secret", Write)]).granted();
+    let _ours = ask(&table, "ours", &[("a", Read)]).granted();
+    let _waits = ask(&table, "theirs", &[("b", Write)]).granted();
+    let _ours_waits = ask(&table, "ours", &[("b", Read)]).waiting();
+    let status = table.status(10, clock::now(), |of| of.call.as_str() == "ours");
+    assert_eq!((status.held, status.waiting, status.keys), (3, 1, 3));
+    let rows = status.busiest.iter().map(|key| {
+        let holders: Vec<_> = key.holders.iter().map(|(of, _)| of.call.as_str()).collect();
+        (&*key.key, holders, key.holders_count, key.waiters)
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows, [("b", vec![], 1, 1), ("a", vec!["ours"], 2, 0)]);
 }
 
 /// Ten thousand that wait for one key are served one by one, in order, at a cost

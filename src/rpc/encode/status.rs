@@ -1,8 +1,8 @@
 //! A moment of the process as a message.
 //!
-//! What is named by an input belongs to a tenant, and is shown to that tenant's
-//! callers alone; what belongs to a session, to its owner alone. Of others' it is only
-//! counted. A tool that the caller may not call is not even that.
+//! What a caller may see of locks, sessions and workers was chosen by whoever looked; of
+//! buckets it is here: a session's to its owner alone, a tenant's to its callers. Others'
+//! are only counted. A tool that the caller may not call is not even that.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
         gate::{self, ApiStatus, BucketStatus, Level, Per, Whose},
     },
     locks::table,
-    model::{Access, Tenant},
+    model::Access,
     policy::Caller,
     proto::v1,
     retry,
@@ -64,8 +64,8 @@ fn response(status: &Status, caller: &Caller) -> v1::StatusResponse {
         apis_omitted: count(gate.apis_omitted),
         tools: status.tools.iter().map(tool).collect(),
         tools_omitted: count(status.tools_omitted),
-        locks: Some(locks(&status.locks, &caller.tenant)),
-        budgets: Some(budgets(&status.budgets, caller)),
+        locks: Some(locks(&status.locks)),
+        budgets: Some(budgets(&status.budgets)),
         workers: Some(workers(&status.workers, status.workers_max, caller)),
     }
 }
@@ -170,9 +170,8 @@ fn cache(settings: cache::Settings, cache: cache::Status) -> v1::CacheStatus {
     }
 }
 
-fn locks(locks: &table::Status, tenant: &Tenant) -> v1::LocksStatus {
-    let busiest: Vec<_> =
-        locks.busiest.iter().filter(|key| key.tenant == *tenant).map(lock).collect();
+fn locks(locks: &table::Status) -> v1::LocksStatus {
+    let busiest: Vec<_> = locks.busiest.iter().map(lock).collect();
     v1::LocksStatus {
         held: count(locks.held),
         waiting: count(locks.waiting),
@@ -202,7 +201,7 @@ fn lock(key: &table::KeyStatus) -> v1::LockStatus {
     }
 }
 
-fn budgets(budgets: &budget::Status, caller: &Caller) -> v1::BudgetsStatus {
+fn budgets(budgets: &budget::Status) -> v1::BudgetsStatus {
     let of = |used, max: Option<NonZeroU64>| {
         Some(v1::Usage { used: number(used), max: max.map(|max| number(max.get())) })
     };
@@ -211,10 +210,7 @@ fn budgets(budgets: &budget::Status, caller: &Caller) -> v1::BudgetsStatus {
         calls: of(session.calls, budgets.settings.calls),
         cost: of(session.cost, budgets.settings.cost),
     };
-    let is_own = |of: &&budget::SessionStatus| {
-        of.tenant == caller.tenant && *of.session.owner() == caller.owner
-    };
-    let lowest: Vec<_> = budgets.lowest.iter().filter(is_own).map(session).collect();
+    let lowest: Vec<_> = budgets.lowest.iter().map(session).collect();
     v1::BudgetsStatus {
         sessions: count(budgets.sessions),
         omitted: count(budgets.sessions - lowest.len()),
@@ -226,13 +222,6 @@ fn workers(workers: &worker::Status, max: usize, caller: &Caller) -> v1::Workers
     let known = |worker: &WorkerStatus| -> Vec<String> {
         let tools = worker.about.tools.iter().filter(|tool| caller.knows(tool));
         tools.map(ToString::to_string).collect()
-    };
-    // One that shares its tools is there for all callers of its tenant.
-    let is_seen = |worker: &&WorkerStatus| {
-        let session = worker.about.session.as_ref();
-        worker.about.tenant == caller.tenant
-            && session.is_none_or(|session| *session.owner() == caller.owner)
-            && (caller.knows_all() || !known(worker).is_empty())
     };
     let shown = |worker: &WorkerStatus| v1::WorkerStatus {
         name: cut(&worker.about.name, NAME_BYTES_MAX),
@@ -246,7 +235,7 @@ fn workers(workers: &worker::Status, max: usize, caller: &Caller) -> v1::Workers
         draining: worker.is_draining,
         silence: Some(duration(worker.silence)),
     };
-    let busiest: Vec<_> = workers.busiest.iter().filter(is_seen).map(shown).collect();
+    let busiest: Vec<_> = workers.busiest.iter().map(shown).collect();
     v1::WorkersStatus {
         connected: Some(usage(gate::Usage { used: workers.connected, max: Some(max) })),
         unwanted_answers: workers.unwanted,
@@ -264,7 +253,7 @@ mod tests {
     use super::*;
     use crate::{
         limits::Rate,
-        model::{Owner, SessionId},
+        model::{Owner, SessionId, Tenant},
     };
 
     #[test]

@@ -54,7 +54,7 @@ impl World {
     }
 
     fn locks(&self) -> Status {
-        self.scheduler.shared.locks.status(10, clock::now())
+        self.scheduler.shared.locks.status(10, clock::now(), |_| true)
     }
 
     /// Holds keys as a call of another turn would.

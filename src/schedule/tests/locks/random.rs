@@ -107,7 +107,7 @@ proptest! {
                     assert_eq!(result.outcome, Outcome::Succeeded, "{result:?} {turns:?}");
                 }
             }
-            assert_eq!(scheduler.shared.locks.status(1, clock::now()), Status::default());
+            assert_eq!(scheduler.shared.locks.status(1, clock::now(), |_| true), Status::default());
             check_order(&came.lock().unwrap(), &turns);
         });
     }
