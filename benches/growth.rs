@@ -200,6 +200,7 @@ impl Knotted {
         plan::Call {
             id: &self.id,
             tool: "get_user",
+            is_known: true,
             input: Some(&self.input),
             depends_on: &self.depends_on,
             after: &[],

@@ -39,6 +39,9 @@ pub struct Call<'a> {
     pub id: &'a CallId,
     /// Its tool's name.
     pub tool: &'a str,
+    /// Whether there is such a tool: of one that there is not, nothing is said, so
+    /// that it is like any other.
+    pub is_known: bool,
     /// Its input; `None` where it cannot be read.
     pub input: Option<&'a Json>,
     /// Ids, names or positions of calls that must succeed first.

@@ -4,7 +4,12 @@
 //! what it cannot help to show (the user that its process runs as, its certificate)
 //! or by what only it has (a token). How that reaches the process is not known here.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroUsize, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    num::NonZeroUsize,
+    sync::Arc,
+};
 
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
@@ -168,6 +173,15 @@ impl Policy {
     /// Whose subject this is.
     pub fn of_subject(&self, subject: &str) -> Option<&Arc<Caller>> {
         self.subjects.get(subject)
+    }
+
+    /// How many callers there are.
+    pub fn callers(&self) -> usize {
+        let Self { uids, gids, names, tokens, subjects } = self;
+        let tokens = tokens.iter().map(|(_, caller)| caller);
+        let by_number = uids.values().chain(gids.values());
+        let all = by_number.chain(names.values()).chain(subjects.values()).chain(tokens);
+        all.map(|caller| caller.owner.as_str()).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether somebody is recognised by a token that it shows.

@@ -9,7 +9,7 @@ use std::{
 use super::{ConfigArgs, Exit};
 use crate::{
     config::{self, Config},
-    rpc::listen,
+    rpc::{auth, listen},
 };
 
 /// Checks a configuration and says everything that is wrong with it.
@@ -65,7 +65,8 @@ struct Summary<'a>(&'a Config);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { listen, admin, apis, tools, bounds, telemetry, warnings, .. } = self.0;
+        let Config { listen, admin, callers, apis, tools, bounds, telemetry, warnings, .. } =
+            self.0;
         let found = match warnings.warnings.len() {
             0 => "nothing was found".to_owned(),
             count => counted(count, "warning"),
@@ -82,6 +83,9 @@ impl fmt::Display for Summary<'_> {
                 None => "",
             };
             writeln!(f, "listens on {}{guard}", tcp.address)?;
+        }
+        if callers.is_some() {
+            writeln!(f, "{}", auth::who(callers.as_ref()))?;
         }
         writeln!(f, "{}", telemetry.ways(admin.as_ref().map(|admin| admin.address)))?;
         let mut rows = vec![["API", "URL", "AT ONCE", "RATE"].map(str::to_owned)];

@@ -18,7 +18,7 @@ use crate::{
     },
     config::{self, Config},
     overload::Memory,
-    rpc::listen,
+    rpc::{auth, listen},
     telemetry::log::{self, Levels, Logging},
 };
 
@@ -182,6 +182,7 @@ fn bind(
     Signals { ends, hangup }: Signals,
 ) -> Result<Bound, app::Error> {
     let telemetry = config.telemetry.clone();
+    let who = auth::who(config.callers.as_ref());
     let mut bound = app::bind_process(config, levels, memory)?;
     signal::watch(ends, &bound.drain);
     if let Some(reload) = bound.reload() {
@@ -192,6 +193,7 @@ fn bind(
     let plural = if tools == 1 { "" } else { "s" };
     tracing::info!("Serving {tools} tool{plural} on {addresses}.");
     tracing::info!("{}", telemetry.ways(bound.admin()));
+    tracing::info!("As to callers: {who}.");
     Ok(bound)
 }
 

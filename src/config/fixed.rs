@@ -42,11 +42,6 @@ impl Fixed {
         }
     }
 
-    /// Whether nothing but `callers` keeps strangers from the TCP address.
-    pub fn relies_on_callers(&self) -> bool {
-        self.listen.tcp.as_ref().is_some_and(|tcp| !tcp.exposed && !tcp.is_guarded(false))
-    }
-
     /// The settings that `other` has otherwise, by their keys: they take a restart.
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
         let (workers, of_others) = (&self.workers, &other.workers);

@@ -146,7 +146,7 @@ impl Own {
         }
         let reason: Arc<str> = format!("after {tool}").into();
         let own = self.to;
-        for &from in others.iter().filter(|&&from| from != own) {
+        for &from in others.iter().filter(|&&from| from != own && names.is_known(from)) {
             self.push(from, EdgeKind::After, Strength::Order, &reason);
         }
     }

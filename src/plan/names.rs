@@ -36,6 +36,11 @@ impl<'a> Names<'a> {
         Self { calls, ids: ids.collect(), tools }
     }
 
+    /// Whether the call's tool exists.
+    pub(super) fn is_known(&self, place: usize) -> bool {
+        self.calls[place].is_known
+    }
+
     /// The place in the turn of the call that is meant.
     pub(super) fn find(&self, target: &Target) -> Result<usize, Nobody> {
         match target {

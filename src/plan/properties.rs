@@ -110,6 +110,7 @@ fn plan_around(
         .map(|call| Call {
             id: &ids[call],
             tool: &tools[call],
+            is_known: true,
             input: Some(&inputs[call]),
             depends_on: &depends_on[call],
             after: &after[call],

@@ -81,6 +81,7 @@ impl Turn {
             .map(|said| Call {
                 id: &said.id,
                 tool: said.tool,
+                is_known: true,
                 input: Some(&said.input),
                 depends_on: &said.depends_on,
                 after: &said.after,

@@ -34,8 +34,9 @@ pub mod jwt;
 
 /// Between two lines of the log about callers that are not recognised.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
-/// Most bytes of a line's part that a caller wrote.
+/// Most bytes of a line's part that a caller wrote, and of all that is said of it.
 const SHOWN_BYTES_MAX: usize = 200;
+const WHY_BYTES_MAX: usize = 2 * SHOWN_BYTES_MAX;
 
 /// Who may call, and how it is recognised.
 #[derive(Clone, Debug)]
@@ -44,6 +45,15 @@ pub struct Settings {
     pub policy: Policy,
     /// Whose tokens say who they are of; `None` where nobody's do.
     pub jwt: Option<jwt::Settings>,
+}
+
+/// Who may call, for people.
+pub fn who(settings: Option<&Settings>) -> String {
+    match settings.map(|settings| settings.policy.callers()) {
+        None => "whoever reaches it may call every tool".to_owned(),
+        Some(1) => "nobody may call but the 1 caller that is named".to_owned(),
+        Some(count) => format!("nobody may call but the {count} callers that are named"),
+    }
 }
 
 /// Recognises callers. Cheap to clone; all clones are one.
@@ -105,8 +115,8 @@ impl Auth {
         *self.door.write().unwrap_or_else(PoisonError::into_inner) = door;
     }
 
-    /// Whether anybody is not let in.
-    pub(super) fn is_guarded(&self) -> bool {
+    /// Whether only those are let in who are named.
+    pub fn is_guarded(&self) -> bool {
         let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
         matches!(**door, Door::Guarded { .. })
     }
@@ -142,8 +152,10 @@ impl Auth {
         let untold = std::mem::take(&mut told.untold);
         told.at = Some(now);
         drop(told);
+        // As a text it is written with its control characters escaped.
+        let why = cut(&why.to_string(), WHY_BYTES_MAX);
         tracing::warn!(
-            why = %why,
+            why = &*why,
             peer = peer.map(tracing::field::debug),
             untold,
             "A caller is not known and was refused; `untold` others were since the last such line."

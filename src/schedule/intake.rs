@@ -104,6 +104,7 @@ fn planned<'a>(
     plan::Call {
         id: &call.id,
         tool: &call.tool,
+        is_known: tool.is_some(),
         input: call.input.as_ref().ok(),
         depends_on: &call.depends_on,
         after: tool.map_or(&[], |tool| &tool.after),

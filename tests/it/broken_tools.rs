@@ -6,6 +6,7 @@ use sidecall::{
     backend::{Attempt, Backend, Pending, Reply},
     drain::Drain,
     model::{ApiName, Content, Effect, Json, ToolName},
+    policy::Caller,
     proto::v1::{
         FailureCode, FailureOrigin, Outcome, sidecall_service_client::SidecallServiceClient,
         sidecall_service_server::SidecallServiceServer,
@@ -17,6 +18,7 @@ use sidecall::{
 use tempfile::TempDir;
 use tokio::{net::UnixListener, task::JoinSet};
 use tokio_stream::wrappers::UnixListenerStream;
+use tonic::Request;
 
 use crate::support::{Turn, events::Running, world::connect};
 
@@ -79,7 +81,13 @@ async fn a_call_that_panics_is_one_internal_failure_and_its_siblings_go_on() {
     let mut server = JoinSet::new();
     server.spawn(
         tonic::transport::Server::builder()
-            .add_service(SidecallServiceServer::new(service))
+            .add_service(SidecallServiceServer::with_interceptor(
+                service,
+                |mut request: Request<()>| {
+                    request.extensions_mut().insert(Arc::new(Caller::local()));
+                    Ok(request)
+                },
+            ))
             .serve_with_incoming(incoming),
     );
 

@@ -178,11 +178,15 @@ fn without_times(result: &ToolResult) -> Vec<u8> {
 /// The same, byte for byte, from a server that has the tool and from one that has not.
 #[tokio::test]
 async fn a_tool_that_is_denied_is_a_tool_that_does_not_exist() {
-    let has = world().await;
     let (start, end) = (BASE.find("  write:").unwrap(), BASE.find("  echo:").unwrap());
-    let (without, _) = BASE.split_at(start);
+    let (without, rest) = BASE.split_at(start);
     assert!(start < end);
-    let has_not = world_of(&(without.to_owned() + CALLERS)).await;
+    // The tool that it may call is ordered after one that it may not know of.
+    let without = format!("{}\n    after: [write]\n", without.trim_end());
+    let has = world_of(&(without.clone() + rest + CALLERS)).await;
+    let has_not = world_of(&(without.replace("after: [write]", "") + CALLERS)).await;
+    let both = [("a", "write", r#"{"id":"1","value":2}"#), ("b", "read", r#"{"id":"1"}"#)];
+    let both = Turn::of(both);
     let calls = [
         ("write", r#"{"id":"1","value":2}"#),
         ("echo", "{}"),
@@ -205,6 +209,11 @@ async fn a_tool_that_is_denied_is_a_tool_that_does_not_exist() {
         };
         assert_eq!(plan(&has).await.encode_to_vec(), plan(&has_not).await.encode_to_vec());
     }
+    let plan = |world: &World| {
+        let (mut client, turn) = (world.client(), both.to_plan());
+        async move { client.plan_batch(of("planner", turn)).await.unwrap().into_inner() }
+    };
+    assert_eq!(plan(&has).await.encode_to_vec(), plan(&has_not).await.encode_to_vec());
     let list = |world: &World| {
         let mut client = world.client();
         let request = of("planner", ListToolsRequest { shape: 1, ..ListToolsRequest::default() });

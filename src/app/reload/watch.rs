@@ -8,7 +8,13 @@
 //! Looks and reading are done aside: a disk that hangs, or a pipe in a file's place,
 //! holds up this and nothing else.
 
-use std::{mem, os::unix::fs::MetadataExt, path::PathBuf, thread, time::Duration};
+use std::{
+    fs, mem,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use tokio::{signal::unix::Signal, sync::oneshot, time::sleep};
 
@@ -127,7 +133,11 @@ impl Watch {
     /// refused before.
     async fn read(&mut self, is_asked: bool) {
         let path = self.path.clone();
-        let Some((config, sources)) = aside(move || config::load_from(&path)).await else {
+        let read = aside(move || {
+            let (config, sources) = config::load_from(&path);
+            (config, sources, is_empty(&path))
+        });
+        let Some((config, sources, is_empty)) = read.await else {
             tracing::error!("The configuration could not be read: there is no thread for it.");
             return;
         };
@@ -145,6 +155,13 @@ impl Watch {
             return;
         }
         match config {
+            Ok(_) if is_empty => {
+                self.reload.reloads().refused();
+                tracing::error!(
+                    "The configuration was not taken over: {} is empty. What ran goes on.",
+                    self.path.display()
+                );
+            }
             Ok(config) => self.apply((self.overrides)(config), sources),
             Err(error) => self.refuse(&error),
         }
@@ -215,10 +232,15 @@ impl Watch {
 /// Faults that are logged: nobody mends more at a time.
 const FAULTS_MAX: usize = 50;
 
+/// Whether nothing stands in the file: whoever writes it has only begun, or had no room.
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
 /// A look at each.
 async fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
     let look = |path: PathBuf| {
-        let look = std::fs::metadata(&path).ok().map(|of| Look {
+        let look = fs::metadata(&path).ok().map(|of| Look {
             device: of.dev(),
             inode: of.ino(),
             bytes: of.len(),

@@ -85,22 +85,3 @@ fn a_caller_has_every_tool_and_a_tenant_of_its_own_unless_it_says_otherwise() {
     assert!(!caller.knows("get_user"));
     assert_eq!(caller.tenant.as_str(), "t");
 }
-
-#[test]
-fn only_an_address_that_nothing_else_guards_relies_on_callers() {
-    let relies = |listen: &str| {
-        crate::config::Fixed::of(&good(&format!("{listen}\n{TOKEN}"))).relies_on_callers()
-    };
-    assert!(relies("listen: {tcp: '0.0.0.0:7'}"));
-    assert!(relies("listen: {tcp: {address: '0.0.0.0:7', tls: {certificate: a, key: b}}}"));
-    let exposed = rpc::listen::Tcp::EXPOSED;
-    for listen in [
-        "".to_owned(),
-        "listen: {tcp: '127.0.0.1:7'}".to_owned(),
-        format!("listen: {{tcp: {{address: '0.0.0.0:7', exposed: '{exposed}'}}}}"),
-        "listen: {tcp: {address: '0.0.0.0:7', tls: {certificate: a, key: b, client_ca: c}}}"
-            .to_owned(),
-    ] {
-        assert!(!relies(&listen), "{listen}");
-    }
-}

@@ -77,6 +77,7 @@ fn text_that_a_later_call_would_make_a_reference_is_told() {
         let one = Call {
             id: &id,
             tool: "t",
+            is_known: true,
             input: Some(&input),
             depends_on: &depends_on,
             after: &none,

@@ -240,6 +240,7 @@ fn plan_of(claims: &[Vec<Claim>]) -> Plan {
     let calls = ids.iter().zip(claims).map(|(id, claims)| Call {
         id,
         tool: "t",
+        is_known: true,
         input: None,
         depends_on: &[],
         after: &[],

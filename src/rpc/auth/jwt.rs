@@ -9,6 +9,8 @@ use std::{fmt, time::Duration};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
 
+use super::{SHOWN_BYTES_MAX, cut};
+
 mod keys;
 
 use keys::Key;
@@ -32,13 +34,13 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is no JWT, or asks for an algorithm that is none of a public key's.
-    #[error("it is no JWT that can be read ({0})")]
+    #[error("it is no JWT that can be read: {}", unreadable(.0))]
     Unreadable(jsonwebtoken::errors::Error),
     /// It must not be taken by who does not understand all of it.
     #[error("its header has critical extensions, of which none is known")]
     Critical,
     /// No key of the issuer's has its id and its algorithm.
-    #[error("no key of the set has the id {id:?} and is for {algorithm:?}")]
+    #[error("no key of the set has the id {:?} and is for {algorithm:?}", shown(.id))]
     NoKey {
         /// The id that it names.
         id: Option<String>,
@@ -50,6 +52,20 @@ pub enum Error {
     Refused(jsonwebtoken::errors::Error),
 }
 
+/// In words of our own: the library's quote what nobody has signed.
+fn unreadable(error: &jsonwebtoken::errors::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::InvalidToken => "it has not three parts",
+        ErrorKind::Base64(_) | ErrorKind::Utf8(_) => "its header is no base64 of a text",
+        ErrorKind::Json(_) => "its header is none, or names an algorithm that is not taken",
+        _ => "its header is none",
+    }
+}
+
+fn shown(id: &Option<String>) -> Option<String> {
+    id.as_ref().map(|id| cut(id, SHOWN_BYTES_MAX))
+}
+
 fn said(error: &jsonwebtoken::errors::Error) -> String {
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired".to_owned(),
@@ -58,6 +74,7 @@ fn said(error: &jsonwebtoken::errors::Error) -> String {
         ErrorKind::InvalidIssuer => "another has issued it".to_owned(),
         ErrorKind::InvalidSignature => "its signature is not that of the key".to_owned(),
         ErrorKind::MissingRequiredClaim(claim) => format!("it has no `{claim}`"),
+        // What it quotes, its issuer has signed.
         _ => error.to_string(),
     }
 }

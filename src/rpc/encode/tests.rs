@@ -16,6 +16,7 @@ fn batch(calls: usize, id_bytes: usize, fault: Option<&str>) -> Accepted {
         .map(|(index, id)| plan::Call {
             id,
             tool: "t",
+            is_known: true,
             input: None,
             depends_on: if index == 0 { &[] } else { &names[index - 1..index] },
             after: &[],

@@ -22,16 +22,15 @@ fn planned_in_lines(
     ordering: Ordering,
 ) -> Plan {
     let ids: Vec<_> = (1..=depends_on.len()).map(CallId::positional).collect();
-    let parents: Vec<Vec<String>> = depends_on
-        .iter()
-        .map(|parents| parents.iter().map(|parent| ids[*parent].to_string()).collect())
-        .collect();
+    let of = |parents: &&[usize]| parents.iter().map(|parent| ids[*parent].to_string()).collect();
+    let parents: Vec<Vec<String>> = depends_on.iter().map(of).collect();
     let input = crate::model::Json::try_new("{}").unwrap();
     let calls = ids.iter().zip(&parents).zip(lines);
     let calls: Vec<_> = calls
         .map(|((id, parents), line)| plan::Call {
             id,
             tool: "t",
+            is_known: true,
             input: Some(&input),
             depends_on: parents,
             after: &[],

@@ -55,34 +55,34 @@ async fn who_may_call_and_what_changes_for_the_next_rpc() {
     gate.open();
     running.finish().await.assert_succeeded("a", "{}");
 
-    server.change(BASE);
-    assert_eq!(tools(&server, None).await.unwrap(), all);
+    assert_eq!(server.change(BASE), ["callers"]);
+    assert_eq!(tools(&server, None).await, Err(Code::Unauthenticated));
     server.end().await;
 }
 
-/// The address stays listened on as it was bound.
+/// Half of a file may be a whole configuration.
 #[tokio::test]
-async fn callers_are_not_taken_from_an_address_that_nothing_else_guards() {
+async fn callers_are_taken_away_by_a_restart_alone() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("token"), TOKEN).unwrap();
-    let of = |address: &str, callers: &str| {
+    let of = |callers: &str| {
         let folder = folder.path().display();
         let text = format!(
-            "listen: {{unix: {{path: {folder}/s.sock}}, tcp: '{address}'}}\n{}",
+            "listen: {{unix: {{path: {folder}/s.sock}}}}\n{}",
             callers
                 .replace("{folder}", &folder.to_string())
                 .replace("{peer}", "http://127.0.0.1:1")
         );
         config::read("test.yaml", &text, &config::env::Process).unwrap_or_else(|e| panic!("{e}"))
     };
-    let mut bound = app::bind(of("0.0.0.0:0", &callers("planner", "[read]", ""))).unwrap();
+    let mut bound = app::bind(of(&callers("planner", "[read]", ""))).unwrap();
     let (mut reload, drain) = (bound.reload().unwrap(), bound.drain.clone());
     let mut server = JoinSet::new();
     server.spawn(bound.run());
     let channel = connect(folder.path().join("s.sock")).await;
     let mut client = SidecallServiceClient::new(channel);
-    let applied = reload.apply(of("127.0.0.1:0", BASE)).unwrap();
-    assert_eq!(applied.needs_restart, ["listen.tcp", "callers"]);
+    let applied = reload.apply(of(BASE)).unwrap();
+    assert_eq!(applied.needs_restart, ["callers"]);
     let refused = client.list_tools(ListToolsRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     drop(client);

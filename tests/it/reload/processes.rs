@@ -144,9 +144,13 @@ async fn a_faulty_file_is_told_with_all_its_faults_and_where_they_are() {
     assert_eq!(process.metric(refused).await, 1.0);
     assert_eq!(process.metric("sidecall_config_generation").await, 1.0);
 
+    fs::write(process.folder.path().join("sidecall.yaml"), "").unwrap();
+    process.says("is empty. What ran goes on").await;
+    assert_eq!(process.metric(refused).await, 2.0);
+
     process.write(BASE);
     process.says("The configuration is again the one that runs").await;
     assert_eq!(process.metric("sidecall_config_valid").await, 1.0);
-    assert_eq!(process.metric(refused).await, 1.0, "once for what was in the file");
+    assert_eq!(process.metric(refused).await, 2.0, "once for what was in the file");
     process.end().await;
 }

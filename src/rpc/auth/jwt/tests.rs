@@ -149,6 +149,16 @@ async fn a_token_that_nobody_signed_is_refused() {
             assert!(refused(&verifier, &token).contains("no JWT that can be read"), "{alg}");
         }
     }
+    // What nobody signed is not quoted: a line of the log is not a caller's to write.
+    let long = "x".repeat(10_000);
+    for alg in [r"x\n2026-11-21T00:00:00Z ERROR forged \u001b[31m", &long] {
+        let header = header(&format!(r#"{{"alg":"{alg}","kid":"k1"}}"#));
+        let said = refused(&verifier, &format!("{header}.{payload}.{signature}"));
+        assert!(said.len() < 200 && !said.contains("forged"), "{said}");
+    }
+    let header = header(&format!(r#"{{"alg":"RS512","kid":"\n{long}"}}"#));
+    let said = refused(&verifier, &format!("{header}.{payload}.{signature}"));
+    assert!(said.len() < 400 && !said.contains('\n'), "{said}");
     for broken in ["", ".", "..", "a.b.c", "a.b", &format!("{token}."), &format!(".{token}")] {
         assert!(verifier.subject(broken).is_err(), "{broken}");
     }

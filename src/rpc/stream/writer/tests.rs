@@ -37,6 +37,7 @@ fn accepted(calls: usize) -> Event {
         .map(|id| plan::Call {
             id,
             tool: "get_user",
+            is_known: true,
             input: None,
             depends_on: &[],
             after: &[],

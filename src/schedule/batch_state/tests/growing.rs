@@ -63,6 +63,7 @@ impl Coming {
             .map(|call| plan::Call {
                 id: &ids[call],
                 tool: "t",
+                is_known: true,
                 input: Some(&input),
                 depends_on: &depends_on[call],
                 after: &[],
