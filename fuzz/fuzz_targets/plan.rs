@@ -73,12 +73,14 @@ impl<'a> Said<'a> {
         Call {
             id: &self.id,
             tool: self.tool,
+            is_known: !self.tool.starts_with('x'),
             input: self.input.as_ref(),
             depends_on: &self.depends_on,
             after: &self.after,
             references: true,
             turn: self.turn.as_ref(),
             claims: &self.claims,
+            series: self.tool.starts_with('s').then_some("series"),
         }
     }
 }
