@@ -1,7 +1,7 @@
 //! Puts the sidecar into Kubernetes manifests, and takes it out again.
 //!
 //! A manifest is text that people keep: comments, order, quotes and anchors stay
-//! as they are. So the text is read into a [tree](tree) that knows the place of
+//! as they are. So the text is read into a [tree] that knows the place of
 //! each part, the rules ([`add`], [`remove`]) ask for changes to that tree, those
 //! that would be seen elsewhere through an alias are refused ([`shared`]), the rest
 //! is cut into the text ([`edit`]), and the text that comes out is read again and
