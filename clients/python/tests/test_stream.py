@@ -100,7 +100,11 @@ async def test_an_id_that_only_its_provider_allows_comes_back(sidecar):
     assert bundle.results[0].outcome is Outcome.SUCCEEDED
 
 
-async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_faults(sidecar):
+@pytest.mark.parametrize("is_known", [False, True], ids=["unknown", "known"])
+async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_faults(
+    sidecar, is_known
+):
+    """Whether or not the refusal has come when the turn is committed."""
     async with AsyncSidecall(sidecar.address) as client, client.stream() as turn:
         for event in block(1, "get_user", '{"id": "u-1"}'):
             await turn.feed(event)
@@ -109,6 +113,8 @@ async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_f
             if event["type"] == "content_block_start":
                 event["content_block"]["id"] = "toolu_1"
             await turn.feed(event)
+        if is_known:
+            await turn._listener  # The stream is over.
         with pytest.raises(sidecall.InvalidRequest) as caught:
             await turn.commit()
     assert caught.value.violations

@@ -125,7 +125,7 @@ class AsyncTurnStream:
         await self._answered()
         if self._broken is None and self._batch is not None:
             return await self._committed(self._batch, self._provider)
-        return await self._as_a_whole(self._provider)
+        return await self._uncommitted(self._provider)
 
     async def _answered(self) -> None:
         """Until the sidecar has taken the turn, or not.
@@ -227,7 +227,9 @@ class AsyncTurnStream:
             await self._call.done_writing()
         except asyncio.InvalidStateError:
             # The stream was over before this: nothing can have taken the commit.
-            return await self._as_a_whole(provider)
+            if self._listener is not None:
+                await self._listener
+            return await self._uncommitted(provider)
         except grpc.aio.AioRpcError:
             # It broke meanwhile, and nobody knows on which side of the commit.
             pass
@@ -240,15 +242,26 @@ class AsyncTurnStream:
             refused = _refusals.refusal(error)
             if refused is not None or _refusals.is_unsent(error):
                 return await self._as_a_whole(provider)
-        refused = _refusals.refusal(error) if error else None
-        if isinstance(refused, errors.InvalidRequest) and refused.reason == "INVALID":
-            # The turn was at fault, so the commit was not taken: no write has run.
-            refused.bundle = refuse(batch, refused)
-            raise refused
+        self._raise_fault(batch)
         events = interrupt(batch, error)
         for event in events:
             self._see(event)
         return batch.bundle()
+
+    async def _uncommitted(self, provider: Provider) -> Bundle:
+        """The stream has ended, and no commit was in it."""
+        if self._batch is not None and self._batch.is_accepted:
+            self._raise_fault(self._batch)
+        return await self._as_a_whole(provider)
+
+    def _raise_fault(self, batch: Batch) -> None:
+        """A turn that was at fault never had its commit taken: no write has run."""
+        if not isinstance(self._broken, grpc.aio.AioRpcError):
+            return
+        refused = _refusals.refusal(self._broken)
+        if isinstance(refused, errors.InvalidRequest) and refused.reason == "INVALID":
+            refused.bundle = refuse(batch, refused)
+            raise refused
 
     async def _as_a_whole(self, provider: Provider) -> Bundle:
         """Runs the whole turn now, under an id of its own."""
