@@ -104,8 +104,14 @@ async def test_an_id_that_only_its_provider_allows_comes_back(sidecar):
 async def test_a_turn_that_is_refused_after_it_was_accepted_is_raised_with_its_faults(
     sidecar, is_known
 ):
-    """Whether or not the refusal has come when the turn is committed."""
-    async with AsyncSidecall(sidecar.address) as client, client.stream() as turn:
+    """Whether or not the refusal has come when the turn is committed, or written to."""
+    async with AsyncSidecall(sidecar.address) as client:
+        for _ in range(1 if is_known else 25):
+            await assert_refused_once_accepted(client, is_known)
+
+
+async def assert_refused_once_accepted(client, is_known):
+    async with client.stream() as turn:
         for event in block(1, "get_user", '{"id": "u-1"}'):
             await turn.feed(event)
         await eventually(lambda: 0 in turn.results)

@@ -11,6 +11,7 @@ import grpc.aio
 
 from sidecall import _refusals, _wire, errors, model
 from sidecall._batch import Batch
+from sidecall._ending import Ending
 from sidecall._ids import uuid7
 from sidecall._options import interrupt
 from sidecall._options import refused as refuse
@@ -130,8 +131,8 @@ class AsyncTurnStream:
     async def _answered(self) -> None:
         """Until the sidecar has taken the turn, or not.
 
-        gRPC forgets why a stream was refused when it is written to at that moment, and
-        then nobody knows whether the commit came through. So that goes out afterwards.
+        Of a stream that breaks without a word while the commit goes out, nobody knows
+        whether it came through. So that goes out afterwards.
         """
         if self._listener is not None and not self._accepted.is_set():
             accepted = asyncio.create_task(self._accepted.wait())
@@ -192,7 +193,8 @@ class AsyncTurnStream:
         remaining = None if self._deadline is None else self._deadline - time.monotonic()
         self._call = connection.execute_stream(timeout=remaining, metadata=connection.metadata())
         self._batch = Batch(self.batch_id, self._provider, [])
-        self._listener = asyncio.create_task(self._listen(self._call, self._batch))
+        ending = Ending(self._call)
+        self._listener = asyncio.create_task(self._listen(self._call, self._batch, ending))
         opened = pb.ExecuteStreamRequest()
         opened.open.batch_id = self.batch_id
         opened.open.shape = _wire.shape(self._provider.shape)
@@ -205,18 +207,19 @@ class AsyncTurnStream:
         try:
             await self._call.write(message)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-            self._broken = error
+            # Who listens knows better, or will.
+            self._broken = self._broken or error
             return False
         return True
 
-    async def _listen(self, call: Any, batch: Batch) -> None:
+    async def _listen(self, call: Any, batch: Batch, ending: Ending) -> None:
         try:
             async for response in call:
                 event = batch.apply(response.event)
                 if event is not None:
                     self._see(event)
         except grpc.aio.AioRpcError as error:
-            self._broken = error
+            self._broken = await ending.said(error)
         else:
             if not batch.is_finished:
                 self._broken = errors.Interrupted("the stream ended before the batch")
@@ -250,6 +253,8 @@ class AsyncTurnStream:
 
     async def _uncommitted(self, provider: Provider) -> Bundle:
         """The stream has ended, and no commit was in it."""
+        if self._listener is not None:
+            await asyncio.wait((self._listener,), timeout=ANSWER_SECONDS_MAX)
         if self._batch is not None and self._batch.is_accepted:
             self._raise_fault(self._batch)
         return await self._as_a_whole(provider)

@@ -16,12 +16,13 @@ import grpc.aio
 from sidecall import _refusals, errors
 from sidecall._backoff import Backoff
 from sidecall._connection import Connection, Endpoint
+from sidecall._ending import Ending, status_of
 from sidecall._proto import sidecall_pb2 as pb
 from sidecall._sync import LoopThread
 from sidecall.model import Effect
 from sidecall.worker.attempts import Attempts
 from sidecall.worker.context import Cancelled, Context
-from sidecall.worker.session import Session, status
+from sidecall.worker.session import Session
 from sidecall.worker.threads import Threads
 from sidecall.worker.tool import Tool
 
@@ -317,14 +318,16 @@ class Worker:
             return str(error)
         attempts = Attempts(self._tools, threads)
         call = connection.serve_tools(metadata=connection.metadata())
+        end = Ending(call)
         session = Session(call, attempts, self._hello, self._tools)
         assert self._welcomed is not None  # noqa: S101 - made by `serve`.
         assert self._ending is not None  # noqa: S101 - made by `serve`.
         try:
             return await session.run(self._welcomed, self._ending, self._drain_timeout, backoff)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as caught:
-            broken = isinstance(caught, grpc.aio.AioRpcError)
-            said: Any = caught if broken else await status(call)
+            if isinstance(caught, asyncio.InvalidStateError):
+                caught = await status_of(call)
+            said = await end.said(caught)
             refused = _refusals.refusal(said)
             if refused is not None and refused.retry_after is None and not session.is_welcomed:
                 raise refused from None

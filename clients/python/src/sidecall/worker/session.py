@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc.aio
 
 from sidecall import _wire
+from sidecall._ending import status_of
 from sidecall._proto import sidecall_pb2 as pb
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Session:
                 # Raises what the status says, where it is no good one.
                 code = await self._call.code()
                 if code is not grpc.StatusCode.OK:
-                    raise await status(self._call)
+                    raise await status_of(self._call)
                 return "the sidecar closed it"
             kind = response.WhichOneof("message")
             if kind == "welcome":
@@ -137,13 +138,3 @@ class Session:
                 return
             finally:
                 outgoing.task_done()
-
-
-async def status(call: Any) -> grpc.aio.AioRpcError:
-    """What a stream ended with."""
-    return grpc.aio.AioRpcError(
-        await call.code(),
-        await call.initial_metadata(),
-        await call.trailing_metadata(),
-        details=await call.details(),
-    )
