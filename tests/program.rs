@@ -28,6 +28,9 @@ mod signals;
 #[path = "program/strangers.rs"]
 mod strangers;
 
+#[path = "program/tokens.rs"]
+mod tokens;
+
 use std::{
     os::unix::{net::UnixStream, process::ExitStatusExt},
     path::PathBuf,

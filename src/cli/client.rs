@@ -92,6 +92,8 @@ pub(crate) struct Client {
     /// What its configuration limits, where it is our own; a server that runs
     /// keeps that to itself.
     pub(crate) rates: Rates,
+    /// What is shown to it.
+    shown: Shown,
     /// The server, where it is our own.
     local: Option<Local>,
 }
@@ -160,12 +162,6 @@ impl From<io::Error> for Error {
     }
 }
 
-impl From<&tonic::Status> for Error {
-    fn from(status: &tonic::Status) -> Self {
-        Self::Refused(Refusal::from(status))
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -204,8 +200,8 @@ impl Client {
         match target {
             Target::Address(server) => {
                 let shown = Shown::of(server, &config::env::Process)?;
-                let rpc = stub(channel(&server.at).await?, shown);
-                Ok(Self { rpc, rates: Rates::default(), local: None })
+                let rpc = stub(channel(&server.at).await?, shown.clone());
+                Ok(Self { rpc, rates: Rates::default(), shown, local: None })
             }
             Target::Config(path) => {
                 let config = config::load(path).map_err(|error| Error::Usage(error.to_string()))?;
@@ -238,8 +234,16 @@ impl Client {
         // Not a task of the server's own drain, which it awaits the end of.
         let serving = Drain::new().spawn(bound.run());
         let local = Some(Local { drain, serving, directory });
-        let rpc = stub(channel(&address).await?, Shown::default());
-        Ok(Self { rpc, rates, local })
+        let shown = Shown::default();
+        let rpc = stub(channel(&address).await?, shown.clone());
+        Ok(Self { rpc, rates, shown, local })
+    }
+
+    /// What the server answered, where that is no answer; with what to do where it
+    /// does not know who asks.
+    pub(crate) fn refused(&self, status: &tonic::Status) -> Error {
+        let advice = (status.code() == tonic::Code::Unauthenticated).then(|| self.shown.advice());
+        Error::Refused(Refusal::from(status).with_advice(advice))
     }
 
     /// Ends the server where it is our own.

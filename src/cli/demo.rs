@@ -333,7 +333,7 @@ impl Demo<'_> {
         )?;
         let asked = self.turn(turn(FILES.1)).await?.summary;
         let seen = self.client.rpc.status(v1::StatusRequest::default()).await;
-        let seen = seen.map_err(|status| Error::from(&status))?.into_inner();
+        let seen = seen.map_err(|status| self.client.refused(&status))?.into_inner();
         let archive: Vec<_> = seen.apis.into_iter().filter(|api| api.name == "archive").collect();
         let is_open = archive.iter().filter_map(|api| api.breaker.as_ref());
         let is_open = is_open.map(v1::BreakerStatus::state).any(|at| at == v1::BreakerState::Open);

@@ -61,7 +61,7 @@ pub(crate) async fn follow(
         response = client.rpc.execute_batch(request) => response,
         _ = &mut interrupted => return Err(Error::Interrupted),
     };
-    let mut stream = response.map_err(|status| Error::from(&status))?.into_inner();
+    let mut stream = response.map_err(|status| client.refused(&status))?.into_inner();
     let mut ran = Ran::default();
     let mut frames = tokio::time::interval(FRAME);
     let start = clock::now();

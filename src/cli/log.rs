@@ -39,8 +39,9 @@ async fn log(args: Args) -> Result<Exit, Error> {
     let mut client =
         Client::connect(&Target::Address(server)).await.map_err(Error::without_config)?;
     let answer = client.rpc.log_levels(LogLevelsRequest { change }).await;
+    let answer = answer.map_err(|status| client.refused(&status));
     client.close().await;
-    let answer = answer.map_err(|status| Error::from(&status))?.into_inner();
+    let answer = answer?.into_inner();
     let mut out = anstream::stdout();
     write!(out, "{}", text(&answer))?;
     out.flush()?;

@@ -56,8 +56,9 @@ async fn plan(args: Args) -> Result<Exit, Error> {
     let mut client = Client::connect(&args.target).await?;
     let rates = std::mem::take(&mut client.rates);
     let response = client.rpc.plan_batch(to_plan(request)).await;
+    let response = response.map_err(|status| client.refused(&status));
     client.close().await;
-    let response = response.map_err(|status| Error::from(&status))?.into_inner();
+    let response = response?.into_inner();
     let plan = response.plan.clone().unwrap_or_default();
     let mut screen = Screen::stdout(&args.draw);
     let text = match args.format {

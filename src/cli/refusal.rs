@@ -39,6 +39,14 @@ impl From<&tonic::Status> for Refusal {
     }
 }
 
+impl Refusal {
+    /// The same with what to do about it, if anything.
+    pub(crate) fn with_advice(mut self, advice: Option<String>) -> Self {
+        self.details.extend(advice.map(|advice| harmless(&advice)));
+        self
+    }
+}
+
 /// What a status says. Of one that the connection made, what is behind it: tonic's own
 /// text is "transport error".
 pub(crate) fn said(status: &tonic::Status) -> String {

@@ -97,12 +97,21 @@ fn configured(args: Args) -> anyhow::Result<Configured> {
     let (config, sources) = config::load_from(&path);
     let overrides = move |config: Config| {
         let listen = overridden(config.listen, unix.clone(), tcp);
-        Config { listen, ..config }
+        let config = Config { listen, ..config };
+        if let Some(address) = tcp.filter(|_| shows_tokens(&config)) {
+            tracing::warn!(
+                "--tcp: tokens travel to {address} for everyone on the way to read; add \
+                 `listen.tcp.tls: {{certificate: …, key: …}}`"
+            );
+        }
+        config
     };
-    let config = overrides(config?);
+    let config = config?;
     let logging = log::init(&config.log, &config.telemetry.secrets)?;
-    for config::Fault { line, column, path, what, fix, .. } in &config.warnings.warnings {
-        tracing::warn!(file = config.warnings.name, line, column, "{path}: {what}; {fix}");
+    let config = overrides(config);
+    for warning in &config.warnings.warnings {
+        let config::Fault { line, column, .. } = warning;
+        tracing::warn!(file = config.warnings.name, line, column, "{}", warning.in_one_line());
     }
     Ok((config, Watched { path, sources, overrides: Box::new(overrides) }, logging))
 }
@@ -126,6 +135,13 @@ fn overridden(
     });
     let unix = unix.map(|path| listen::Unix { path, ..socket });
     listen::Settings { unix, tcp, ..configured }
+}
+
+/// Whether callers' tokens can be read on the way.
+fn shows_tokens(config: &Config) -> bool {
+    let is_open = config.listen.tcp.as_ref().is_some_and(listen::Tcp::is_open);
+    let are_shown = config.callers.as_ref().is_some_and(auth::Settings::takes_tokens);
+    is_open && are_shown
 }
 
 /// Serves, and writes at the end what waits in the log.

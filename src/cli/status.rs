@@ -125,7 +125,7 @@ async fn look(client: &mut Client, asked: &Asked) -> Result<StatusResponse, Erro
             cause: said(&status),
             can_run_here: false,
         }),
-        Ok(Err(status)) => Err(Error::from(&status)),
+        Ok(Err(status)) => Err(client.refused(&status)),
         Err(_) => Err(Error::Unreachable {
             address: asked.address.clone(),
             cause: format!("it has not said how it is for {} s", PATIENCE.as_secs()),

@@ -128,7 +128,7 @@ async fn list(client: &mut Client, mut request: v1::ListToolsRequest) -> Result<
     let mut listed = Listed::default();
     loop {
         let page = client.rpc.list_tools(request.clone()).await;
-        let page = page.map_err(|status| Error::from(&status))?.into_inner();
+        let page = page.map_err(|status| client.refused(&status))?.into_inner();
         let definitions = json::elements(&page.tools_json).unwrap_or_default();
         listed.definitions.extend(definitions.into_iter().map(str::to_owned));
         listed.response.tools.extend(page.tools);

@@ -87,6 +87,15 @@ const SHOWN: usize = 50;
 const EXCERPT: usize = 100;
 
 impl Fault {
+    /// What a line of a log says of it; where it stands is said beside that.
+    pub fn in_one_line(&self) -> String {
+        let Self { path, what, fix, .. } = self;
+        match path.as_str() {
+            "" => format!("{what}; {fix}"),
+            path => format!("{path}: {what}; {fix}"),
+        }
+    }
+
     /// Spells out the place of a finding; `masks` are never shown.
     pub(super) fn new(source: &Source, masks: &[Span], finding: Finding) -> Self {
         let Finding { span, path, what, fix } = finding;

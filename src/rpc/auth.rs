@@ -47,6 +47,13 @@ pub struct Settings {
     pub jwt: Option<jwt::Settings>,
 }
 
+impl Settings {
+    /// Whether somebody is recognised by a token that it shows, of either kind.
+    pub fn takes_tokens(&self) -> bool {
+        self.policy.takes_tokens() || self.jwt.is_some()
+    }
+}
+
 /// Who may call, for people.
 pub fn who(settings: Option<&Settings>) -> String {
     match settings.map(|settings| settings.policy.callers()) {

@@ -1,6 +1,7 @@
 /** The channel to the server. */
 
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import {
@@ -42,6 +43,9 @@ export interface TlsOptions {
   readonly serverName?: string;
 }
 
+/** A token, the file that it stands in, or what gives one. */
+export type Bearer = string | { readonly file: string } | (() => string | Promise<string>);
+
 /** Where the server is and how to reach it. */
 export interface ConnectionOptions {
   /**
@@ -51,8 +55,12 @@ export interface ConnectionOptions {
   readonly address?: string | undefined;
   /** TLS with the system's roots (`true`) or with these. */
   readonly tls?: boolean | TlsOptions | undefined;
-  /** Sent as `Authorization: Bearer …`; only over TLS, a Unix socket or loopback. */
-  readonly bearer?: string | (() => string | Promise<string>) | undefined;
+  /**
+   * Sent as `Authorization: Bearer …`; only over TLS, a Unix socket or loopback. A file
+   * is read, and a function asked, for each request: a token that is renewed needs no new
+   * client.
+   */
+  readonly bearer?: Bearer | undefined;
   /** How long to wait for a connection before anything is sent. 5 s. */
   readonly connectTimeoutMs?: number | undefined;
 }
@@ -260,10 +268,28 @@ export class Connection {
     await trace.ready();
     const metadata = new Metadata();
     for (const [name, value] of Object.entries(trace.injected())) metadata.set(name, value);
-    const bearer = typeof this.#bearer === "function" ? await this.#bearer() : this.#bearer;
-    if (bearer !== undefined) metadata.set("authorization", `Bearer ${bearer}`);
+    if (this.#bearer !== undefined) {
+      metadata.set("authorization", `Bearer ${await shown(this.#bearer)}`);
+    }
     return metadata;
   }
+}
+
+/** The token by now, without the line's end that a file has. */
+async function shown(bearer: Bearer): Promise<string> {
+  if (typeof bearer === "string") return bearer.trim();
+  if (typeof bearer === "function") return (await bearer()).trim();
+  const { file } = bearer;
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SidecallError(`the token's file cannot be read; nothing was sent: ${why}`, {
+      cause,
+    });
+  });
+  if (text.trim() === "") {
+    throw new SidecallError(`the token's file ${file} is empty; nothing was sent`);
+  }
+  return text.trim();
 }
 
 /** An RPC of the service. */

@@ -118,7 +118,7 @@ function advice(refusal: Refusal): string {
     case Code.UNIMPLEMENTED:
       return "the server is older than this client, or what answers is no Sidecall";
     case Code.UNAUTHENTICATED:
-      return "set `bearer`, or `tls.cert` and `tls.key`, to credentials that the server knows";
+      return "set `bearer`, or `tls.cert` and `tls.key`, to credentials that the server's `callers` know; its log says why these did not do";
     case Code.PERMISSION_DENIED:
       return "the server knows this caller and does not let it do this";
     case Code.RESOURCE_EXHAUSTED:

@@ -5,7 +5,7 @@
  */
 
 export { type RequestOptions, Sidecall } from "./client.js";
-export type { ConnectionOptions, Pem, TlsOptions } from "./connection.js";
+export type { Bearer, ConnectionOptions, Pem, TlsOptions } from "./connection.js";
 export { toMs as durationMs } from "./duration.js";
 export {
   AbortedError,

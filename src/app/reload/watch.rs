@@ -187,8 +187,9 @@ impl Watch {
 
     fn apply(&mut self, config: Config, sources: Sources) {
         let warnings = config.warnings.clone();
-        for config::Fault { line, column, path, what, fix, .. } in &warnings.warnings {
-            tracing::warn!(file = warnings.name, line, column, "{path}: {what}; {fix}");
+        for warning in &warnings.warnings {
+            let config::Fault { line, column, .. } = warning;
+            tracing::warn!(file = warnings.name, line, column, "{}", warning.in_one_line());
         }
         match self.reload.apply(config) {
             Ok(Applied { generation, needs_restart }) => {
@@ -216,8 +217,8 @@ impl Watch {
             }
             Error::Faults(config::Faults { name, faults }) => {
                 for fault in faults.iter().take(FAULTS_MAX) {
-                    let config::Fault { line, column, path, what, fix, .. } = fault;
-                    tracing::error!(file = name, line, column, "{path}: {what}; {fix}");
+                    let config::Fault { line, column, .. } = fault;
+                    tracing::error!(file = name, line, column, "{}", fault.in_one_line());
                 }
                 tracing::error!(
                     file = name,

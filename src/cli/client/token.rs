@@ -1,6 +1,6 @@
 //! The token that a command shows to a server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tonic::{
     Request, Status,
@@ -11,19 +11,34 @@ use tonic::{
 use super::{Error, address::Address};
 use crate::{
     cli::ServerArgs,
-    config::env::{Environment, Variable},
+    config::env::{self, Environment, Variable},
 };
 
 /// The variable that holds a token itself.
 const VARIABLE: &str = "SIDECALL_TOKEN";
 
+/// What a token is.
+const ONE_WORD: &str = "a token is one word of letters, digits and signs";
+
 /// Shows its token with every RPC, where it has one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shown(Option<MetadataValue<Ascii>>);
+pub(crate) struct Shown {
+    bearer: Option<MetadataValue<Ascii>>,
+    /// Where it stands, for people.
+    place: String,
+    /// Its file, read again with every RPC: whoever rotates tokens writes it anew. Not a
+    /// pipe, which says it once.
+    file: Option<PathBuf>,
+}
 
 impl Interceptor for Shown {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(bearer) = &self.0 {
+        let again = self.file.as_deref().map(|path| read(path, &env::Process));
+        // Of a file that holds none any more the server says best what that means.
+        if let Some(bearer) = again.and_then(|text| bearer(&text.ok()?)) {
+            self.bearer = Some(bearer);
+        }
+        if let Some(bearer) = &self.bearer {
             request.metadata_mut().insert("authorization", bearer.clone());
         }
         Ok(request)
@@ -31,6 +46,20 @@ impl Interceptor for Shown {
 }
 
 impl Shown {
+    /// What to do where the server does not know who asks.
+    pub(crate) fn advice(&self) -> String {
+        match &self.bearer {
+            None => format!(
+                "No token was shown: name its file with --token-file or SIDECALL_TOKEN_FILE, or \
+                 set {VARIABLE}. Who may call stands under `callers` in the server's configuration."
+            ),
+            Some(_) => format!(
+                "The token of {} was shown; the server's log says why it did not do.",
+                self.place
+            ),
+        }
+    }
+
     /// That of the file that is named, or else of the environment.
     ///
     /// # Errors
@@ -48,12 +77,8 @@ impl Shown {
             },
         };
         let Some((text, place)) = found else { return Ok(Self::default()) };
-        let token = text.trim();
-        let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        let bearer = is_token.then(|| format!("Bearer {token}").parse().ok()).flatten();
-        let Some(mut bearer): Option<MetadataValue<Ascii>> = bearer else {
-            let what = "a token is one word of letters, digits and signs";
-            return Err(Error::Usage(format!("{place} holds no token: {what}")));
+        let Some(bearer) = bearer(&text) else {
+            return Err(Error::Usage(format!("{place} holds no token: {ONE_WORD}")));
         };
         if args.at.address.parse().is_ok_and(|address: Address| address.is_open()) {
             return Err(Error::Usage(format!(
@@ -62,9 +87,20 @@ impl Shown {
                 args.at.address
             )));
         }
-        bearer.set_sensitive(true);
-        Ok(Self(Some(bearer)))
+        let file = args.token_file.clone().filter(|path| path.is_file());
+        Ok(Self { bearer: Some(bearer), place, file })
     }
+}
+
+/// A token as it travels; nothing where the text is none.
+fn bearer(text: &str) -> Option<MetadataValue<Ascii>> {
+    let token = text.trim();
+    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let bearer = is_token.then(|| format!("Bearer {token}").parse().ok()).flatten();
+    bearer.map(|mut bearer: MetadataValue<Ascii>| {
+        bearer.set_sensitive(true);
+        bearer
+    })
 }
 
 fn read(path: &Path, environment: &dyn Environment) -> Result<String, Error> {
@@ -120,6 +156,29 @@ mod tests {
         for nothing in [Variable::Missing, set(" ")] {
             assert_eq!(shown(SOCKET, false, &Fixed(nothing, None)).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn a_file_is_read_again_with_each_rpc_and_its_last_token_holds_while_it_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "one\n").unwrap();
+        let args =
+            ServerArgs { token_file: Some(path.clone()), ..ServerArgs::from(SOCKET.to_owned()) };
+        let mut client = Shown::of(&args, &env::Process).unwrap();
+        let mut shows = || {
+            let request = client.call(Request::new(())).unwrap();
+            request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!(shows(), "Bearer one");
+        std::fs::write(&path, "two").unwrap();
+        assert_eq!(shows(), "Bearer two");
+        for nothing in ["", "two words", "\n"] {
+            std::fs::write(&path, nothing).unwrap();
+            assert_eq!(shows(), "Bearer two");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(shows(), "Bearer two");
     }
 
     #[test]

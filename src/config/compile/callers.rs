@@ -73,8 +73,7 @@ pub(super) fn check_ways(
     }
     let Some(Placed { value: tcp, place }) = tcp else { return };
     let shows = |of: &Allowed| !matches!((&of.tokens, &of.subjects), (Some(None), Some(None)));
-    let is_local = tcp.address.ip().to_canonical().is_loopback();
-    if tcp.tls.is_none() && !is_local && allowed().any(shows) {
+    if tcp.is_open() && allowed().any(shows) {
         let what = "tokens travel to this address for everyone on the way to read";
         decoder.warn(place, what, "add `tls: {certificate: …, key: …}`");
     }

@@ -44,6 +44,11 @@ impl Tcp {
         )
     }
 
+    /// Whether what is sent there can be read on the way.
+    pub fn is_open(&self) -> bool {
+        self.tls.is_none() && !self.address.ip().to_canonical().is_loopback()
+    }
+
     /// Whether nobody calls there unseen: only this machine reaches it, or callers
     /// prove who they are, by certificate or whatever else they are `authenticated` by.
     pub fn is_guarded(&self, authenticated: bool) -> bool {

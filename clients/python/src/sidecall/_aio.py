@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sidecall._address import TLS
+    from sidecall._connection import Token
     from sidecall._turn import AsyncTurnStream
 
 logger = logging.getLogger("sidecall")
@@ -60,7 +61,8 @@ class AsyncSidecall:
             ``SIDECALL_ADDRESS`` where it is left out, else
             ``unix:///run/sidecall/sidecall.sock``.
         tls: Certificates, where the system's authorities are not enough.
-        token: A bearer token, or what gives one for each request.
+        token: A bearer token; the path of its file, which is read for each request; or
+            what gives one for each.
         connect_timeout: Seconds to wait for a sidecar that is not there (yet).
         resend_for: Seconds for which a turn that was refused for now (`RetryInfo`) is
             sent again, where no ``timeout`` says so.
@@ -76,7 +78,7 @@ class AsyncSidecall:
         address: str | None = None,
         *,
         tls: TLS | None = None,
-        token: str | Callable[[], str] | None = None,
+        token: Token | None = None,
         connect_timeout: float = 5.0,
         resend_for: float = 30.0,
         options: Sequence[tuple[str, Any]] = (),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -16,6 +18,8 @@ from sidecall._proto import sidecall_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    Token = str | os.PathLike[str] | Callable[[], str]
 
 try:
     from opentelemetry import propagate
@@ -35,7 +39,7 @@ class Endpoint:
         address: str | None,
         *,
         tls: TLS | None,
-        token: str | Callable[[], str] | None,
+        token: Token | None,
         connect_timeout: float,
         options: Sequence[tuple[str, Any]],
     ) -> None:
@@ -140,13 +144,17 @@ class Connection:
         )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Who calls, and the trace that the request belongs to."""
+        """Who calls, and the trace that the request belongs to.
+
+        Raises:
+            Unavailable: The token's file cannot be read.
+
+        """
         carrier: dict[str, str] = {}
         if propagate is not None:
             propagate.inject(carrier)
-        token = self._endpoint.token
-        if token is not None:
-            carrier["authorization"] = f"Bearer {token() if callable(token) else token}"
+        if self._endpoint.token is not None:
+            carrier["authorization"] = f"Bearer {_shown(self._endpoint.token)}"
         # gRPC takes lower case only.
         return tuple((key.lower(), value) for key, value in carrier.items())
 
@@ -154,3 +162,18 @@ class Connection:
         """Lets the connection go, and what is open on it."""
         self.is_closed = True
         await self.channel.close()
+
+
+def _shown(token: Token) -> str:
+    """The token by now, without the line's end that a file has."""
+    if isinstance(token, os.PathLike):
+        try:
+            text = Path(token).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise errors.Unavailable(
+                f"the token's file cannot be read; nothing was sent: {error}"
+            ) from None
+        if not text:
+            raise errors.Unavailable(f"the token's file {token} is empty; nothing was sent")
+        return text
+    return (token() if callable(token) else token).strip()

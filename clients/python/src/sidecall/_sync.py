@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sidecall._address import TLS
+    from sidecall._connection import Token
     from sidecall._options import Ordering
     from sidecall._proto import sidecall_pb2 as pb
     from sidecall._turn import AsyncTurnStream
@@ -145,7 +146,7 @@ class Sidecall:
         address: str | None = None,
         *,
         tls: TLS | None = None,
-        token: str | Callable[[], str] | None = None,
+        token: Token | None = None,
         connect_timeout: float = 5.0,
         resend_for: float = 30.0,
         options: Sequence[tuple[str, Any]] = (),

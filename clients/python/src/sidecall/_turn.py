@@ -187,11 +187,12 @@ class AsyncTurnStream:
         connection = self._client._connected()
         try:
             await connection.ready(self._deadline)
+            metadata = connection.metadata()
         except errors.Unavailable as error:
             self._broken = error
             return
         remaining = None if self._deadline is None else self._deadline - time.monotonic()
-        self._call = connection.execute_stream(timeout=remaining, metadata=connection.metadata())
+        self._call = connection.execute_stream(timeout=remaining, metadata=metadata)
         self._batch = Batch(self.batch_id, self._provider, [])
         ending = Ending(self._call)
         self._listener = asyncio.create_task(self._listen(self._call, self._batch, ending))

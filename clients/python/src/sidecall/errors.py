@@ -117,7 +117,10 @@ class NotFound(Refused):
 class Unauthenticated(Refused):
     """The sidecar does not know the caller."""
 
-    advice = "pass `token=` or a client certificate in `tls=`"
+    advice = (
+        "pass a `token=` or a client certificate in `tls=` that the sidecar's `callers` know; "
+        "its log says why this did not do"
+    )
 
 
 class PermissionDenied(Refused):

@@ -122,15 +122,15 @@ tools:
 export class Sidecar {
   readonly socket: string;
   readonly #folder: string;
-  readonly #config: string;
+  readonly config: string;
   #child: ChildProcess | undefined;
 
   constructor(upstream: Upstream, extra = "") {
     this.#folder = mkdtempSync(join(tmpdir(), "sidecall-ts-"));
     this.socket = join(this.#folder, "s.sock");
-    this.#config = join(this.#folder, "sidecall.yaml");
+    this.config = join(this.#folder, "sidecall.yaml");
     const config = CONFIG.replaceAll("{url}", upstream.url).replace("{socket}", this.socket);
-    writeFileSync(this.#config, config + extra);
+    writeFileSync(this.config, config + extra);
   }
 
   get address(): string {
@@ -142,7 +142,7 @@ export class Sidecar {
     if (!existsSync(BINARY)) {
       throw new Error(`${BINARY} is missing: cargo build, or set SIDECALL_TEST_BINARY`);
     }
-    this.#child = spawn(BINARY, ["serve", "-c", this.#config], {
+    this.#child = spawn(BINARY, ["serve", "-c", this.config], {
       stdio: ["ignore", "ignore", "inherit"],
     });
   }

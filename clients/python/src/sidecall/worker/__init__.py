@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sidecall._address import TLS
+    from sidecall._connection import Token
 
 logger = logging.getLogger("sidecall.worker")
 
@@ -62,7 +63,8 @@ class Worker:
             where it is left out.
         drain_timeout: Seconds that running calls have when it ends.
         tls: Certificates.
-        token: A bearer token, or what gives one.
+        token: A bearer token; the path of its file, which is read for each request; or
+            what gives one for each.
         connect_timeout: Seconds to wait for a sidecar before it is tried again.
         start_timeout: Seconds that ``with`` waits until the tools are offered; ``None``
             for as long as it takes, as :meth:`serve` and :meth:`run` do.
@@ -84,7 +86,7 @@ class Worker:
         threads: int | None = None,
         drain_timeout: float = 30.0,
         tls: TLS | None = None,
-        token: str | Callable[[], str] | None = None,
+        token: Token | None = None,
         connect_timeout: float = 5.0,
         start_timeout: float | None = 30.0,
         options: Sequence[tuple[str, Any]] = (),
