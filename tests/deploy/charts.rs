@@ -301,6 +301,39 @@ fn the_page_shows_what_works() {
 }
 
 #[test]
+fn the_callers_on_the_page_are_known_by_what_is_mounted() {
+    let Some(helm) = Helm::find() else { return };
+    let values = on_the_page("sidecall:");
+    let values = values.iter().find(|values| values.contains("callers:")).unwrap();
+    let said = helm.template("example-app", TODAY, &[values]);
+    assert!(said.well, "{}", said.err);
+    let rendered = BTreeMap::from([("page".to_owned(), said.out.clone())]);
+    let Some(seen) = look(&rendered) else { return };
+    assert_eq!(seen.faults, Vec::<String>::new());
+    let documents = &seen.documents["page"];
+    let configuration =
+        documents.iter().find_map(|document| document["data"]["sidecall.yaml"].as_str()).unwrap();
+    // The same files elsewhere, each in the folder of its Secret.
+    let folder = tempfile::TempDir::new().unwrap();
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    for (name, file, text) in [
+        ("issuer", "jwks.json", format!(r#"{{"keys":[{key}]}}"#)),
+        ("reviewer", "token", "a-token-of-thirty-two-characters".to_owned()),
+    ] {
+        let mounted = format!("mountPath: /var/run/secrets/sidecall/{name}\n");
+        assert!(said.out.contains(&mounted), "{name} is not mounted:\n{}", said.out);
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join(file), text).unwrap();
+    }
+    let here = folder.path().display().to_string();
+    check(&configuration.replace("/var/run/secrets/sidecall", &here));
+    // The agent runs as the user that is named.
+    let pods = documents.iter().filter_map(|document| document["spec"].get("template"));
+    let users: Vec<_> = pods.map(|pod| &pod["spec"]["securityContext"]["runAsUser"]).collect();
+    assert!(configuration.contains("10001") && users.contains(&&10001.into()), "{users:?}");
+}
+
+#[test]
 fn the_versions_are_the_programs_own() {
     let version = env!("CARGO_PKG_VERSION");
     for (file, lines) in [

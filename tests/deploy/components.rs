@@ -227,6 +227,28 @@ fn the_patch_on_the_page_brings_a_secret_to_the_sidecar_alone() {
 }
 
 #[test]
+fn the_patch_on_the_page_brings_a_token_to_its_caller_alone() {
+    let page = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
+    let patch =
+        page.split("```yaml\n").find(|block| block.contains("serviceAccountToken")).unwrap();
+    let patch = patch.split("```").next().unwrap();
+    let Some(said) = patched(&services(), &["native"], patch) else { return };
+    assert!(said.well, "{}", said.err);
+    let Some(seen) = look(&BTreeMap::from([("patched".to_owned(), said.out)])) else { return };
+    assert_eq!(seen.faults, Vec::<String>::new());
+    let mut patched = seen.documents["patched"].iter();
+    let deployment = patched.find(|document| document["metadata"]["name"] == "deployment").unwrap();
+    let pod = template(deployment).unwrap();
+    promises::whole("patched", pod);
+    let mounts = |container: &Value| container["volumeMounts"].to_string().contains("\"caller\"");
+    let containers = pod["spec"]["containers"].as_array().unwrap();
+    let with: Vec<_> = containers.iter().filter(|container| mounts(container)).collect();
+    assert_eq!(with.len(), 1);
+    assert_eq!((&with[0]["name"], &with[0]["image"]), (&"agent".into(), &"agent:1".into()));
+    assert!(!mounts(sidecar(pod).unwrap().0));
+}
+
+#[test]
 fn what_looks_at_manifests_finds_what_no_cluster_takes() {
     let deployment = WORKLOADS.split("---\n").next().unwrap();
     let wrong = [

@@ -13,7 +13,7 @@ use rustls::{
 };
 use sidecall::{
     clock,
-    proto::v1::{ExecuteBatchResponse, Outcome, ToolResult, batch_event::Event},
+    proto::v1::{ExecuteBatchResponse, FailureOrigin, Outcome, ToolResult, batch_event::Event},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -231,7 +231,8 @@ async fn it_ends_a_second_after_the_drain_timeout_whoever_is_connected() {
     assert_eq!(ended.code(), Some(0));
     assert!(took < Duration::from_secs(2) + SECOND, "it took {took:?}");
     assert_eq!(result.outcome(), Outcome::Cancelled);
-    assert!(result.failure.is_some());
+    // Nobody asked for that.
+    assert_eq!(result.failure.unwrap().origin(), FailureOrigin::Sidecall);
     assert!(!besieged.program.socket.exists());
 }
 

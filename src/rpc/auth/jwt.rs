@@ -16,6 +16,10 @@ mod keys;
 use keys::Key;
 pub use keys::Keys;
 
+/// Most keys that one token is tried with. Whoever sends it has shown nothing yet, and
+/// each costs a verification.
+pub const KEYS_TRIED_MAX: usize = 4;
+
 /// How far the clocks of an issuer and of this machine may be apart.
 pub const LEEWAY: Duration = Duration::from_secs(60);
 
@@ -45,6 +49,17 @@ pub enum Error {
         /// The id that it names.
         id: Option<String>,
         /// And the algorithm.
+        algorithm: Algorithm,
+    },
+    /// Too many keys may be meant.
+    #[error(
+        "{count} keys of the set are for {algorithm:?} and may be meant, and at most \
+         {KEYS_TRIED_MAX} are tried: its header has to name one (`kid`)"
+    )]
+    Unnamed {
+        /// So many.
+        count: usize,
+        /// The algorithm that it names.
         algorithm: Algorithm,
     },
     /// Its time, its audience, its issuer or its signature is not right.
@@ -113,8 +128,13 @@ impl Verifier {
             return Err(Error::Critical);
         }
         let rules = Validation { algorithms: vec![header.alg], ..self.rules.clone() };
+        let meant = || self.keys.iter().filter(|key| is_meant(key, &header));
+        let count = meant().count();
+        if count > KEYS_TRIED_MAX {
+            return Err(Error::Unnamed { count, algorithm: header.alg });
+        }
         let mut refused = None;
-        for key in self.keys.iter().filter(|key| is_meant(key, &header)) {
+        for key in meant() {
             match decode::<Claims>(token, key.public(), &rules) {
                 Ok(token) => return Ok(token.claims.sub),
                 Err(error) => refused = Some(error),

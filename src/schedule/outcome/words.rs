@@ -1,7 +1,7 @@
 //! How an ending is told to the model.
 
 use crate::{
-    model::{Failure, FailureCode},
+    model::{Failure, FailureCode, FailureOrigin},
     schedule::{
         batch_state::{CancelReason, Ending},
         intake::Intake,
@@ -26,7 +26,12 @@ pub(super) fn failure(intake: &Intake, call: usize, ending: Ending) -> Option<Fa
                     "the call was cancelled since Sidecall is stopping; it can be made again"
                 }
             };
-            Some(Failure::new(FailureCode::Cancelled, message).with_attempts(attempts))
+            let failure = Failure::new(FailureCode::Cancelled, message).with_attempts(attempts);
+            Some(match reason {
+                // Nobody asked for it.
+                CancelReason::Shutdown => failure.with_origin(FailureOrigin::Sidecall),
+                _ => failure,
+            })
         }
         // Its series ended before it, and has words of its own for that.
         Ending::Skipped { parent, .. }

@@ -222,7 +222,14 @@ pub fn check(text: &str) -> Result<(), Fault> {
         let what = format!("the filter has {} bytes", text.len());
         return Err(Fault { what, fix: "write at most 1024".to_owned() });
     }
+    if text.trim().contains(char::is_control) {
+        return Err(Fault::of_more("the filter has a control character or more than one line"));
+    }
     for directive in text.split(',').map(str::trim) {
+        // It would be one of a module that there is not.
+        if directive.contains(char::is_whitespace) {
+            return Err(Fault::of_more(&format!("`{directive}` has white space in it")));
+        }
         // The library takes any single word for a module of that name.
         let is_word = directive.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let is_read = EnvFilter::builder().with_regex(false).parse(directive).is_ok();
@@ -264,6 +271,12 @@ impl Fault {
                   `info,sidecall::rpc=debug`"
                 .to_owned(),
         }
+    }
+
+    /// Of what looks like several.
+    fn of_more(what: &str) -> Self {
+        let fix = "write one line, with commas between its parts: `info,sidecall::rpc=debug`";
+        Self { what: what.to_owned(), fix: fix.to_owned() }
     }
 }
 

@@ -7,7 +7,7 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse},
 };
 
-/// Most keys of a set: a token that names none is tried with each.
+/// Most keys of a set: no issuer signs with so many.
 const KEYS_MAX: usize = 64;
 
 /// The public keys of a set that are for signatures.

@@ -193,6 +193,27 @@ async fn a_public_key_is_never_taken_for_a_secret() {
 }
 
 #[tokio::test]
+async fn a_token_that_names_no_key_is_tried_with_few() {
+    let ids = ["k1", "k2", "k3", "k4", "k5"];
+    let issuers = ids.map(|id| Issuer::new(id, Algorithm::ES256));
+    let all: Vec<_> = issuers.iter().collect();
+    // Signed with the last that is tried.
+    let nameless = |issuer: &Issuer| {
+        let header = Header { kid: None, ..issuer.header() };
+        encode(&header, &claims(json!({})), &issuer.key).unwrap()
+    };
+    let few = of(&all[..KEYS_TRIED_MAX]);
+    assert_eq!(few.subject(&nameless(&issuers[3])).unwrap(), SUBJECT);
+    let many = of(&all);
+    for issuer in &issuers {
+        let said = refused(&many, &nameless(issuer));
+        assert!(said.starts_with("5 keys of the set are for ES256"), "{said}");
+        assert!(said.ends_with("its header has to name one (`kid`)"), "{said}");
+        assert_eq!(many.subject(&issuer.token(&claims(json!({})))).unwrap(), SUBJECT);
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_not_taken_for_one_of_another_kind_id_or_issuer() {
     let [rsa, ec, stranger] = [
         Issuer::new("k1", Algorithm::RS256),

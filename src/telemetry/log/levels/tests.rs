@@ -21,6 +21,27 @@ fn a_filter_that_is_none_is_refused_with_what_to_write() {
 }
 
 #[test]
+fn a_filter_of_several_lines_or_words_is_refused() {
+    for (text, says) in [
+        ("debug\nfoo", "a control character"),
+        ("info,\nh2=off", "a control character"),
+        ("info,h2=debug\u{1b}[31m", "a control character"),
+        ("info,h2\t=off", "a control character"),
+        ("info foo", "`info foo` has white space"),
+        ("info,h2 = off", "`h2 = off` has white space"),
+        ("h2\u{a0}=off", "has white space"),
+    ] {
+        let error = check(text).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("with commas between"), "{error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+    // As YAML's blocks and people's lists are written.
+    for text in ["info, h2=off", " info\n"] {
+        check(text).unwrap();
+    }
+}
+
+#[test]
 fn an_empty_filter_means_info() {
     for text in ["", "  ", "info"] {
         assert_eq!(filter(text).unwrap().to_string(), format!("{ALWAYS},info"));
