@@ -15,7 +15,7 @@ pub mod tool;
 mod view;
 
 pub(crate) use crate::model::nearest;
-pub use offers::{Hello, Member, Offered, Refused};
+pub use offers::{Hello, Member, Offered, Refused, Standing};
 pub use schema::Schema;
 pub use tool::{Latency, Tool};
 pub use view::View;
@@ -101,14 +101,25 @@ impl Registry {
         View::new(Arc::clone(&self.configured), &self.offers, caller, session)
     }
 
-    /// Lets a worker in: its tools can be called from now on.
+    /// Lets a worker in: its tools can be called from now on, for as long as its
+    /// standing holds.
     ///
     /// # Errors
     ///
     /// Which of its tools cannot be offered and why, or that there are too many
     /// workers.
-    pub fn join(&self, hello: Hello) -> Result<(Member, Orders), Refused> {
-        self.offers.join(hello, |name| self.configured.contains_key(name))
+    pub fn join(
+        &self,
+        hello: Hello,
+        standing: Arc<dyn Standing>,
+    ) -> Result<(Member, Orders), Refused> {
+        self.offers.join(hello, standing, |name| self.configured.contains_key(name))
+    }
+
+    /// Who may offer what was changed: sends those workers away whose standing does not
+    /// hold any more, and loses their attempts. Gives how many there were.
+    pub fn review(&self) -> usize {
+        self.offers.review()
     }
 
     /// What holds for what workers offer.

@@ -63,6 +63,7 @@ impl Reload {
             needs_restart.push("callers");
         } else {
             self.auth.replace(callers);
+            self.review_workers();
         }
         // After the callers: who may call less from now on never meets a new tool.
         self.scheduler.reconfigure(|registry| registry.succeeded(tools, offers), bounds);
@@ -74,6 +75,17 @@ impl Reload {
             tracing::warn!(%error, "What is logged could not be changed.");
         }
         Ok(Applied { generation: self.reloads().applied(), needs_restart })
+    }
+
+    /// What a worker offers, and what it hears of others' calls, it has by its caller.
+    fn review_workers(&self) {
+        let workers = self.scheduler.registry().review();
+        if workers > 0 {
+            tracing::warn!(
+                workers,
+                "Workers were sent away: their callers may not offer their tools any more."
+            );
+        }
     }
 
     /// Follows what runs.

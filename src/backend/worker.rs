@@ -31,7 +31,7 @@ pub use crew::Crew;
 pub use lost::Lost;
 pub use order::{Job, Order};
 pub use pool::{Pool, Status, WorkerStatus};
-pub use seat::{Orders, Seat};
+pub use seat::{Eviction, Orders, Seat};
 pub use state::Answer;
 
 /// Who a worker is, for those who look.

@@ -6,74 +6,40 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    num::{NonZeroU32, NonZeroUsize},
+    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{Schema, Tool, tool};
+use slab::Slab;
+
+use super::{Tool, tool};
 use crate::{
     backend::worker::{About, Crew, Lost, Orders, Pool},
     cache::Writes,
     clock::{self, Instant},
-    model::{ApiName, ApiOrdering, Effect, Failure, FailureCode, SessionId, Tenant, ToolName},
+    model::{Effect, Failure, FailureCode, SessionId, Tenant, ToolName},
+    policy::Caller,
     retry,
 };
 
 mod member;
+mod settings;
 
-pub use member::Member;
+use member::Entry;
+pub use member::{Member, Standing};
+pub use settings::Settings;
 
 /// How long it is known of a tool that its worker is gone.
 const GONE_FOR: Duration = Duration::from_secs(60);
 /// Most tools of which that is known; about 200 bytes each.
 const GONE_MAX: usize = 1000;
 
-/// The bounds of what workers offer, and what holds for their tools.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Settings {
-    /// Most tools of one worker.
-    pub tools_max: NonZeroUsize,
-    /// Most workers of one session.
-    pub session_workers_max: NonZeroUsize,
-    /// Most workers of the process.
-    pub workers_max: NonZeroUsize,
-    /// Time for a call of a tool that names none.
-    pub timeout: Duration,
-    /// Most bytes of a result that the model sees.
-    pub shown_bytes_max: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let count = |count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
-        Self {
-            tools_max: count(128),
-            session_workers_max: count(16),
-            workers_max: count(1024),
-            timeout: tool::Settings::TIMEOUT,
-            shown_bytes_max: tool::Settings::RESULT_BYTES_MAX,
-        }
-    }
-}
-
-impl Settings {
-    /// A tool of a worker's, as far as the worker says nothing else of it.
-    pub fn tool(&self, name: ToolName, schema: Schema) -> tool::Settings {
-        tool::Settings {
-            timeout: self.timeout,
-            ordering: ApiOrdering::None,
-            result_bytes_max: self.shown_bytes_max,
-            ..tool::Settings::new(name, schema, ApiName::workers())
-        }
-    }
-}
-
 /// What a worker offers.
 #[derive(Debug)]
 pub struct Hello {
     /// Whose worker it is.
-    pub tenant: Tenant,
+    pub caller: Arc<Caller>,
     /// The session that its tools belong to; `None` where they are shared.
     pub session: Option<SessionId>,
     /// A name for people.
@@ -82,13 +48,6 @@ pub struct Hello {
     pub attempts: Option<NonZeroU32>,
     /// Its tools, each with another name.
     pub tools: Vec<Offered>,
-}
-
-impl Hello {
-    /// The names of its tools.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tools.iter().map(|offered| offered.settings.name.as_str())
-    }
 }
 
 /// One tool of a worker.
@@ -107,6 +66,8 @@ pub enum Refused {
     Tools(Vec<(usize, String)>),
     /// There are so many already.
     Full(String),
+    /// It may not offer them any more.
+    Fallen,
 }
 
 /// Whose tools they are: a session's, or all sessions' of the tenant.
@@ -123,7 +84,7 @@ pub(super) struct Offers {
 #[derive(Debug, Default)]
 struct State {
     scopes: HashMap<Scope, Arc<Group>>,
-    workers: usize,
+    members: Slab<Entry>,
     gone: VecDeque<Gone>,
 }
 
@@ -191,11 +152,16 @@ impl Offers {
     pub(super) fn join(
         &self,
         hello: Hello,
+        standing: Arc<dyn Standing>,
         is_configured: impl Fn(&ToolName) -> bool,
     ) -> Result<(Member, Orders), Refused> {
-        let Hello { tenant, session, name, attempts, tools } = hello;
-        let scope = (tenant, session);
+        let Hello { caller, session, name, attempts, tools } = hello;
+        let scope = (caller.tenant.clone(), session);
         let mut state = self.lock();
+        // Under the lock: whoever changes what holds looks at all who are here after it.
+        if !standing.holds() {
+            return Err(Refused::Fallen);
+        }
         self.check_room(&state, &scope)?;
         let group = state.scopes.get(&scope);
         let clashes: Vec<_> = tools
@@ -214,7 +180,6 @@ impl Offers {
             return Err(Refused::Tools(clashes));
         }
 
-        state.workers += 1;
         let group = Arc::make_mut(state.scopes.entry(scope.clone()).or_insert_with(Group::empty));
         group.workers += 1;
         let names: Vec<_> = tools.iter().map(|offered| offered.settings.name.clone()).collect();
@@ -228,13 +193,21 @@ impl Offers {
             tools: names.clone(),
         };
         let (seat, orders) = self.pool.seat(about, attempts, &crews);
-        Ok((Member::new(self.clone(), scope, (name, names), seat), orders))
+        let key = state.members.insert(Entry {
+            scope,
+            name,
+            tools: names,
+            is_offering: true,
+            standing,
+            eviction: seat.eviction().clone(),
+        });
+        Ok((Member::new(self.clone(), key, seat), orders))
     }
 
     fn check_room(&self, state: &State, scope: &Scope) -> Result<(), Refused> {
         let Settings { session_workers_max, workers_max, .. } = *self.settings;
-        if state.workers >= workers_max.get() {
-            let open = state.workers;
+        let open = state.members.len();
+        if open >= workers_max.get() {
             return Err(Refused::Full(format!(
                 "{open} workers are connected, one more would pass workers.total ({workers_max})"
             )));
@@ -250,42 +223,19 @@ impl Offers {
     }
 
     /// Takes back what a worker offered.
-    fn withdraw(&self, scope: &Scope, tools: &[ToolName], worker: &Arc<str>, why: Lost) {
-        let now = clock::now();
-        let mut dropped = Vec::new();
-        let mut state = self.lock();
-        let State { scopes, gone, .. } = &mut *state;
-        let Some(group) = scopes.get_mut(scope) else { return };
-        let group = Arc::make_mut(group);
-        for name in tools {
-            let Some(offer) = group.tools.get_mut(name) else { continue };
-            offer.workers -= 1;
-            if offer.workers == 0 {
-                dropped.extend(group.tools.remove(name));
-                gone.retain(|other| other.scope != *scope || other.tool != *name);
-                gone.push_back(Gone {
-                    at: now,
-                    scope: scope.clone(),
-                    tool: name.clone(),
-                    worker: Arc::clone(worker),
-                    why,
-                });
-            }
-        }
-        while gone.front().is_some_and(|first| now - first.at >= GONE_FOR) || gone.len() > GONE_MAX
-        {
-            gone.pop_front();
-        }
+    fn withdraw(&self, key: usize, why: Lost) {
+        // A tool may be let go with it, and that is not to be under the lock.
+        let _withdrawn = self.lock().withdraw(key, why);
     }
 
-    fn leave(&self, scope: &Scope) {
+    fn leave(&self, key: usize) {
         let mut state = self.lock();
-        state.workers -= 1;
-        if let Some(group) = state.scopes.get_mut(scope) {
+        let Entry { scope, .. } = state.members.remove(key);
+        if let Some(group) = state.scopes.get_mut(&scope) {
             let group = Arc::make_mut(group);
             group.workers -= 1;
             if group.workers == 0 {
-                state.scopes.remove(scope);
+                state.scopes.remove(&scope);
             }
         }
     }
@@ -317,6 +267,40 @@ impl Offers {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes back what a worker offers, once. Gives the tools that nobody else does.
+    fn withdraw(&mut self, key: usize, why: Lost) -> Vec<Offer> {
+        let now = clock::now();
+        let mut withdrawn = Vec::new();
+        let Self { scopes, members, gone } = self;
+        let Entry { scope, name: worker, tools, is_offering, .. } = &mut members[key];
+        let Some(group) = scopes.get_mut(scope).filter(|_| std::mem::take(is_offering)) else {
+            return withdrawn;
+        };
+        let group = Arc::make_mut(group);
+        for name in &*tools {
+            let Some(offer) = group.tools.get_mut(name) else { continue };
+            offer.workers -= 1;
+            if offer.workers == 0 {
+                withdrawn.extend(group.tools.remove(name));
+                gone.retain(|other| other.scope != *scope || other.tool != *name);
+                gone.push_back(Gone {
+                    at: now,
+                    scope: scope.clone(),
+                    tool: name.clone(),
+                    worker: Arc::clone(worker),
+                    why,
+                });
+            }
+        }
+        while gone.front().is_some_and(|first| now - first.at >= GONE_FOR) || gone.len() > GONE_MAX
+        {
+            gone.pop_front();
+        }
+        withdrawn
     }
 }
 
@@ -378,3 +362,6 @@ impl Offer {
             && self.tool.declared_latency() == settings.latency
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,10 @@ use crate::{
 };
 
 pub mod jwt;
+mod pass;
+
+pub(super) use pass::Pass;
+use pass::Shown;
 
 /// Between two lines of the log about callers that are not recognised.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -106,6 +110,8 @@ enum Unknown {
     Certificate(Arc<Certificate>),
     /// It shows nothing.
     Nothing,
+    /// It was let in, and would not be any more.
+    Withdrawn,
 }
 
 impl Auth {
@@ -116,7 +122,7 @@ impl Auth {
     }
 
     /// Lets in whom these settings name from the next RPC on, on connections that are
-    /// open, too. An RPC that is open goes on.
+    /// open, too. What an RPC that is open does anew asks its [`Pass`] before.
     pub fn replace(&self, settings: Option<Settings>) {
         let door = Arc::new(Door::new(settings));
         *self.door.write().unwrap_or_else(PoisonError::into_inner) = door;
@@ -124,21 +130,24 @@ impl Auth {
 
     /// Whether only those are let in who are named.
     pub fn is_guarded(&self) -> bool {
-        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
-        matches!(**door, Door::Guarded { .. })
+        matches!(*self.door(), Door::Guarded { .. })
     }
 
-    /// Puts its caller into the request's extensions, or says that it has none.
+    fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts its caller's pass into the request's extensions, or says that it has none.
     pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Status> {
-        let door = Arc::clone(&self.door.read().unwrap_or_else(PoisonError::into_inner));
+        let door = self.door();
         let visitor = request.extensions().get::<Visitor>();
         let peer = visitor.map(Visitor::peer);
         match door.recognise(peer, request.headers()) {
-            Ok(caller) => {
+            Ok(recognised) => {
                 if let Some(visitor) = visitor {
                     visitor.let_in();
                 }
-                request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(Pass::new(recognised, door, self.clone()));
                 Ok(())
             }
             Err(why) => {
@@ -181,16 +190,24 @@ impl Door {
         }
     }
 
-    fn recognise(&self, peer: Option<&Peer>, headers: &HeaderMap) -> Result<Arc<Caller>, Unknown> {
+    /// Who calls, and by what that is known.
+    fn recognise(
+        &self,
+        peer: Option<&Peer>,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<Caller>, Shown), Unknown> {
         let (policy, jwt) = match self {
-            Self::Open(caller) => return Ok(Arc::clone(caller)),
+            Self::Open(caller) => return Ok((Arc::clone(caller), Shown::Nothing)),
             Self::Guarded { policy, jwt } => (policy, jwt.as_deref()),
         };
-        let caller = match bearer(headers)? {
+        let (caller, shown) = match bearer(headers)? {
             Some(token) => of_token(policy, jwt, token)?,
-            None => of_peer(policy, peer)?,
+            None => {
+                let peer = peer.ok_or(Unknown::Nothing)?;
+                (of_peer(policy, peer)?, Shown::Peer(peer.clone()))
+            }
         };
-        Ok(Arc::clone(caller))
+        Ok((Arc::clone(caller), shown))
     }
 }
 
@@ -213,23 +230,27 @@ fn of_token<'a>(
     policy: &'a Policy,
     jwt: Option<&jwt::Verifier>,
     token: &str,
-) -> Result<&'a Arc<Caller>, Unknown> {
-    if let Some(caller) = policy.of_token(&Token::of(token)) {
-        return Ok(caller);
+) -> Result<(&'a Arc<Caller>, Shown), Unknown> {
+    let hash = Token::of(token);
+    if let Some(caller) = policy.of_token(&hash) {
+        return Ok((caller, Shown::Token(hash)));
     }
     let subject = jwt.ok_or(Unknown::Token)?.subject(token).map_err(Unknown::Jwt)?;
-    policy.of_subject(&subject).ok_or(Unknown::Subject(subject))
+    match policy.of_subject(&subject) {
+        Some(caller) => Ok((caller, Shown::Subject(subject))),
+        None => Err(Unknown::Subject(subject)),
+    }
 }
 
-fn of_peer<'a>(policy: &'a Policy, peer: Option<&Peer>) -> Result<&'a Arc<Caller>, Unknown> {
+fn of_peer<'a>(policy: &'a Policy, peer: &Peer) -> Result<&'a Arc<Caller>, Unknown> {
     match peer {
-        Some(&Peer::Unix { uid, gid, .. }) => {
+        &Peer::Unix { uid, gid, .. } => {
             policy.of_process(uid, gid).ok_or(Unknown::Process { uid, gid })
         }
-        Some(Peer::Tcp { certificate: Some(certificate), .. }) => names(certificate)
+        Peer::Tcp { certificate: Some(certificate), .. } => names(certificate)
             .find_map(|name| policy.of_name(name))
             .ok_or_else(|| Unknown::Certificate(Arc::clone(certificate))),
-        Some(Peer::Tcp { certificate: None, .. }) | None => Err(Unknown::Nothing),
+        Peer::Tcp { certificate: None, .. } => Err(Unknown::Nothing),
     }
 }
 
@@ -266,17 +287,29 @@ impl fmt::Display for Unknown {
                 write!(f, "no caller has a name of its certificate: {names:?}")
             }
             Self::Nothing => f.write_str("it shows neither a token nor a certificate"),
+            Self::Withdrawn => f.write_str("what it showed when it came does not hold any more"),
         }
     }
 }
 
-/// The caller of an RPC that was let in.
+/// The pass of an RPC that was let in.
 ///
 /// # Errors
 ///
 /// It was not: nothing is done for nobody, whatever stands in front.
+pub(super) fn pass<T>(request: &tonic::Request<T>) -> Result<Pass, Status> {
+    request.extensions().get::<Pass>().cloned().ok_or_else(status::unauthenticated)
+}
+
+/// The caller of an RPC whose message was read: who it is by now, since a message may
+/// come long after the head that it was let in by.
+///
+/// # Errors
+///
+/// It has none, or none any more.
 pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>, Status> {
-    request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(status::unauthenticated)
+    let pass = request.extensions().get::<Pass>();
+    pass.ok_or_else(status::unauthenticated).and_then(Pass::caller)
 }
 
 /// A service that only those are let in to who are recognised.

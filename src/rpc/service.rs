@@ -106,13 +106,14 @@ impl SidecallService for Service {
         &self,
         request: Request<Streaming<v1::ExecuteStreamRequest>>,
     ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
-        let caller = auth::caller(&request)?;
+        let pass = auth::pass(&request)?;
         let allowed = deadline::allowed(request.metadata())
             .map_err(|violation| status::refused(Refusal::Invalid(vec![violation])))?;
         let (began, context) = (clock::now(), traced::context(&request));
         let trace = context.trace_id();
         let mut requests = request.into_inner();
         let first = self.first(&mut requests).await?;
+        let caller = pass.caller()?;
         let open = self.streams.token();
         let Opening { submission, frame } =
             decode::open(first, (began, allowed), clock::now(), context, &caller)
@@ -130,9 +131,9 @@ impl SidecallService for Service {
         &self,
         request: Request<Streaming<v1::ServeToolsRequest>>,
     ) -> Result<Response<Self::ServeToolsStream>, Status> {
-        let caller = auth::caller(&request)?;
+        let pass = auth::pass(&request)?;
         let idle = self.clone().idle_owned();
-        let told = workers::serve(&self.scheduler, &caller, request.into_inner(), idle).await?;
+        let told = workers::serve(&self.scheduler, pass, request.into_inner(), idle).await?;
         Ok(Response::new(Box::pin(told)))
     }
 

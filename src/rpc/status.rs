@@ -87,6 +87,13 @@ pub(super) fn unauthenticated() -> Status {
     status(Code::Unauthenticated, "the caller is not known", info("UNAUTHENTICATED"))
 }
 
+/// A worker's caller is known by another name now, or has moved to another tenant.
+pub(super) fn another_by_now() -> Status {
+    let message = "who may call was changed, and this stream's caller is another by now, or of \
+                   another tenant: open the stream again";
+    status(Code::Unavailable, message, retry(info("CALLER_CHANGED"), Duration::ZERO))
+}
+
 /// A worker offers what its caller may not.
 pub(super) fn not_offered(names: &[&str], tools: &Tools) -> Status {
     let message = format!(
@@ -221,6 +228,7 @@ mod tests {
         all.push(read(&no_such_batch(&id())));
         all.push(read(&no_log("this process does not log by itself")));
         all.push(read(&unauthenticated()));
+        all.push(read(&another_by_now()));
         all.push(read(&not_offered(&["pay", "refund"], &Tools::Matching(Vec::new()))));
         all.push(read(&not_admin()));
         insta::assert_snapshot!(all.join("\n\n"));

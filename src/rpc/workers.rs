@@ -7,6 +7,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,16 +16,19 @@ use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Status, Streaming};
 
-use super::{decode, encode, status};
+use super::{auth::Pass, decode, encode, status};
 use crate::{
     backend::worker::{Lost, Orders},
     clock::{self, Instant},
     drain::Drain,
-    policy::Caller,
     proto::v1::{self, serve_tools_request::Message},
-    registry::{Member, Refused},
+    registry::{self, Member, Refused},
     schedule::{Refusal, Scheduler, Violation},
 };
+
+mod standing;
+
+use standing::Standing;
 
 /// How long a worker may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -36,6 +40,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What goes out to a worker.
 pub(super) struct Told {
     orders: Orders,
+    evicted: CancellationToken,
+    /// What it is told at the end, where it was sent away.
+    standing: Option<Arc<Standing>>,
     /// Tells the other half that nobody reads any more.
     _unread: DropGuard,
 }
@@ -45,11 +52,18 @@ impl Stream for Told {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let order = ready!(Pin::new(&mut self.orders).poll_next(context));
-        Poll::Ready(order.map(|order| Ok(encode::worker::order(order, clock::now()))))
+        Poll::Ready(match order {
+            Some(order) => Some(Ok(encode::worker::order(order, clock::now()))),
+            None if self.evicted.is_cancelled() => self.standing.take().map(|standing| {
+                // It may be known again by now, and comes back then.
+                Err(standing.objection().unwrap_or_else(status::another_by_now))
+            }),
+            None => None,
+        })
     }
 }
 
-/// Lets a worker of the caller's in. `idle` is ready once no more attempts come, since
+/// Lets a worker of the pass's caller in. `idle` is ready once no more attempts come, since
 /// the process is ending.
 ///
 /// # Errors
@@ -58,24 +72,28 @@ impl Stream for Told {
 /// may not; or that there is no room for it.
 pub(super) async fn serve(
     scheduler: &Scheduler,
-    caller: &Caller,
+    pass: Pass,
     mut heard: Streaming<v1::ServeToolsRequest>,
     idle: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Told, Status> {
     let drain = scheduler.drain();
     let hello = first(&mut heard, drain).await?;
+    let caller = pass.caller()?;
     let registry = scheduler.registry();
     let (offers, pool) = (registry.offers(), registry.pool());
     let hello =
-        decode::worker::hello(hello, caller, offers, pool.settings()).map_err(status::refused)?;
+        decode::worker::hello(hello, &caller, offers, pool.settings()).map_err(status::refused)?;
     // Before anything is said of names that others have taken.
-    let foreign: Vec<&str> = hello.names().filter(|name| !caller.knows(name)).collect();
-    if !foreign.is_empty() {
-        return Err(status::not_offered(&foreign, &caller.tools));
+    let names = hello.tools.iter().map(|offered| offered.settings.name.clone()).collect();
+    let standing = Arc::new(Standing::new(pass, caller, names));
+    if let Some(objection) = standing.objection() {
+        return Err(objection);
     }
     let (tools, session) = (hello.tools.len(), hello.session.clone());
     let name = hello.name.clone();
-    let (member, orders) = registry.join(hello).map_err(|refused| status::refused(why(refused)))?;
+    let (member, orders) = registry
+        .join(hello, Arc::clone(&standing) as Arc<dyn registry::Standing>)
+        .map_err(|refused| why(refused, &standing))?;
     tracing::info!(
         worker = &*name,
         session.id = session.as_ref().map(tracing::field::display),
@@ -83,7 +101,9 @@ pub(super) async fn serve(
         "A worker offers its tools"
     );
     let unread = CancellationToken::new();
-    let told = Told { orders, _unread: unread.clone().drop_guard() };
+    let evicted = member.evicted().clone();
+    let guard = unread.clone().drop_guard();
+    let told = Told { orders, evicted, standing: Some(standing), _unread: guard };
     let every = pool.settings().heartbeat;
     let result_bytes_max = pool.settings().result_bytes_max;
     let drain = drain.clone();
@@ -124,8 +144,10 @@ async fn first(
     }
 }
 
-fn why(refused: Refused) -> Refusal {
-    match refused {
+fn why(refused: Refused, standing: &Standing) -> Status {
+    status::refused(match refused {
+        // Who may call was changed just now.
+        Refused::Fallen => return standing.objection().unwrap_or_else(status::another_by_now),
         Refused::Full(what) => Refusal::Exhausted { what, retry_after: RETRY_AFTER },
         Refused::Tools(clashes) => {
             let violation = |(place, description)| Violation {
@@ -134,7 +156,7 @@ fn why(refused: Refused) -> Refusal {
             };
             Refusal::Invalid(clashes.into_iter().map(violation).collect())
         }
-    }
+    })
 }
 
 /// What is heard of a worker, until it is gone.
@@ -152,6 +174,7 @@ impl Conversation {
     async fn run(mut self, idle: impl Future<Output = ()>) -> (Member, Lost) {
         let Self { drain, unread, every, .. } = &self;
         let (drain, unread, every) = (drain.clone(), unread.clone(), *every);
+        let evicted = self.member.evicted().clone();
         let no_more = async {
             drain.draining().cancelled().await;
             idle.await;
@@ -164,6 +187,7 @@ impl Conversation {
             tokio::select! {
                 biased;
                 () = drain.killed().cancelled() => break Lost::Shutdown,
+                () = evicted.cancelled() => break Lost::Revoked,
                 () = unread.cancelled() => {
                     break if is_dismissed { Lost::Shutdown } else { Lost::Cut };
                 }

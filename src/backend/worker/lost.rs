@@ -22,6 +22,8 @@ pub enum Lost {
     Faulty,
     /// This process is ending.
     Shutdown,
+    /// Its caller may not offer its tools any more.
+    Revoked,
 }
 
 impl Lost {
@@ -34,6 +36,7 @@ impl Lost {
             Self::Drained => "it takes no more attempts".to_owned(),
             Self::Faulty => "it broke the protocol".to_owned(),
             Self::Shutdown => "Sidecall is stopping".to_owned(),
+            Self::Revoked => "its caller may not offer its tools any more".to_owned(),
         }
     }
 }

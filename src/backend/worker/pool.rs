@@ -88,7 +88,7 @@ impl Pool {
             let (about, time) = (Arc::new(about), (heartbeat, clock::now()));
             state.join(about, attempts, crews, time, after)
         });
-        (Seat::new(self.clone(), key), Orders::new(self.clone(), (key, number)))
+        (Seat::new(self.clone(), (key, number)), Orders::new(self.clone(), (key, number)))
     }
 
     /// One moment of them, with at most so many rows.

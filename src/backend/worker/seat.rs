@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::Stream;
+use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Lost, Order, Pool};
 use crate::{backend::Progress, clock::Instant};
@@ -16,7 +17,16 @@ use crate::{backend::Progress, clock::Instant};
 pub struct Seat {
     pool: Pool,
     key: usize,
+    eviction: Eviction,
     is_left: bool,
+}
+
+/// What a worker is sent away by, whoever has its [`Seat`].
+#[derive(Clone, Debug)]
+pub struct Eviction {
+    pool: Pool,
+    key: (usize, u64),
+    evicted: CancellationToken,
 }
 
 /// What goes out to a worker, in order. Ends with its [`Seat`].
@@ -27,8 +37,14 @@ pub struct Orders {
 }
 
 impl Seat {
-    pub(super) fn new(pool: Pool, key: usize) -> Self {
-        Self { pool, key, is_left: false }
+    pub(super) fn new(pool: Pool, key: (usize, u64)) -> Self {
+        let eviction = Eviction { pool: pool.clone(), key, evicted: CancellationToken::new() };
+        Self { pool, key: key.0, eviction, is_left: false }
+    }
+
+    /// What it can be sent away by.
+    pub fn eviction(&self) -> &Eviction {
+        &self.eviction
     }
 
     /// The worker answers an attempt. False where nobody waits for the answer, which
@@ -82,6 +98,21 @@ impl Seat {
     /// It said something.
     pub fn heard(&self, now: Instant) {
         self.pool.lock().workers[self.key].heard_at = now;
+    }
+}
+
+impl Eviction {
+    /// It is sent nothing any more and what it says counts for nothing: its attempts are
+    /// lost with it. Its seat still has to leave.
+    pub fn evict(&self) {
+        // First, so that whoever sees its orders end knows why.
+        self.evicted.cancel();
+        self.pool.change(|state, after| state.evict(self.key, after));
+    }
+
+    /// Cancelled once it is.
+    pub fn evicted(&self) -> &CancellationToken {
+        &self.evicted
     }
 }
 

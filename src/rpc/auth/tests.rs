@@ -51,14 +51,18 @@ fn request(peer: Peer, authorizations: &[&str]) -> Request<()> {
     request
 }
 
+fn pass(request: &Request<()>) -> &Pass {
+    request.extensions().get().unwrap()
+}
+
 /// As whom it is let in.
 fn let_in(auth: &Auth, peer: Peer, authorizations: &[&str]) -> Option<String> {
     let mut request = request(peer, authorizations);
     match auth.admit(&mut request) {
-        Ok(()) => Some(request.extensions().get::<Arc<Caller>>().unwrap().owner.to_string()),
+        Ok(()) => Some(pass(&request).caller().unwrap().owner.to_string()),
         Err(status) => {
             assert_eq!(status.code(), Code::Unauthenticated);
-            assert!(request.extensions().get::<Arc<Caller>>().is_none());
+            assert!(request.extensions().get::<Pass>().is_none());
             None
         }
     }
@@ -183,6 +187,52 @@ async fn other_settings_hold_from_the_next_rpc_on() {
     auth.replace(Some(Settings { policy, jwt: None }));
     assert_eq!(let_in(&clone, tcp(None), &["Bearer old"]), None);
     assert_eq!(let_in(&clone, tcp(None), &["Bearer new"]).as_deref(), Some("planner"));
+}
+
+/// What is withdrawn is that by which it came, and nothing else of its caller's.
+#[tokio::test]
+async fn a_pass_holds_for_as_long_as_what_was_shown_for_it() {
+    let policy = |entries: &[Entry]| Settings { policy: Policy::new(entries.to_vec()), jwt: None };
+    let of = |tokens: &[&str], uids: &[u32], name: &str| Entry {
+        tokens: tokens.iter().map(|token| Token::of(token)).collect(),
+        uids: uids.to_vec(),
+        ..entry(name)
+    };
+    let auth = Auth::new(Some(policy(&[of(&["old", "new"], &[7], "planner")])));
+    let admitted = |peer, authorizations: &[&str]| {
+        let mut request = request(peer, authorizations);
+        auth.admit(&mut request).unwrap();
+        pass(&request).clone()
+    };
+    let by_old = admitted(process(7, 7), &["Bearer old"]);
+    let by_new = admitted(tcp(None), &["Bearer new"]);
+    let by_user = admitted(process(7, 7), &[]);
+    let who = || {
+        [&by_old, &by_new, &by_user].map(|pass| match pass.caller() {
+            Ok(caller) => caller.owner.to_string(),
+            Err(status) => format!("{:?}", status.code()),
+        })
+    };
+    assert_eq!(who(), ["planner", "planner", "planner"]);
+    auth.replace(Some(policy(&[of(&["new"], &[7], "planner")])));
+    assert_eq!(who(), ["Unauthenticated", "planner", "planner"]);
+    auth.replace(Some(policy(&[of(&["new"], &[8], "planner"), of(&["old"], &[], "other")])));
+    assert_eq!(who(), ["other", "planner", "Unauthenticated"]);
+    // What a caller may do is what it may do now.
+    let caller = Caller { tools: crate::policy::Tools::Matching(Vec::new()), ..Caller::local() };
+    let narrowed = Entry { caller: Arc::new(caller), ..of(&["new"], &[], "planner") };
+    auth.replace(Some(policy(&[narrowed])));
+    assert!(!by_new.caller().unwrap().knows("read"));
+}
+
+#[tokio::test]
+async fn who_came_while_everyone_was_let_in_is_nobody_once_callers_are_named() {
+    let auth = Auth::new(None);
+    let mut request = request(process(7, 7), &["Bearer swordfish"]);
+    auth.admit(&mut request).unwrap();
+    let settings = || Settings { policy: Policy::new([by_token("p", "swordfish")]), jwt: None };
+    auth.replace(Some(settings()));
+    assert!(pass(&request).caller().is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ const PROGRESS_BYTES_MAX: usize = 1 << 10;
 /// [`Refusal::Invalid`] with every fault.
 pub(in crate::rpc) fn hello(
     hello: v1::WorkerHello,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     offers: &offers::Settings,
     workers: &worker::Settings,
 ) -> Result<Hello, Refusal> {
@@ -46,7 +46,7 @@ pub(in crate::rpc) fn hello(
     let attempts = faults.attempts(attempts_max, workers.attempts_max);
     let tools = faults.tools(tools, offers);
     faults.none()?;
-    Ok(Hello { tenant: caller.tenant.clone(), session, name, attempts, tools })
+    Ok(Hello { caller: Arc::clone(caller), session, name, attempts, tools })
 }
 
 impl Faults {

@@ -63,13 +63,28 @@ impl Worker {
         Self::try_join_at(socket, hello).await.unwrap()
     }
 
+    /// The same as whoever has this token.
+    pub(crate) async fn join_as(socket: PathBuf, token: &str, hello: WorkerHello) -> Self {
+        Self::try_join_as(socket, Some(token), hello).await.unwrap()
+    }
+
     /// The same, where it may be refused.
     pub(crate) async fn try_join(world: &World, hello: WorkerHello) -> Result<Self, Status> {
         Self::try_join_at(world.socket.clone(), hello).await
     }
 
     async fn try_join_at(socket: PathBuf, hello: WorkerHello) -> Result<Self, Status> {
-        let mut worker = Self::begin_at(socket, serve_tools_request::Message::Hello(hello)).await?;
+        Self::try_join_as(socket, None, hello).await
+    }
+
+    /// The same as whoever has this token, where it may be refused.
+    pub(crate) async fn try_join_as(
+        socket: PathBuf,
+        token: Option<&str>,
+        hello: WorkerHello,
+    ) -> Result<Self, Status> {
+        let hello = serve_tools_request::Message::Hello(hello);
+        let mut worker = Self::begin_at(socket, token, hello).await?;
         let Some(Message::Welcome(welcome)) = worker.next().await else {
             panic!("no welcome came first")
         };
@@ -82,17 +97,23 @@ impl Worker {
         world: &World,
         first: serve_tools_request::Message,
     ) -> Result<Self, Status> {
-        Self::begin_at(world.socket.clone(), first).await
+        Self::begin_at(world.socket.clone(), None, first).await
     }
 
     async fn begin_at(
         socket: PathBuf,
+        token: Option<&str>,
         first: serve_tools_request::Message,
     ) -> Result<Self, Status> {
         let mut client = SidecallServiceClient::new(connect(socket).await);
         let (say, said) = mpsc::channel(256);
         say.send(ServeToolsRequest { message: Some(first) }).await.unwrap();
-        let orders = client.serve_tools(Request::new(ReceiverStream::new(said))).await?;
+        let mut request = Request::new(ReceiverStream::new(said));
+        if let Some(token) = token {
+            let bearer = format!("Bearer {token}").parse().unwrap();
+            request.metadata_mut().insert("authorization", bearer);
+        }
+        let orders = client.serve_tools(request).await?;
         Ok(Self { say, orders: orders.into_inner(), welcome: WorkerWelcome::default() })
     }
 
@@ -115,6 +136,19 @@ impl Worker {
             match self.orders.message().await.ok()??.message.unwrap() {
                 Message::Heartbeat(_) => self.beat().await,
                 other => return Some(other),
+            }
+        }
+    }
+
+    /// What its stream ends with, where nothing else comes but heartbeats.
+    pub(crate) async fn ended(&mut self) -> Status {
+        loop {
+            match timeout(PATIENCE, self.orders.message()).await.expect("it does not end") {
+                Ok(Some(ServeToolsResponse { message: Some(Message::Heartbeat(_)) })) => {
+                    self.beat().await;
+                }
+                Ok(other) => panic!("another thing came: {other:?}"),
+                Err(status) => return status,
             }
         }
     }

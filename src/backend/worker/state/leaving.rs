@@ -52,17 +52,40 @@ impl State {
         }
     }
 
-    /// A worker is gone. What it had not got goes to others; of what it had, nobody
-    /// knows.
+    /// A worker is gone.
     pub(in crate::backend::worker) fn leave(
         &mut self,
         key: usize,
         why: Lost,
         after: &mut Aftermath,
     ) {
+        self.abandon(key, why, after);
+        after.wakers.extend(self.workers.remove(key).waker);
+    }
+
+    /// A worker is nobody's to send to or to believe any more, whether it knows or not;
+    /// it leaves when whoever has its stream does.
+    pub(in crate::backend::worker) fn evict(
+        &mut self,
+        (key, number): (usize, u64),
+        after: &mut Aftermath,
+    ) {
+        if self.workers.get(key).is_none_or(|worker| worker.number != number) {
+            return;
+        }
+        self.abandon(key, Lost::Revoked, after);
+        let worker = &mut self.workers[key];
+        worker.outbox.clear();
+        worker.in_flight = 0;
+        worker.is_draining = true;
+        worker.is_closing = true;
+        after.wakers.extend(worker.waker.take());
+    }
+
+    /// What a worker had not got goes to others; of what it had, nobody knows.
+    fn abandon(&mut self, key: usize, why: Lost, after: &mut Aftermath) {
         self.resign(key, why, after);
-        let worker = self.workers.remove(key);
-        after.wakers.extend(worker.waker);
+        let name = Arc::clone(&self.workers[key].about.name);
         let is_its = |flight: &Flight| matches!(flight.stage, Stage::Sent(at) if at == key);
         let mut lost: Vec<u64> =
             self.flights.iter().filter(|(_, flight)| is_its(flight)).map(|(id, _)| *id).collect();
@@ -70,7 +93,7 @@ impl State {
         for id in lost {
             let others = self.flights.get(&id).map(|flight| &self.crews[flight.crew].workers);
             let is_last = others.is_none_or(Vec::is_empty);
-            self.answer_with(id, Err(lost_with(&worker.about.name, why, is_last)), after);
+            self.answer_with(id, Err(lost_with(&name, why, is_last)), after);
         }
     }
 }

@@ -31,6 +31,8 @@ enum Step {
     /// Whoever waits for an attempt goes away.
     Withdraw(usize),
     Drain(usize),
+    /// A worker is sent away, and does not know it yet.
+    Evict(usize),
     Leave(usize),
 }
 
@@ -42,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..6_usize, 0..32_usize).prop_map(|(worker, at)| Step::Answer(worker, at)),
         2 => (0..32_usize).prop_map(Step::Withdraw),
         1 => (0..6_usize).prop_map(Step::Drain),
+        1 => (0..6_usize).prop_map(Step::Evict),
         1 => (0..6_usize).prop_map(Step::Leave),
     ]
 }
@@ -60,6 +63,7 @@ struct World {
     /// Key, number and room of those that are here.
     workers: Vec<(usize, u64, usize)>,
     draining: BTreeSet<usize>,
+    evicted: BTreeSet<usize>,
     open: BTreeMap<u64, Caller>,
     /// What each worker was sent and has neither answered nor been told to cancel.
     held: BTreeMap<usize, BTreeSet<u64>>,
@@ -123,8 +127,17 @@ impl World {
                     self.draining.insert(key);
                 }
             }
+            Step::Evict(at) => {
+                if let Some((key, number, _)) = self.worker(at) {
+                    self.state.evict((key, number + 1), &mut after);
+                    self.state.evict((key, number), &mut after);
+                    self.evicted.insert(key);
+                    self.held.remove(&key);
+                }
+            }
             Step::Leave(at) => {
                 if let Some((key, ..)) = self.worker(at) {
+                    self.evicted.remove(&key);
                     self.workers.retain(|(other, ..)| *other != key);
                     self.draining.remove(&key);
                     self.held.remove(&key);
@@ -160,6 +173,7 @@ impl World {
         match self.state.next((key, number), Waker::noop()) {
             Poll::Ready(Some(Order::Attempt(job))) => {
                 assert!(!self.draining.contains(&key), "one that drains gets nothing new");
+                assert!(!self.evicted.contains(&key), "one that was sent away gets nothing");
                 assert!(self.sent.insert(job.id), "sent twice");
                 self.held.entry(key).or_default().insert(job.id);
             }
@@ -167,7 +181,7 @@ impl World {
                 assert!(!self.open.contains_key(&id), "somebody waits for it");
             }
             Poll::Ready(Some(_)) | Poll::Pending => {}
-            Poll::Ready(None) => panic!("it is here"),
+            Poll::Ready(None) => assert!(self.evicted.contains(&key), "it is here"),
         }
     }
 
@@ -241,6 +255,22 @@ fn the_worker_with_the_fewest_is_next_and_equals_take_turns() {
         world.take(&Step::Begin(0));
         assert_eq!(in_flight(&world), expected);
     }
+}
+
+#[test]
+fn whoever_takes_the_place_of_one_that_was_sent_away_stays() {
+    let mut world = World::new();
+    world.take(&Step::Join(1, 1));
+    let (key, number, _) = world.workers[0];
+    world.take(&Step::Leave(0));
+    world.take(&Step::Join(1, 1));
+    let mut after = Aftermath::default();
+    world.state.evict((key, number), &mut after);
+    after.settle();
+    world.take(&Step::Begin(0));
+    world.take(&Step::Next(0));
+    world.take(&Step::Next(0));
+    assert_eq!(world.sent.len(), 1);
 }
 
 #[test]
