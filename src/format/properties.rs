@@ -159,7 +159,7 @@ proptest! {
             let written = call.id.take();
             if has_ids(shape) {
                 // No two the same, as these providers have it.
-                call.id = Some(format!("{}{place}", written.unwrap_or_default()));
+                call.id = Some(format!("{}_{place}", written.unwrap_or_default()));
             } else {
                 call.id = written;
             }
