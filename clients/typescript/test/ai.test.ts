@@ -2,28 +2,19 @@ import type { LanguageModelV3StreamPart, LanguageModelV3ToolCall } from "@ai-sdk
 import * as ai6 from "ai";
 import { MockLanguageModelV3, simulateReadableStream } from "ai/test";
 import * as ai7 from "ai7";
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { sidecallTools } from "../src/ai.js";
 import { content, type Sidecall, type TurnResult } from "../src/index.js";
 import type { Upstream } from "./support/sidecar.js";
-import { inWorld } from "./support/world.js";
+import { inWorld, withoutSaving } from "./support/world.js";
 
 let upstream: Upstream;
 let sidecall: Sidecall;
 
 inWorld((world) => {
   ({ upstream, sidecall } = world);
-});
-
-beforeEach(() => {
-  upstream.asked.length = 0;
-  upstream.handle((asked) =>
-    asked.path === "/save"
-      ? asked.answer("there is no such thing", 404)
-      : asked.answer({ name: "mara" }),
-  );
-});
+}, withoutSaving);
 
 const USAGE = {
   inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { AbortedError, RefusedError, Sidecall, UnreachableError } from "../src/index.js";
 import type { Upstream } from "./support/sidecar.js";
@@ -9,11 +9,6 @@ let sidecall: Sidecall;
 
 inWorld((world) => {
   ({ upstream, sidecall } = world);
-});
-
-beforeEach(() => {
-  upstream.asked.length = 0;
-  upstream.handle((asked) => asked.answer({ path: asked.path, id: asked.query.get("id") }));
 });
 
 function anthropic(...calls: [name: string, input: unknown][]) {
@@ -144,7 +139,9 @@ describe("events", () => {
     const held = upstream.next("/save");
     upstream.handle(() => undefined);
     for await (const event of sidecall.events(anthropic(["save", {}]))) {
-      if (event.type === "started") break;
+      if (event.type !== "started") continue;
+      await held;
+      break;
     }
 
     await (await held).closed;

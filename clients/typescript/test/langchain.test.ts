@@ -3,28 +3,19 @@
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { ToolNode, toolsCondition } from "@langchain/langgraph/prebuilt";
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { OptionsError, type Sidecall } from "../src/index.js";
 import { SidecallToolNode, sidecallTools, ToolCallError } from "../src/langchain.js";
 import type { Upstream } from "./support/sidecar.js";
-import { inWorld } from "./support/world.js";
+import { inWorld, withoutSaving } from "./support/world.js";
 
 let upstream: Upstream;
 let sidecall: Sidecall;
 
 inWorld((world) => {
   ({ upstream, sidecall } = world);
-});
-
-beforeEach(() => {
-  upstream.asked.length = 0;
-  upstream.handle((asked) =>
-    asked.path === "/save"
-      ? asked.answer("there is no such thing", 404)
-      : asked.answer({ name: "mara" }),
-  );
-});
+}, withoutSaving);
 
 const call = (name: string, args: Record<string, unknown>, id = name) => ({
   type: "tool_call" as const,

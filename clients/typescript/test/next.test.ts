@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { Sidecall } from "../src/index.js";
 import { turnHandler } from "../src/next.js";
@@ -12,8 +12,6 @@ let sidecall: Sidecall;
 inWorld((world) => {
   ({ upstream, sidecall } = world);
 });
-
-beforeEach(() => upstream.handle((asked) => asked.answer({ path: asked.path })));
 
 const TURN = [{ type: "tool_use", id: "t0", name: "save", input: { value: 1 } }];
 
@@ -49,11 +47,10 @@ describe("a turn that is posted", () => {
     const handler = turnHandler(sidecall, {
       authorize: () => new Response("who are you?", { status: 401 }),
     });
-    const before = upstream.asked.length;
     const response = await handler(posted(JSON.stringify(TURN)));
 
     expect(response.status).toBe(401);
-    expect(upstream.asked.length).toBe(before);
+    expect(upstream.asked).toEqual([]);
   });
 
   test("is cancelled when nobody reads any more", async () => {

@@ -3,21 +3,21 @@
 import { AIMessage, coerceMessageLikeToMessage, type ToolMessage } from "@langchain/core/messages";
 import { modelMessageSchema } from "ai";
 import { modelMessageSchema as modelMessageSchema7 } from "ai7";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { item } from "../src/bundle.js";
-import { Sidecall } from "../src/index.js";
+import type { Sidecall } from "../src/index.js";
 import type { Shape } from "../src/turn/shape.js";
 import { recognise } from "../src/turn/turn.js";
-import { Sidecar, Upstream } from "./support/sidecar.js";
+import { inWorld } from "./support/world.js";
 
-let upstream: Upstream;
-let sidecar: Sidecar;
 let sidecall: Sidecall;
 
-beforeAll(async () => {
-  upstream = await Upstream.start();
-  upstream.handle((asked) => {
+inWorld(
+  (world) => {
+    ({ sidecall } = world);
+  },
+  (asked) => {
     const answers: Record<string, () => void> = {
       "/user": () => asked.answer({ name: "mara", tags: ["a", 1.5, null] }),
       "/orders": () => asked.answer("three of them"),
@@ -25,17 +25,8 @@ beforeAll(async () => {
       "/pay": () => asked.answer(""),
     };
     answers[asked.path]?.();
-  });
-  sidecar = new Sidecar(upstream);
-  sidecar.start();
-  sidecall = new Sidecall({ address: sidecar.address });
-});
-
-afterAll(async () => {
-  sidecall.close();
-  await sidecar.stop();
-  upstream.close();
-});
+  },
+);
 
 const CALLS: [name: string, input: object][] = [
   ["get_user", { id: 1 }],

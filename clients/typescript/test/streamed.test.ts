@@ -1,6 +1,6 @@
 /** Turns that are streamed, and the real program. */
 
-import { beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import type { Sidecall } from "../src/index.js";
 import type { Upstream } from "./support/sidecar.js";
@@ -11,11 +11,6 @@ let sidecall: Sidecall;
 
 inWorld((world) => {
   ({ upstream, sidecall } = world);
-});
-
-beforeEach(() => {
-  upstream.asked.length = 0;
-  upstream.handle((asked) => asked.answer({ path: asked.path, name: "mara" }));
 });
 
 /** What Anthropic's stream has of one call. */

@@ -1,27 +1,18 @@
 /** Workers of this package and the real program. */
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
 
 import { type BatchEvent, RefusedError, Sidecall, type Worker } from "../src/index.js";
-import { Sidecar, Upstream } from "./support/sidecar.js";
+import { latch } from "./support/serving.js";
+import { Sidecar, type Upstream } from "./support/sidecar.js";
+import { inWorld } from "./support/world.js";
 
 let upstream: Upstream;
-let sidecar: Sidecar;
 let sidecall: Sidecall;
 
-beforeAll(async () => {
-  upstream = await Upstream.start();
-  upstream.handle((asked) => asked.answer({ name: "mara" }));
-  sidecar = new Sidecar(upstream);
-  sidecar.start();
-  sidecall = new Sidecall({ address: sidecar.address });
-});
-
-afterAll(async () => {
-  sidecall.close();
-  await sidecar.stop();
-  upstream.close();
+inWorld((world) => {
+  ({ upstream, sidecall } = world);
 });
 
 const use = (name: string, input: object, id = name) => ({ type: "tool_use", id, name, input });
@@ -33,8 +24,11 @@ const GREET = {
 
 test("a function of this process and a remote tool are one turn", async () => {
   const worker = sidecall.worker({ sessionId: "both" });
-  worker.tool("greet", GREET, ({ name }, { progress }) => {
+  // What comes with the result itself need not be told.
+  const told = latch();
+  worker.tool("greet", GREET, async ({ name }, { progress }) => {
     progress({ done: 1, total: 1, message: "greeted" });
+    await told.promise;
     return { greeting: `Hello, ${name}!` };
   });
   await worker.start();
@@ -46,6 +40,7 @@ test("a function of this process and a remote tool are one turn", async () => {
     references: true,
   })) {
     events.push(event);
+    if (event.type === "progress") told.settle();
   }
   const last = events.at(-1);
   const [known] = (await sidecall.plan(calls, { sessionId: "both" })).calls;
@@ -94,41 +89,38 @@ test("what is thrown is the tool's own error, and invalid input never arrives", 
 });
 
 test("a call that is cancelled raises the function's signal", async () => {
-  let begun: () => void = () => undefined;
-  const running = new Promise<void>((resolve) => (begun = resolve));
-  let raised: () => void = () => undefined;
-  const aborted = new Promise<void>((resolve) => (raised = resolve));
+  const begun = latch();
+  const aborted = latch();
   const worker = sidecall
     .worker({ sessionId: "cancel" })
     .tool("wait", { ...GREET }, (_, { signal }) => {
-      signal.addEventListener("abort", raised);
-      begun();
-      return aborted;
+      signal.addEventListener("abort", () => aborted.settle());
+      begun.settle();
+      return aborted.promise;
     });
   await worker.start();
   const turn = sidecall.execute([use("wait", { name: "x" })], {
     sessionId: "cancel",
     batchId: "c1",
   });
-  await running;
+  await begun.promise;
   await sidecall.cancel("c1");
-  await aborted;
+  await aborted.promise;
 
   expect((await turn).results[0]?.outcome).toBe("cancelled");
   worker.close();
 });
 
 test("a worker that is gone leaves its write unknown", async () => {
-  let begun: () => void = () => undefined;
-  const running = new Promise<void>((resolve) => (begun = resolve));
+  const begun = latch();
   const worker = sidecall.worker({ sessionId: "gone" });
   worker.tool("write", { description: "Writes.", input: z.object({}) }, () => {
-    begun();
+    begun.settle();
     return new Promise(() => undefined);
   });
   await worker.start();
   const turn = sidecall.execute([use("write", {})], { sessionId: "gone" });
-  await running;
+  await begun.promise;
   worker.close();
 
   expect((await turn).results[0]?.failure?.code).toBe("outcome_unknown");

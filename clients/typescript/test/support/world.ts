@@ -1,9 +1,9 @@
 /** What most test files run against. */
 
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, beforeEach } from "vitest";
 
 import { Sidecall } from "../../src/index.js";
-import { Sidecar, Upstream } from "./sidecar.js";
+import { type Asked, Sidecar, Upstream } from "./sidecar.js";
 
 /** An upstream, the program that calls it, and a client of that. */
 export interface World {
@@ -12,16 +12,36 @@ export interface World {
   readonly sidecall: Sidecall;
 }
 
-/** Starts a world before the tests of a file, and ends it after them. */
-export function inWorld(take: (world: World) => void): void {
+/** An upstream that answers everything with what it was asked, and with a name. */
+export function answering(asked: Asked): void {
+  asked.answer({ path: asked.path, id: asked.query.get("id"), name: "mara" });
+}
+
+/** One that answers every request with a name, and saves nothing. */
+export function withoutSaving(asked: Asked): void {
+  if (asked.path === "/save") asked.answer("there is no such thing", 404);
+  else asked.answer({ name: "mara" });
+}
+
+/**
+ * Starts a world before the tests of a file, and ends it after them. Before each its
+ * upstream forgets what it was asked, and answers like this.
+ */
+export function inWorld(take: (world: World) => void, upstream = answering): void {
   let world: World;
 
   beforeAll(async () => {
-    const upstream = await Upstream.start();
-    const sidecar = new Sidecar(upstream);
+    const started = await Upstream.start();
+    const sidecar = new Sidecar(started);
     sidecar.start();
-    world = { upstream, sidecar, sidecall: new Sidecall({ address: sidecar.address }) };
+    const sidecall = new Sidecall({ address: sidecar.address });
+    world = { upstream: started, sidecar, sidecall };
     take(world);
+  });
+
+  beforeEach(() => {
+    world.upstream.asked.length = 0;
+    world.upstream.handle(upstream);
   });
 
   afterAll(async () => {
