@@ -141,7 +141,7 @@ async def test_digits_arrive_as_the_model_wrote_them(sidecar, world):
 
 async def test_a_time_for_the_turn_holds(sidecar):
     async with AsyncSidecall(sidecar.address) as client:
-        bundle = await client.execute([tool_use(1, "hang")], timeout=1.0)
+        bundle = await client.execute([tool_use(1, "hang")], timeout=2.5)
         assert bundle.results[0].failure.code is FailureCode.DEADLINE_EXCEEDED
         assert bundle.interrupted is None
         bundle = await client.execute([tool_use(1, "hang")], call_timeout=0.1)

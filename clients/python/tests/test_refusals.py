@@ -51,7 +51,7 @@ def test_no_sidecar_is_said_with_the_address_and_nothing_is_sent(tmp_path):
 
 async def test_a_sidecar_that_comes_later_is_waited_for(sidecars):
     sidecar = sidecars(start=False)
-    async with AsyncSidecall(sidecar.address) as client:
+    async with AsyncSidecall(sidecar.address, connect_timeout=20) as client:
         task = asyncio.create_task(client.execute(TURN))
         await asyncio.to_thread(sidecar.start)
         assert (await task).results[0].outcome is Outcome.SUCCEEDED
@@ -72,8 +72,9 @@ async def test_a_turn_refused_for_now_is_sent_again_until_it_is_taken(sidecars, 
         await asyncio.to_thread(world.wait_for, 1)
         second = asyncio.create_task(client.execute(TURN, batch_id="b-2"))
         # It is refused while the first holds the only place.
-        with pytest.raises(sidecall.Exhausted) as caught:
-            await client.execute(TURN, timeout=0.05)
+        async with AsyncSidecall(sidecar.address, resend_for=0.0) as impatient:
+            with pytest.raises(sidecall.Exhausted) as caught:
+                await impatient.execute(TURN)
         assert caught.value.retry_after > 0
         world.released.set()
         assert (await first).results[0].outcome is Outcome.SUCCEEDED
@@ -100,7 +101,7 @@ class GoesBeforeSending:
 
 async def test_a_turn_whose_connection_goes_just_before_it_is_sent_was_not(sidecar, world):
     goes = GoesBeforeSending(sidecar, lambda: None)
-    async with AsyncSidecall(sidecar.address, token=goes, connect_timeout=0.2) as client:
+    async with AsyncSidecall(sidecar.address, token=goes, connect_timeout=1) as client:
         await client.status()
         goes.client, goes.is_armed = client, True
         with pytest.raises(sidecall.Unavailable, match="nothing was sent") as caught:
@@ -113,7 +114,7 @@ async def test_a_turn_whose_connection_goes_just_before_it_is_sent_is_sent_to_th
 ):
     world.released.set()
     goes = GoesBeforeSending(sidecar, lambda: threading.Thread(target=sidecar.start).start())
-    async with AsyncSidecall(sidecar.address, token=goes) as client:
+    async with AsyncSidecall(sidecar.address, token=goes, connect_timeout=20) as client:
         await client.status()
         goes.client, goes.is_armed = client, True
         bundle = await client.execute([tool_use(1, "hang_write")])

@@ -356,7 +356,7 @@ async def test_a_worker_leaves_a_sidecar_that_says_nothing_any_more(scripted):
 async def test_a_worker_says_that_it_is_alive_and_sends_only_the_last_of_its_progress(scripted):
     from sidecall._proto import sidecall_pb2 as pb
 
-    heard, done = [], asyncio.Event()
+    heard, told, done = [], asyncio.Event(), asyncio.Event()
 
     async def serve(requests, context):
         async for request in requests:
@@ -367,9 +367,12 @@ async def test_a_worker_says_that_it_is_alive_and_sends_only_the_last_of_its_pro
                 yield pb.ServeToolsResponse(heartbeat=pb.WorkerHeartbeat())
                 # One that it does not offer, one that is cancelled, one that runs.
                 for number, tool in enumerate(("nothing", "counts", "counts")):
-                    attempt = pb.WorkerAttempt(attempt_id=number, tool=tool, input_json="{}")
+                    text = f'{{"until_cancelled": {"true" if number == 1 else "false"}}}'
+                    attempt = pb.WorkerAttempt(attempt_id=number, tool=tool, input_json=text)
                     yield pb.ServeToolsResponse(attempt=attempt)
                 yield pb.ServeToolsResponse(cancel=pb.WorkerCancel(attempt_id=1))
+            if kind == "progress" and request.progress.attempt_id == 2:
+                told.set()
             if kind == "result" and request.result.attempt_id == 2:
                 done.set()
             if kind == "drain":
@@ -378,11 +381,11 @@ async def test_a_worker_says_that_it_is_alive_and_sends_only_the_last_of_its_pro
     worker = Worker(await scripted(serve), session_id="s", attempts_max=7)
 
     @worker.tool
-    async def counts(context: Context) -> str:
+    async def counts(until_cancelled: bool, context: Context) -> str:
         """Counts."""
         for n in range(1000):
             context.progress(n, 1000)
-        await asyncio.sleep(0.05)
+        await (asyncio.Event() if until_cancelled else told).wait()
         return "done"
 
     async with worker:
