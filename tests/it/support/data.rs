@@ -15,25 +15,31 @@ use sidecall::{
 };
 
 /// The folder with the data; nothing, and a line that says so, where it is not
-/// set.
+/// set. Nobody is asked to have it, whatever else has to be there.
 pub(crate) fn folder() -> Option<PathBuf> {
-    exported("SIDECALL_DATA", "set it to the folder with the data").map(PathBuf::from)
+    set_or_told("SIDECALL_DATA", "set it to the folder with the data").ok().map(PathBuf::from)
 }
 
 /// A variable of the environment; where it is not set, what needs it is left
 /// out, with a line that says so and what to do.
 pub(crate) fn exported(name: &str, remedy: &str) -> Option<String> {
-    match Process.variable(name) {
-        Variable::Set(value) => Some(value),
-        other => {
-            // Where everything has to be there, nothing is left out in silence.
-            let must_be_there = Process.variable("SIDECALL_TESTS_STRICT") != Variable::Missing;
-            assert!(!must_be_there, "{name} is {other:?}; {remedy}");
-            let line = format!("left out: {name} is {other:?}; {remedy}\n");
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
-            None
-        }
+    let value = set_or_told(name, remedy);
+    // Where everything has to be there, nothing is left out in silence.
+    let must_be_there = Process.variable("SIDECALL_TESTS_STRICT") != Variable::Missing;
+    match value {
+        Err(lacks) if must_be_there => panic!("{lacks}"),
+        value => value.ok(),
     }
+}
+
+/// A variable's value; where it is not set, a line that has said so.
+fn set_or_told(name: &str, remedy: &str) -> Result<String, String> {
+    let lacks = match Process.variable(name) {
+        Variable::Set(value) => return Ok(value),
+        other => format!("{name} is {other:?}; {remedy}"),
+    };
+    std::io::stderr().write_all(format!("left out: {lacks}\n").as_bytes()).unwrap();
+    Err(lacks)
 }
 
 /// The JSON texts of a file with one on each line.
