@@ -46,37 +46,21 @@ pub(super) fn execute(
     context: propagate::Context,
     caller: &Arc<Caller>,
 ) -> Result<(Submission, Frame), Refusal> {
-    let mut faults = Faults::default();
-    let batch_id = faults.id("batch_id", std::mem::take(&mut request.batch_id), BatchId::try_new);
+    let batch_id = std::mem::take(&mut request.batch_id);
     // A batch whose id is made here cannot be sent again, so nothing is compared
     // with its content.
-    let fingerprint = match batch_id {
-        Some(_) => Sha256::digest(request.encode_to_vec()).into(),
-        None => [0; 32],
+    let fingerprint = match &*batch_id {
+        "" => [0; 32],
+        _ => Sha256::digest(request.encode_to_vec()).into(),
     };
-    let session_id = faults.session("session_id", request.session_id, caller);
-    let references = faults.references(request.references);
-    let ordering = faults.ordering(request.ordering);
-    faults.on_disconnect(request.on_disconnect);
-    let timeout = faults.timeout("timeout", request.timeout);
-    let call_timeout = faults.timeout("call_timeout", request.call_timeout);
-    let format::Turn { calls, frame } = faults.turn(request.turn);
+    let turn = request.turn.take();
+    let request = v1::ExecuteBatchRequest { batch_id, ..request };
+    let ends = allowed.and_then(|allowed| now.checked_add(allowed));
+    let mut faults = Faults::default();
+    let submission = faults.submission(request, ends, now, caller);
+    let format::Turn { calls, frame } = faults.turn(turn);
     faults.none()?;
-    let time = [allowed, timeout].into_iter().flatten().min();
-    let submission = Submission {
-        caller: Arc::clone(caller),
-        batch_id,
-        session_id,
-        references,
-        ordering,
-        // What lies beyond the clock's end is no deadline.
-        deadline: time.and_then(|time| now.checked_add(time)),
-        call_timeout,
-        calls,
-        fingerprint,
-        context,
-    };
-    Ok((submission, frame))
+    Ok((Submission { calls, fingerprint, context, ..submission }, frame))
 }
 
 /// A turn to plan.
@@ -119,8 +103,8 @@ pub(super) fn cancel(request: v1::CancelBatchRequest) -> Result<(BatchId, Vec<Ca
         }
     }
     match batch_id {
-        Some(id) if faults.0.is_empty() => Ok((id, call_ids)),
-        _ => Err(Refusal::Invalid(faults.0)),
+        Some(id) if faults.found.is_empty() => Ok((id, call_ids)),
+        _ => Err(Refusal::Invalid(faults.found)),
     }
 }
 
@@ -154,15 +138,57 @@ pub(super) fn status(request: &v1::StatusRequest) -> Result<usize, Refusal> {
 
 /// What is wrong with a request, collected.
 #[derive(Default)]
-struct Faults(Vec<Violation>);
+struct Faults {
+    /// What the fields' names begin with.
+    within: &'static str,
+    found: Vec<Violation>,
+}
 
 impl Faults {
-    fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), description: description.into() });
+    /// Of a message that stands `within` another.
+    fn within(within: &'static str) -> Self {
+        Self { within, found: Vec::new() }
+    }
+
+    fn add(&mut self, field: impl AsRef<str>, description: impl Into<String>) {
+        let field = format!("{}{}", self.within, field.as_ref());
+        self.found.push(Violation { field, description: description.into() });
     }
 
     fn none(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.0)) }
+        if self.found.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.found)) }
+    }
+
+    /// A turn without its calls: all else that a request says of it. `ends` is when the
+    /// RPC's deadline ends it.
+    fn submission(
+        &mut self,
+        request: v1::ExecuteBatchRequest,
+        ends: Option<Instant>,
+        now: Instant,
+        caller: &Arc<Caller>,
+    ) -> Submission {
+        let batch_id = self.id("batch_id", request.batch_id, BatchId::try_new);
+        let session_id = self.session("session_id", request.session_id, caller);
+        let references = self.references(request.references);
+        let ordering = self.ordering(request.ordering);
+        self.on_disconnect(request.on_disconnect);
+        // What lies beyond the clock's end is no deadline.
+        let timeout = self.timeout("timeout", request.timeout);
+        let ends = [ends, timeout.and_then(|timeout| now.checked_add(timeout))];
+        let call_timeout = self.timeout("call_timeout", request.call_timeout);
+        Submission {
+            caller: Arc::clone(caller),
+            batch_id,
+            session_id,
+            references,
+            ordering,
+            deadline: ends.into_iter().flatten().min(),
+            call_timeout,
+            calls: Vec::new(),
+            fingerprint: [0; 32],
+            context: propagate::Context::default(),
+        }
     }
 
     fn unknown(&mut self, field: &str, number: i32) {

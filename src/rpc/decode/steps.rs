@@ -20,7 +20,7 @@ use super::Faults;
 use crate::{
     clock::Instant,
     format::Frame,
-    model::{BatchId, json},
+    model::json,
     policy::Caller,
     proto::v1::{self, execute_stream_request::Step},
     rpc::stream::SharedFrame,
@@ -53,48 +53,54 @@ pub(in crate::rpc) fn open(
     context: propagate::Context,
     caller: &Arc<Caller>,
 ) -> Result<Opening, Refusal> {
-    let mut faults = Faults::default();
     let Some(Step::Open(open)) = first.and_then(|request| request.step) else {
+        let mut faults = Faults::default();
         faults.add("step", "a stream begins with `open`");
-        return Err(Refusal::Invalid(faults.0));
+        return Err(Refusal::Invalid(faults.found));
     };
-    let batch_id = faults.id("open.batch_id", open.batch_id.clone(), BatchId::try_new);
     // A batch whose id is made here cannot be sent again. Of one that can, the
     // calls are not known yet.
-    let fingerprint = match batch_id {
-        Some(_) => Sha256::new()
+    let fingerprint = match &*open.batch_id {
+        "" => [0; 32],
+        _ => Sha256::new()
             .chain_update("ExecuteStream")
             .chain_update(open.encode_to_vec())
             .finalize()
             .into(),
-        None => [0; 32],
     };
-    let session_id = faults.session("open.session_id", open.session_id, caller);
-    let references = faults.references(open.references);
-    let ordering = faults.ordering(open.ordering);
-    faults.on_disconnect(open.on_disconnect);
-    let timeout = faults.timeout("open.timeout", open.timeout);
-    let call_timeout = faults.timeout("open.call_timeout", open.call_timeout);
-    let frame = faults.shape(open.shape).map(Frame::new).unwrap_or_default();
+    let ends = allowed.and_then(|allowed| began.checked_add(allowed));
+    let mut faults = Faults::within("open.");
+    let shape = open.shape;
+    let submission = faults.submission(open.into(), ends, now, caller);
+    let frame = faults.shape(shape).map(Frame::new).unwrap_or_default();
     faults.none()?;
-    // What lies beyond the clock's end is no deadline.
-    let ends = [
-        allowed.and_then(|allowed| began.checked_add(allowed)),
-        timeout.and_then(|timeout| now.checked_add(timeout)),
-    ];
-    let submission = Submission {
-        caller: Arc::clone(caller),
-        batch_id,
-        session_id,
-        references,
-        ordering,
-        deadline: ends.into_iter().flatten().min(),
-        call_timeout,
-        calls: Vec::new(),
-        fingerprint,
-        context,
-    };
-    Ok(Opening { submission, frame })
+    Ok(Opening { submission: Submission { fingerprint, context, ..submission }, frame })
+}
+
+impl From<v1::StreamOpen> for v1::ExecuteBatchRequest {
+    /// Says the same of its turn, but for the calls.
+    fn from(open: v1::StreamOpen) -> Self {
+        let v1::StreamOpen {
+            batch_id,
+            session_id,
+            references,
+            ordering,
+            on_disconnect,
+            timeout,
+            call_timeout,
+            shape: _,
+        } = open;
+        Self {
+            batch_id,
+            session_id,
+            references,
+            ordering,
+            on_disconnect,
+            timeout,
+            call_timeout,
+            turn: None,
+        }
+    }
 }
 
 /// The steps after the first, as they come. Ends after a fault.
@@ -218,7 +224,7 @@ impl Turn {
             }
         };
         match arrival {
-            Some(arrival) if faults.0.is_empty() => Ok(arrival),
+            Some(arrival) if faults.found.is_empty() => Ok(arrival),
             _ => Err(self.placed(faults)),
         }
     }
@@ -254,7 +260,7 @@ impl Turn {
         if !block_json.is_empty() && json::members(&block_json).is_none() {
             faults.add("tool_use_begun.block_json", "is no JSON object: a block is one");
         }
-        let (id, series) = begun.ok().filter(|_| faults.0.is_empty())?;
+        let (id, series) = begun.ok().filter(|_| faults.found.is_empty())?;
         // What the bundle repeats, one way or the other.
         let extra_bytes = block_json.len() + tool_use.id.len();
         Some(Arrival::Begun(Begun {
@@ -308,7 +314,7 @@ impl Turn {
             field,
             description: format!("{description} (in request {place} of the stream)"),
         };
-        faults.0.into_iter().map(placed).collect()
+        faults.found.into_iter().map(placed).collect()
     }
 }
 

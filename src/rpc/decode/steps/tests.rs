@@ -167,7 +167,10 @@ fn a_stream_that_does_not_begin_with_open_is_refused_with_every_fault_of_it() {
         panic!("it was opened")
     };
     let fields: Vec<_> = violations.iter().map(|violation| &*violation.field).collect();
-    assert_eq!(fields, ["open.batch_id", "references", "on_disconnect", "open.timeout", "shape"]);
+    assert_eq!(
+        fields,
+        ["open.batch_id", "open.references", "open.on_disconnect", "open.timeout", "open.shape"]
+    );
 }
 
 #[test]
