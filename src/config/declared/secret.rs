@@ -19,15 +19,8 @@ pub(crate) struct Secret(pub(crate) SecretString);
 
 impl Setting for Secret {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        if matches!(node.value, Value::Scalar(_)) && !node.is_null() {
-            decoder.mask(node.span);
-            decoder.fault(
-                node.span,
-                "a secret is not written into the file",
-                "write `{env: NAME}` and set the variable, or `{file: PATH}`",
-            );
-            return None;
-        }
+        let fix = "write `{env: NAME}` and set the variable, or `{file: PATH}`";
+        not_written_out(node, decoder, "a secret is not written into the file", fix)?;
         let secret = SecretString::from(Origin::decode(node, decoder)?.0);
         let bytes = secret.expose_secret().len();
         if bytes < Secrets::BYTES_MIN {
@@ -44,6 +37,22 @@ impl Setting for Secret {
     }
 }
 
+/// `None`, and a fault, where it stands in the file itself; what it says is shown
+/// nowhere.
+pub(crate) fn not_written_out(
+    node: &Node,
+    decoder: &mut Decoder<'_>,
+    what: &str,
+    fix: &str,
+) -> Option<()> {
+    if !matches!(node.value, Value::Scalar(_)) || node.is_null() {
+        return Some(());
+    }
+    decoder.mask(node.span);
+    decoder.fault(node.span, what, fix);
+    None
+}
+
 /// Where a secret was found: its text.
 struct Origin(String);
 
@@ -52,22 +61,30 @@ impl Object for Origin {
     const DOC: &'static str = "A secret: `{env: NAME}` or `{file: PATH}`.";
 
     fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let variable =
-            fields.optional::<VariableText>("env", "The environment variable that holds it.");
-        let file = fields.optional::<FileText>(
-            "file",
-            "The file that holds it; a relative path is sought beside the configuration. A line \
-             break at its end is left out.",
-        );
+        let (variable, file) = elsewhere(fields);
         fields.alternatives(&["env", "file"], true);
-        match (variable?, file?) {
-            (Some(VariableText(text)), None) | (None, Some(FileText(text))) => Some(Self(text)),
-            _ => None,
-        }
+        variable?.xor(file?).map(Self)
     }
 }
 
-pub(crate) struct VariableText(pub(crate) String);
+/// `env` and `file`: the texts that are there.
+pub(crate) fn elsewhere(
+    fields: &mut Fields<'_, '_>,
+) -> (Option<Option<String>>, Option<Option<String>>) {
+    let variable =
+        fields.optional::<VariableText>("env", "The environment variable that holds it.");
+    let file = fields.optional::<FileText>(
+        "file",
+        "The file that holds it; a relative path is sought beside the configuration. A line \
+         break at its end is left out.",
+    );
+    (
+        variable.map(|found| found.map(|VariableText(text)| text)),
+        file.map(|found| found.map(|FileText(text)| text)),
+    )
+}
+
+struct VariableText(String);
 
 impl Setting for VariableText {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -97,7 +114,7 @@ impl Setting for VariableText {
     }
 }
 
-pub(crate) struct FileText(pub(crate) String);
+struct FileText(String);
 
 impl Setting for FileText {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {

@@ -5,8 +5,8 @@ use serde_json::{Value as Schema, json};
 
 use crate::{
     config::{
-        declared::secret::{FileText, VariableText},
-        file::{Decoder, Fields, Node, Object, Setting, node::Value, scalar::written},
+        declared::secret,
+        file::{Decoder, Fields, Node, Object, Setting, scalar::written},
     },
     policy,
 };
@@ -17,16 +17,9 @@ pub(crate) struct Token(pub(crate) policy::Token);
 
 impl Setting for Token {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        if matches!(node.value, Value::Scalar(_)) && !node.is_null() {
-            decoder.mask(node.span);
-            decoder.fault(
-                node.span,
-                "a token is not written into the file",
-                "write `{sha256: …}`, which `printf %s TOKEN | sha256sum` shows, `{file: PATH}` or \
-                 `{env: NAME}`",
-            );
-            return None;
-        }
+        let fix = "write `{sha256: …}`, which `printf %s TOKEN | sha256sum` shows, `{file: PATH}` \
+                   or `{env: NAME}`";
+        secret::not_written_out(node, decoder, "a token is not written into the file", fix)?;
         let shown = match TokenOrigin::decode(node, decoder)? {
             TokenOrigin::Hash(token) => return Some(Self(token)),
             TokenOrigin::Text(text) => text,
@@ -71,21 +64,11 @@ impl Object for TokenOrigin {
             "sha256",
             "Its SHA-256, in 64 hexadecimal digits: `printf %s TOKEN | sha256sum`.",
         );
-        let variable =
-            fields.optional::<VariableText>("env", "The environment variable that holds it.");
-        let file = fields.optional::<FileText>(
-            "file",
-            "The file that holds it; a relative path is sought beside the configuration. A line \
-             break at its end is left out.",
-        );
+        let (variable, file) = secret::elsewhere(fields);
         fields.alternatives(&["sha256", "env", "file"], true);
-        match (hash?, variable?, file?) {
-            (Some(Hash(token)), None, None) => Some(Self::Hash(token)),
-            (None, Some(VariableText(text)), None) | (None, None, Some(FileText(text))) => {
-                Some(Self::Text(text))
-            }
-            _ => None,
-        }
+        let (hash, text) = (hash?, variable?.xor(file?));
+        let hash = hash.map(|Hash(token)| Self::Hash(token));
+        hash.xor(text.map(Self::Text))
     }
 }
 
