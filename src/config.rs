@@ -95,8 +95,13 @@ pub fn load_from(path: &Path) -> (Result<Config, Error>, Sources) {
     let seen = text.as_ref().map(|(_, text)| text.as_bytes());
     recording.saw(path, seen.map_err(ToString::to_string));
     let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let config = text.and_then(|(name, text)| Ok(read_in(&name, &text, &recording, directory)?));
-    (config, recording.end())
+    let (config, text) = match text {
+        Ok((name, text)) => {
+            (read_in(&name, &text, &recording, directory).map_err(Error::from), Some(text))
+        }
+        Err(error) => (Err(error), None),
+    };
+    (config, recording.end(text.as_deref()))
 }
 
 /// Reads a text. `name` is what messages call it; files that it names are sought

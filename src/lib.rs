@@ -12,7 +12,7 @@
 //!
 //! | floor | rooms | what they know |
 //! |---|---|---|
-//! | 0 | [`model`], [`clock`], [`drain`], [`sync`], [`proto`] | the words; the time; the process's tasks and end; what threads meet over; the wire's types |
+//! | 0 | [`model`], [`clock`], [`drain`], [`sync`], [`files`], [`proto`] | the words; the time; the process's tasks and end; what threads meet over; files that others change; the wire's types |
 //! | 1 | [`telemetry`] | how the process speaks of itself |
 //! | 2 | [`plan`], [`limits`], [`locks`], [`retry`], [`cache`], [`budget`], [`overload`], [`policy`], [`shape`], [`format`](mod@format) | what depends on what; whose turn it is; who may touch what; what is tried again; what still holds; what a session may spend; what the machine lets it have; who may call; what a model can take; what providers write |
 //! | 3 | [`backend`] | how one attempt is made |
@@ -51,6 +51,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod drain;
+pub mod files;
 pub mod format;
 pub mod inject;
 pub mod limits;

@@ -48,7 +48,7 @@ const FLOORS: &[(u8, &[&str])] = &[
         ],
     ),
     (1, &["telemetry"]),
-    (0, &["model", "clock", "drain", "sync"]),
+    (0, &["model", "clock", "drain", "sync", "files"]),
 ];
 
 /// The pairs of a floor that may meet: the program runs its command line, and one

@@ -18,6 +18,9 @@ pub struct Sources {
     pub files: Vec<PathBuf>,
     /// A hash of all that was in them: another one where anything has changed.
     pub fingerprint: [u8; 32],
+    /// Whether nothing stands in the configuration itself: whoever writes it has only
+    /// begun, or had no room.
+    pub is_empty: bool,
 }
 
 /// An environment that takes down what is read of it.
@@ -53,9 +56,11 @@ impl<'a> Recording<'a> {
         }
     }
 
-    pub(super) fn end(self) -> Sources {
+    /// All of it was read, of a configuration that is this.
+    pub(super) fn end(self, text: Option<&str>) -> Sources {
         let Seen { files, hash } = self.seen.into_inner();
-        Sources { files, fingerprint: hash.finalize().into() }
+        let is_empty = text.is_some_and(str::is_empty);
+        Sources { files, fingerprint: hash.finalize().into(), is_empty }
     }
 }
 
@@ -92,6 +97,7 @@ mod tests {
         let mut is_new = |is_good: bool, files: &[&PathBuf]| {
             let (was_good, sources) = read();
             assert_eq!(was_good, is_good);
+            assert!(!sources.is_empty);
             assert_eq!(sources.files.iter().collect::<Vec<_>>(), files);
             assert_eq!(read(), (was_good, sources.clone()), "nothing has changed");
             assert!(!seen.contains(&sources.fingerprint));
@@ -108,5 +114,7 @@ mod tests {
         is_new(true, &[&file, &token]);
         fs::write(&file, "apis: {}").unwrap();
         is_new(true, &[&file]);
+        fs::write(&file, "").unwrap();
+        assert!(read().1.is_empty);
     }
 }

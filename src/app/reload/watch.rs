@@ -1,27 +1,17 @@
 //! When the configuration is read again: on SIGHUP, and when its files change.
 //!
 //! The files are looked at every second, and read when what a path leads to has
-//! changed: a ConfigMap is replaced by turning a symbolic link, an editor replaces or
-//! overwrites, and network and overlay file systems tell nobody of either, so that a
-//! watch of the system's would need the looks beside it. One costs microseconds.
-//!
-//! Looks and reading are done aside: a disk that hangs, or a pipe in a file's place,
-//! holds up this and nothing else.
+//! changed. Looks and reading are done aside, where a disk may hang.
 
-use std::{
-    fs, mem,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::{mem, path::PathBuf, time::Duration};
 
-use tokio::{signal::unix::Signal, sync::oneshot, time::sleep};
+use tokio::{signal::unix::Signal, time::sleep};
 
 use super::{Applied, Reload};
 use crate::{
     config::{self, Config, Error, Sources},
     drain::Drain,
+    files::{Look, aside},
 };
 
 /// Between two looks.
@@ -40,17 +30,6 @@ pub struct Watched {
     pub sources: Sources,
     /// What the command line says in its place.
     pub overrides: Box<dyn Fn(Config) -> Config + Send + Sync>,
-}
-
-/// What a path leads to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Look {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    /// Moves with every change, whatever time is written into the other.
-    changed: (i64, i64),
 }
 
 /// Reads the configuration again whenever it may have changed, until the process
@@ -133,11 +112,7 @@ impl Watch {
     /// refused before.
     async fn read(&mut self, is_asked: bool) {
         let path = self.path.clone();
-        let read = aside(move || {
-            let (config, sources) = config::load_from(&path);
-            (config, sources, is_empty(&path))
-        });
-        let Some((config, sources, is_empty)) = read.await else {
+        let Some((config, sources)) = aside(move || config::load_from(&path)).await else {
             tracing::error!("The configuration could not be read: there is no thread for it.");
             return;
         };
@@ -155,7 +130,7 @@ impl Watch {
             return;
         }
         match config {
-            Ok(_) if is_empty => {
+            Ok(_) if sources.is_empty => {
                 self.reload.reloads().refused();
                 tracing::error!(
                     "The configuration was not taken over: {} is empty. What ran goes on.",
@@ -233,32 +208,12 @@ impl Watch {
 /// Faults that are logged: nobody mends more at a time.
 const FAULTS_MAX: usize = 50;
 
-/// Whether nothing stands in the file: whoever writes it has only begun, or had no room.
-fn is_empty(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.len() == 0)
-}
-
 /// A look at each.
 async fn looks(paths: Vec<PathBuf>) -> Vec<(PathBuf, Option<Look>)> {
     let look = |path: PathBuf| {
-        let look = fs::metadata(&path).ok().map(|of| Look {
-            device: of.dev(),
-            inode: of.ino(),
-            bytes: of.len(),
-            modified: (of.mtime(), of.mtime_nsec()),
-            changed: (of.ctime(), of.ctime_nsec()),
-        });
+        let look = Look::at(&path);
         (path, look)
     };
     let unseen = paths.iter().map(|path| (path.clone(), None)).collect();
     aside(move || paths.into_iter().map(look).collect()).await.unwrap_or(unseen)
-}
-
-/// Does it in a thread that ends with it: one of the runtime's for what blocks would
-/// stay. `None` where there is none to be had.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (done, result) = oneshot::channel();
-    let work = move || drop(done.send(work()));
-    thread::Builder::new().name("files".to_owned()).spawn(work).ok()?;
-    result.await.ok()
 }

@@ -21,7 +21,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// This program, as filters name it, and its modules: those of `lib.rs`.
 const PROGRAM: &str = "sidecall";
-const MODULES: [&str; 25] = [
+const MODULES: [&str; 26] = [
     "admin",
     "app",
     "backend",
@@ -31,6 +31,7 @@ const MODULES: [&str; 25] = [
     "clock",
     "config",
     "drain",
+    "files",
     "format",
     "inject",
     "limits",

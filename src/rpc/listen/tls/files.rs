@@ -1,10 +1,7 @@
 //! The certificates that hold now: their files are looked at every few seconds.
-//!
-//! Looked at and not watched: Kubernetes swaps a symlink some directories above
-//! them, which is what watching gets wrong. A look is a `stat` of each; what is
-//! behind a link counts. They are read only when that has changed.
+//! They are read only when what is there has changed.
 
-use std::{fs, os::unix::fs::MetadataExt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
@@ -12,6 +9,7 @@ use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Contents, Error, Tls};
+use crate::files::{Look, aside};
 
 /// How long new certificates may wait for the next look.
 const EVERY: Duration = Duration::from_secs(2);
@@ -31,17 +29,13 @@ impl Current {
 pub(in super::super) struct Files {
     settings: Tls,
     /// As they were when they could last be read.
-    seen: Option<Vec<Stat>>,
+    seen: Option<Vec<Look>>,
     /// Of what is served now.
     digest: [u8; 32],
     /// What is wrong with them and was told.
     fault: Option<Error>,
     current: watch::Sender<Arc<ServerConfig>>,
 }
-
-/// What changes when a file does: the device, the inode, the length, and when it
-/// and its inode last changed, by the nanosecond.
-type Stat = (u64, u64, u64, [i64; 4]);
 
 impl Files {
     /// Reads them for the first time.
@@ -50,7 +44,7 @@ impl Files {
     ///
     /// They cannot be served with.
     pub(in super::super) fn open(settings: Tls) -> Result<(Self, Current), Error> {
-        let seen = stat(&settings);
+        let seen = looks(&settings);
         let contents = super::read(&settings)?;
         let config = super::server(&settings, &contents)?;
         let (current, receiver) = watch::channel(Arc::new(config));
@@ -59,23 +53,11 @@ impl Files {
     }
 
     /// Follows them until everything ends.
-    pub(in super::super) async fn follow(self, killed: CancellationToken) {
+    pub(in super::super) async fn follow(mut self, killed: CancellationToken) {
         let look = async move {
-            let mut files = self;
             loop {
                 sleep(EVERY).await;
-                // A disk that hangs holds up this and nothing else.
-                let looked = tokio::task::spawn_blocking(move || {
-                    files.look();
-                    files
-                });
-                match looked.await {
-                    Ok(same) => files = same,
-                    Err(error) => {
-                        tracing::error!(%error, "Certificates are not read again any more.");
-                        return;
-                    }
-                }
+                self.look().await;
             }
         };
         tokio::select! {
@@ -84,15 +66,25 @@ impl Files {
         }
     }
 
-    /// Reads them if they have changed. What cannot be served with changes nothing,
-    /// and is told once.
-    fn look(&mut self) {
-        // Taken before they are read: what changes in between is seen next time.
-        let found = stat(&self.settings);
-        if found.is_some() && found == self.seen {
-            return;
+    /// Reads them if they have changed.
+    async fn look(&mut self) {
+        let (settings, seen) = (self.settings.clone(), self.seen.clone());
+        let read = aside(move || {
+            // Taken before they are read: what changes in between is seen next time.
+            let found = looks(&settings);
+            let is_new = found.is_none() || found != seen;
+            is_new.then(|| (found, super::read(&settings)))
+        });
+        // Where there was no thread for it, there is another time.
+        if let Some(Some((found, read))) = read.await {
+            self.take(found, read);
         }
-        let made = super::read(&self.settings).and_then(|contents| {
+    }
+
+    /// Takes what was read. What cannot be served with changes nothing, and is told
+    /// once.
+    fn take(&mut self, found: Option<Vec<Look>>, read: Result<Contents, Error>) {
+        let made = read.and_then(|contents| {
             self.seen = found;
             let digest = contents.digest();
             let is_new = digest != self.digest;
@@ -121,13 +113,8 @@ impl Files {
 }
 
 /// `None` where one of them is not there.
-fn stat(settings: &Tls) -> Option<Vec<Stat>> {
-    let of = |path| {
-        let found = fs::metadata(path).ok()?;
-        let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
-        Some((found.dev(), found.ino(), found.len(), times))
-    };
-    settings.paths().map(of).collect()
+fn looks(settings: &Tls) -> Option<Vec<Look>> {
+    settings.paths().map(Look::at).collect()
 }
 
 impl Contents {

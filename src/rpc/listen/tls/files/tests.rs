@@ -1,4 +1,4 @@
-use std::{os::unix::fs::symlink, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use tempfile::TempDir;
 
@@ -37,26 +37,26 @@ impl Secret {
     }
 }
 
-#[test]
-fn a_secret_that_kubernetes_swaps_is_taken_and_what_was_begun_with_stays() {
+#[tokio::test]
+async fn a_secret_that_kubernetes_swaps_is_taken_and_what_was_begun_with_stays() {
     let authority = Authority::new();
     let secret = Secret::new();
     secret.swap("..1", &authority.server());
     let (mut files, current) = secret.open();
     let first = current.get();
-    files.look();
+    files.look().await;
     assert!(Arc::ptr_eq(&first, &current.get()), "nothing has changed");
 
     secret.swap("..2", &authority.server());
-    files.look();
+    files.look().await;
     let second = current.get();
     assert!(!Arc::ptr_eq(&first, &second));
-    files.look();
+    files.look().await;
     assert!(Arc::ptr_eq(&second, &current.get()));
 }
 
-#[test]
-fn what_is_broken_changes_nothing_and_is_told_once_until_it_is_whole() {
+#[tokio::test]
+async fn what_is_broken_changes_nothing_and_is_told_once_until_it_is_whole() {
     let authority = Authority::new();
     let folder = TempDir::new().unwrap();
     let (certificate, key) = authority.server();
@@ -67,27 +67,27 @@ fn what_is_broken_changes_nothing_and_is_told_once_until_it_is_whole() {
 
     // Half of a new pair.
     fs::write(&settings.certificate, &next_certificate).unwrap();
-    files.look();
+    files.look().await;
     let fault = files.fault.clone().unwrap().to_string();
     assert!(fault.contains("tls.key is not the key of the certificate in"), "{fault}");
     fs::remove_file(&settings.key).unwrap();
-    files.look();
+    files.look().await;
     let fault = files.fault.clone().unwrap().to_string();
     assert!(fault.contains("tls.key cannot be read"), "{fault}");
     assert!(Arc::ptr_eq(&first, &current.get()));
 
     fs::write(&settings.key, &next_key).unwrap();
-    files.look();
+    files.look().await;
     assert_eq!(files.fault, None);
     let second = current.get();
     assert!(!Arc::ptr_eq(&first, &second));
 
     // Broken, and put back as it was.
     fs::write(&settings.key, "nothing").unwrap();
-    files.look();
+    files.look().await;
     assert!(files.fault.is_some());
     fs::write(&settings.key, &next_key).unwrap();
-    files.look();
+    files.look().await;
     assert_eq!(files.fault, None);
     assert!(Arc::ptr_eq(&second, &current.get()), "it is served all the time");
 }
