@@ -43,8 +43,8 @@ pub struct Settings {
     pub unix: Option<Unix>,
     /// A TCP address.
     pub tcp: Option<Tcp>,
-    /// Most connections that the TCP address has open at once; fewer where descriptors
-    /// would run out.
+    /// Most connections that the socket and the address have open at once, each; fewer
+    /// where descriptors would run out.
     pub connections_max: NonZeroUsize,
     /// Whether callers must prove who they are whatever they connect to: by what
     /// the policy of callers asks of them, which is not decided here.
@@ -190,26 +190,28 @@ impl Bound {
         drain: &Drain,
         cut: &CancellationToken,
     ) -> impl Iterator<Item = Incoming> {
+        let listeners = usize::from(self.unix.is_some()) + usize::from(self.tcp.is_some());
+        let room = Room::among(descriptors::most(), listeners);
+        let connections_max = room.connections_of(self.connections_max);
         let unix = self.unix.map(|(listener, owned)| {
-            // Who may open the socket is few, and known to the system.
-            let crowd = Crowd::unbounded();
+            let crowd = Crowd::new(connections_max);
             Incoming::new(Listener::Unix(listener, owned), None, crowd, cut.clone())
         });
-        let room = Room::among(descriptors::most());
         let tcp = self.tcp.map(|tcp::Listening { listener, tls, .. }| {
             let handshakes = tls.map(|(files, current)| {
                 drain.detach(files.follow(drain.killed().clone()));
                 Handshakes::new(current, drain.clone()).at_most(room.handshakes)
             });
-            let crowd = Crowd::new(room.connections_of(self.connections_max));
+            let crowd = Crowd::new(connections_max);
             Incoming::new(Listener::Tcp(listener), handshakes, crowd, cut.clone())
         });
         unix.into_iter().chain(tcp)
     }
 }
 
-/// What a TCP address may take of the process's descriptors: strangers reach it, and
-/// must leave some for the Unix socket, the admin port, upstreams and files.
+/// What each listener may take of the process's descriptors: whoever reaches one, also
+/// an agent that forgets its connections, must leave some for the other, the admin port,
+/// upstreams and files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Room {
     connections: usize,
@@ -222,11 +224,12 @@ impl Room {
     /// Without even these nobody could call there.
     const LEAST: usize = 8;
 
-    /// Half of what there is may be connections, and a quarter handshakes.
-    fn among(descriptors: usize) -> Self {
+    /// Half of what there is may be connections, the same number for each listener, and
+    /// a quarter handshakes.
+    fn among(descriptors: usize, listeners: usize) -> Self {
         let rest = descriptors.saturating_sub(Self::KEPT);
         let part = |of: usize| (rest / of).max(Self::LEAST);
-        Self { connections: part(2), handshakes: part(4) }
+        Self { connections: part(2 * listeners.max(1)), handshakes: part(4) }
     }
 
     /// The bound that holds.
@@ -234,7 +237,7 @@ impl Room {
         if self.connections < set.get() {
             tracing::info!(
                 connections = self.connections,
-                "There are descriptors for fewer TCP connections than `listen.connections` says.",
+                "There are descriptors for fewer connections than `listen.connections` says.",
             );
         }
         set.get().min(self.connections)
@@ -282,16 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tcp_address_leaves_descriptors_for_the_rest() {
-        for (descriptors, connections, handshakes) in
-            [(0, 8, 8), (128, 32, 16), (1024, 480, 240), (1 << 20, 10_000, 262_128)]
-        {
-            let room = Room::among(descriptors);
-            let bound = room.connections_of(Settings::CONNECTIONS_MAX);
-            assert_eq!((bound, room.handshakes), (connections, handshakes), "{descriptors}");
+    fn a_listener_leaves_descriptors_for_the_rest() {
+        for (descriptors, connections, handshakes) in [
+            (0, [8, 8], 8),
+            (128, [32, 16], 16),
+            (1024, [480, 240], 240),
+            (1 << 20, [10_000, 10_000], 262_128),
+        ] {
+            let rooms = [1, 2].map(|listeners| Room::among(descriptors, listeners));
+            let bounds = rooms.map(|room| room.connections_of(Settings::CONNECTIONS_MAX));
+            assert_eq!((bounds, rooms[1].handshakes), (connections, handshakes), "{descriptors}");
         }
         let few = NonZeroUsize::new(3).unwrap();
-        assert_eq!(Room::among(1 << 20).connections_of(few), 3);
+        assert_eq!(Room::among(1 << 20, 1).connections_of(few), 3);
     }
 
     #[tokio::test]

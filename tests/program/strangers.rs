@@ -1,11 +1,11 @@
 //! Peers that connect, answer pings and never call anything.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use sidecall::proto::v1::{ListToolsRequest, sidecall_service_client::SidecallServiceClient};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
     process::Command,
     task::JoinSet,
     time::timeout,
@@ -27,33 +27,43 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const ACK: u8 = 1;
 
-/// Stays for as long as it is let.
-async fn stay(address: SocketAddr) {
-    // However it ends.
-    let _: io::Result<()> = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
-        stream.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await?;
-        loop {
-            let mut head = [0; 9];
-            stream.read_exact(&mut head).await?;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            let mut payload = vec![0; usize::try_from(length).unwrap()];
-            stream.read_exact(&mut payload).await?;
-            let (kind, flags) = (head[3], head[4]);
-            if flags & ACK == 0 && matches!(kind, SETTINGS | PING) {
-                let payload = if kind == PING { &payload[..] } else { &[] };
-                let length = u8::try_from(payload.len()).unwrap();
-                stream.write_all(&[0, 0, length, kind, ACK, 0, 0, 0, 0]).await?;
-                stream.write_all(payload).await?;
-            }
-        }
-    }
-    .await;
+/// Where strangers come.
+#[derive(Clone)]
+enum Door {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
-fn strangers(count: usize, address: SocketAddr) -> JoinSet<()> {
-    (0..count).map(|_| stay(address)).collect()
+/// Stays for as long as it is let, however it ends.
+async fn stay(door: Door) {
+    let _ = match door {
+        Door::Tcp(address) => answer_pings(TcpStream::connect(address).await).await,
+        Door::Unix(path) => answer_pings(UnixStream::connect(path).await).await,
+    };
+}
+
+async fn answer_pings(stream: io::Result<impl AsyncRead + AsyncWrite + Unpin>) -> io::Result<()> {
+    let mut stream = stream?;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+    stream.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        stream.read_exact(&mut payload).await?;
+        let (kind, flags) = (head[3], head[4]);
+        if flags & ACK == 0 && matches!(kind, SETTINGS | PING) {
+            let payload = if kind == PING { &payload[..] } else { &[] };
+            let length = u8::try_from(payload.len()).unwrap();
+            stream.write_all(&[0, 0, length, kind, ACK, 0, 0, 0, 0]).await?;
+            stream.write_all(payload).await?;
+        }
+    }
+}
+
+fn strangers(count: usize, door: &Door) -> JoinSet<()> {
+    (0..count).map(|_| stay(door.clone())).collect()
 }
 
 /// Waits until so many of them were sent away.
@@ -113,32 +123,38 @@ async fn is_alive(admin: SocketAddr) -> bool {
 }
 
 #[tokio::test]
-async fn strangers_that_stay_keep_out_neither_callers_nor_probes_and_end_in_time() {
+async fn strangers_at_every_door_keep_out_neither_callers_nor_probes_and_end_in_time() {
     let place = Place::new("http://127.0.0.1:1");
     let (tcp, admin) = (free(), free());
     // The token's SHA-256.
     let digest = "e76865e909d950af9155e98834e265a5b54ce267ca5c92e7e2462ab42c5a99eb";
     place.adds(&format!("callers: {{allowed: {{planner: {{token: {{sha256: {digest}}}}}}}}}\n"));
     let mut program = serve(&place, 128, tcp, &format!("admin: '{admin}'")).await;
-    let before = connect(tcp).await;
-    assert_eq!(list(&before).await.unwrap(), 1);
+    let before = [connect(tcp).await, program.channel().await];
+    for channel in &before {
+        assert_eq!(list(channel).await.unwrap(), 1);
+    }
 
-    let mut strangers = strangers(200, tcp);
-    // All but 32 connections, of which one is a caller's.
-    sent_away(&mut strangers, 169, LONG).await;
-    assert!(is_alive(admin).await);
-    let another = connect(tcp).await;
-    let local = program.channel().await;
+    let doors = [Door::Unix(place.socket()), Door::Tcp(tcp)];
+    let mut crowds = doors.map(|door| strangers(200, &door));
+    for crowd in &mut crowds {
+        // All but 16 connections, of which one is a caller's.
+        sent_away(crowd, 185, LONG).await;
+        assert!(is_alive(admin).await);
+    }
+    let after = [connect(tcp).await, program.channel().await];
     for _ in 0..3 {
-        for channel in [&before, &another, &local] {
+        for channel in before.iter().chain(&after) {
             assert_eq!(list(channel).await.unwrap(), 1);
         }
         assert!(is_alive(admin).await);
     }
 
     // Nobody else comes, and yet they do not stay.
-    sent_away(&mut strangers, 31, 2 * LONG).await;
-    for channel in [&before, &another, &local] {
+    for crowd in &mut crowds {
+        sent_away(crowd, 15, 2 * LONG).await;
+    }
+    for channel in before.iter().chain(&after) {
         assert_eq!(list(channel).await.unwrap(), 1);
     }
     program.signal("TERM");
@@ -150,7 +166,7 @@ async fn there_are_as_many_connections_as_are_set_and_callers_keep_theirs() {
     let place = Place::new("http://127.0.0.1:1");
     let tcp = free();
     let mut program = serve(&place, 1024, tcp, "connections: 2").await;
-    let mut strangers = strangers(10, tcp);
+    let mut strangers = strangers(10, &Door::Tcp(tcp));
     sent_away(&mut strangers, 8, LONG).await;
     let callers = [connect(tcp).await, connect(tcp).await];
     for caller in &callers {
@@ -161,7 +177,7 @@ async fn there_are_as_many_connections_as_are_set_and_callers_keep_theirs() {
 
     let refused = Endpoint::try_from(format!("http://{tcp}")).unwrap().connect_lazy();
     assert!(list(&refused).await.is_err());
-    // The Unix socket's are not counted.
+    // The Unix socket's are counted apart.
     assert_eq!(list(&program.channel().await).await.unwrap(), 1);
     let [stays, goes] = callers;
     drop(goes);

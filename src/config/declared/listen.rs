@@ -95,9 +95,9 @@ impl Object for Listen {
         let connections = fields.or(
             "connections",
             Count(rpc::listen::Settings::CONNECTIONS_MAX) as Connections,
-            "Most connections that the TCP address has open at once; half of the process's \
-             descriptors are the most. At the bound the oldest ends on which nothing was called \
-             yet, for each that comes.",
+            "Most connections that the Unix socket and the TCP address have open at once, each; \
+             half of the process's descriptors are the most of both. At the bound the oldest ends \
+             on which nothing was called yet, for each that comes.",
         );
         if let (Some(None), Some(span)) = (&admin, fields.key("admin_hosts")) {
             let what = "`admin_hosts` stands here without `admin`, and nothing is asked";

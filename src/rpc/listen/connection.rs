@@ -204,7 +204,7 @@ mod tests {
     fn pair() -> (Io, UnixStream, CancellationToken) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let peer = ours.peer_cred().unwrap().into();
-        let place = place(&Crowd::unbounded());
+        let place = place(&Crowd::new(1));
         let cut = place.end.clone();
         (Io::new(Socket::Unix(ours), peer, place), theirs, cut)
     }

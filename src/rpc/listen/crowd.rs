@@ -42,11 +42,6 @@ impl Crowd {
         Self { most, open: Arc::default() }
     }
 
-    /// As many as come.
-    pub(super) fn unbounded() -> Self {
-        Self::new(usize::MAX)
-    }
-
     pub(super) fn most(&self) -> usize {
         self.most
     }
@@ -186,7 +181,7 @@ pub(in crate::rpc) mod tests {
     use super::*;
 
     pub(in crate::rpc) fn visitor(peer: Peer) -> Visitor {
-        place(&Crowd::unbounded()).visitor(peer)
+        place(&Crowd::new(1)).visitor(peer)
     }
 
     pub(in crate::rpc::listen) fn place(crowd: &Crowd) -> Place {
@@ -256,7 +251,7 @@ pub(in crate::rpc) mod tests {
 
     #[tokio::test]
     async fn a_place_ends_with_its_listener() {
-        let crowd = Crowd::unbounded();
+        let crowd = Crowd::new(1);
         let cut = CancellationToken::new();
         let place = poll_fn(|context| crowd.poll_enter(&cut, context)).await.unwrap();
         cut.cancel();
