@@ -73,6 +73,11 @@ impl fmt::Display for Summary<'_> {
         };
         let (api_count, tool_count) = (counted(apis.len(), "API"), counted(tools.len(), "tool"));
         writeln!(f, "{}: {api_count}, {tool_count}; {found}", warnings.name)?;
+        if tools.is_empty() {
+            // As it is to be where all tools are functions of the app.
+            let rest = "only what workers offer can be called; any other tool stands under `tools`";
+            writeln!(f, "no tools: {rest}")?;
+        }
         if let Some(unix) = &listen.unix {
             writeln!(f, "listens on {} (mode {:04o})", unix.path.display(), unix.mode)?;
         }
@@ -212,6 +217,19 @@ tools:
             ),
             "{err}"
         );
+    }
+
+    #[test]
+    fn without_tools_of_its_own_it_is_well_and_says_whose_there_are() {
+        for text in ["", "listen: {unix: {path: /run/a.sock}}", "tools: {}"] {
+            let (exit, out, err) = checked(text);
+            assert_eq!((exit, err.as_str()), (Exit::Well, ""), "{text}");
+            let said = "0 APIs, 0 tools; nothing was found\nno tools: only what workers offer";
+            assert!(out.contains(said), "{text}: {out}");
+        }
+        let (exit, out, err) = checked("apis: {crm: {url: 'https://crm.internal'}}");
+        assert_eq!((exit, out.contains("no tools")), (Exit::Found, true));
+        assert!(err.contains("apis.crm: no tool uses this API"), "{err}");
     }
 
     #[test]

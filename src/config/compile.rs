@@ -233,10 +233,6 @@ fn warn(apis: &Apis, tools: &Tools, decoder: &mut Decoder<'_>) {
             decoder.warn(place, "no tool uses this API", "leave it out, or name it in a tool");
         }
     }
-    if tools.0.is_empty() {
-        let fix = "add `tools:` with at least one";
-        decoder.warn(&crate::config::file::decode::Place::default(), "there are no tools", fix);
-    }
 }
 
 fn shared(apis: &Apis) -> BTreeMap<ApiName, Shared> {
