@@ -15,6 +15,7 @@ mod asked;
 mod edit;
 mod extent;
 mod growth;
+mod join;
 mod parse;
 mod record;
 mod remove;
@@ -33,6 +34,7 @@ mod tests;
 use std::time::Duration;
 
 pub(crate) use asked::{are_secrets, is_config_map, is_container, is_image};
+pub use join::{among_others, mark};
 pub(crate) use parse::BYTES_MAX;
 pub use report::{Report, Verdict};
 pub use turn::{inject, uninject};

@@ -129,7 +129,8 @@ fn turn(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit
         }
     }
     let mut turn = Turn { out, err, printed: None, is_well: true };
-    for file in found {
+    let last = found.len().saturating_sub(1);
+    for (at, file) in found.into_iter().enumerate() {
         let (name, bytes) = match read(&file) {
             Ok(read) => read,
             Err(error) => {
@@ -141,6 +142,14 @@ fn turn(args: Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit
             true => inject::uninject(&text),
             false => inject::inject(&text, &settings),
         });
+        let outcome = match last {
+            // Alone it is printed as it is.
+            0 => outcome,
+            _ => outcome.and_then(|outcome| {
+                let text = inject::among_others(&outcome.text, at == last)?.into_owned();
+                Ok(Outcome { text, ..outcome })
+            }),
+        };
         turn.tell(&name, outcome)?;
     }
     turn.out.flush()?;
@@ -198,10 +207,7 @@ impl Turn<'_> {
             writeln!(self.out)?;
         }
         if self.printed.is_some() {
-            let is_marked = text.starts_with("---");
-            // After `...` a file may begin with directives of its own.
-            let mark = if text.starts_with('%') { "...\n" } else { "---\n" };
-            self.out.write_all(if is_marked { b"" } else { mark.as_bytes() })?;
+            self.out.write_all(inject::mark(text).as_bytes())?;
         }
         self.out.write_all(text.as_bytes())?;
         self.printed = Some(if text.ends_with('\n') { End::Line } else { End::Cut });

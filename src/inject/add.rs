@@ -133,6 +133,16 @@ fn refuse(
                     write `sidecall.dev/layout: native` (Kubernetes 1.29 and later)"
             .to_owned());
     }
+    let restart = tree.text_at(pod.spec, &["restartPolicy"]);
+    if let Some(policy) = restart.filter(|policy| ["Never", "OnFailure"].contains(policy))
+        && wish.layout == Layout::Classic
+    {
+        return Err(format!(
+            "in the classic layout a pod with `restartPolicy: {policy}` would never end, since its \
+             sidecar does not: write `sidecall.dev/layout: native` (Kubernetes 1.29 and later), or \
+             `restartPolicy: Always`"
+        ));
+    }
     let names = pod.first.iter().chain(&pod.main).map(|found| (found.id, found.name.as_str()));
     let volumes = tree.at(pod.spec, &["volumes"]);
     let volumes = volumes.and_then(|list| tree.items(list)).unwrap_or_default();

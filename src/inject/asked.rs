@@ -21,7 +21,8 @@ pub(super) const RESTORE: &str = "sidecall.dev/restore";
 /// Every annotation that people write.
 const NAMES: [&str; 6] = ["inject", "config", "image", "layout", "containers", "secrets"];
 /// The annotations that programs write.
-const WRITTEN: [&str; 3] = [INJECTED, RESTORE, "sidecall.dev/config-checksum"];
+const WRITTEN: [&str; 4] =
+    [INJECTED, RESTORE, "sidecall.dev/config-checksum", "sidecall.dev/component"];
 /// Most characters of a Secret's name, so that its volume has one.
 const SECRET_MAX: usize = 47;
 

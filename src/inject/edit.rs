@@ -82,7 +82,7 @@ pub(super) fn apply(tree: &Tree<'_>, edits: &Edits, look: Look) -> Option<String
 }
 
 /// Whether the text ends inside a block text that keeps its last line break.
-fn ends_in_block_text(tree: &Tree<'_>) -> bool {
+pub(super) fn ends_in_block_text(tree: &Tree<'_>) -> bool {
     !tree.text.ends_with('\n')
         && tree.nodes.iter().any(|node| {
             let header = tree.text[node.body..].split_whitespace().next().unwrap_or_default();
@@ -332,10 +332,13 @@ fn drop_parts(
             let next = tree.text.len() - margin.trim_start().len();
             parts.get(at)?;
             part.start..next
-        } else if first > 0 {
-            parts[first - 1].end..last.end
         } else {
-            part.start..parts.get(at)?.start
+            let before = first.checked_sub(1).map(|before| parts[before].end..last.end);
+            let behind = parts.get(at).map(|next| part.start..next.start);
+            // What was put before another brought what stands behind it; a comment there
+            // is somebody's.
+            let is_plain = |range: &Range<usize>| !tree.slice(last.end, range.end).contains('#');
+            behind.clone().filter(is_plain).or(before).or(behind)?
         };
         push(range, String::new());
     }

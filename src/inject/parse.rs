@@ -7,6 +7,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput, StructureSt
 use super::{
     Error,
     extent::settle,
+    join::parts,
     tree::{Entry, Form, Id, Kind, Node, Scalar, Style, Tree, position},
 };
 
@@ -31,13 +32,20 @@ pub(super) fn parse(text: &str) -> Result<Tree<'_>, Error> {
     let mut builder =
         Builder { text, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new(), aliases: 0 };
     let mut documents = Vec::new();
-    for event in Parser::<StrInput<'_>>::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| syntax(text, &error))?;
-        let range = span.byte_range().unwrap_or_default();
-        let tag = span.tag_span().and_then(|tag| tag.byte_range());
-        if let Some(root) = builder.event(event, range, tag)? {
-            documents.push(root);
+    for part in parts(text)? {
+        let from = part.start;
+        let placed = |range: Bytes| range.start + from..range.end + from;
+        let parser =
+            Parser::<StrInput<'_>>::new_from_str_with_options(&text[part], options.clone());
+        for event in parser {
+            let (event, span) = event.map_err(|error| syntax(text, from, &error))?;
+            let range = placed(span.byte_range().unwrap_or_default());
+            let tag = span.tag_span().and_then(|tag| tag.byte_range()).map(placed);
+            if let Some(root) = builder.event(event, range, tag)? {
+                documents.push(root);
+            }
         }
+        builder.anchors.clear();
     }
     let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
     let lines = std::iter::once(0).chain(breaks).collect();
@@ -46,8 +54,9 @@ pub(super) fn parse(text: &str) -> Result<Tree<'_>, Error> {
     Ok(tree)
 }
 
-fn syntax(text: &str, error: &granit_parser::ScanError) -> Error {
-    let at = error.marker().byte_offset().unwrap_or(text.len());
+/// A fault in the part of a text that begins there.
+fn syntax(text: &str, from: usize, error: &granit_parser::ScanError) -> Error {
+    let at = error.marker().byte_offset().map_or(text.len(), |at| from + at);
     let (line, column) = position(text, at);
     let start = text.get(..at).unwrap_or_default().rfind('\n').map_or(0, |found| found + 1);
     let line_text = text.get(start..).unwrap_or_default().lines().next();

@@ -13,6 +13,22 @@ pub(super) fn injected<'t>(tree: &'t Tree<'_>, template: Id) -> Option<&'t str> 
     tree.text_at(template, &["metadata", "annotations", INJECTED])
 }
 
+/// Why a pod is not touched that has what an injection left, and not that it was one.
+pub(super) fn orphaned(tree: &Tree<'_>, template: Id) -> Result<(), String> {
+    let left = tree.at(template, &["metadata", "annotations", RESTORE]);
+    match left.filter(|_| injected(tree, template).is_none()) {
+        None => Ok(()),
+        Some(left) => {
+            let line = tree.line(tree.node(left).start);
+            Err(format!(
+                "it has `{RESTORE}` (line {line}) without `{INJECTED}`: write `{INJECTED}: \"{}\"` \
+                 beside it, or take both and the sidecar out by hand",
+                env!("CARGO_PKG_VERSION")
+            ))
+        }
+    }
+}
+
 /// Plans to give back what was there.
 pub(super) fn plan(tree: &Tree<'_>, template: Id) -> Result<Vec<(Id, Edit)>, String> {
     let record = Record::read(tree.text_at(template, &["metadata", "annotations", RESTORE]))?;

@@ -65,6 +65,9 @@ const FIRST: &[&str] = &[
     "initContainers:\n- name: first\n  image: a:1\n",
     "initContainers: # two\n# of them\n- image: a:1\n  name: first\n- name: second\n  image: a:1\n",
     "initContainers: [{name: first, image: 'a:1'}]\n",
+    "initContainers: [{name: istio-proxy,image: 'a:1'},{name: first,image: 'a:1'}]\n",
+    "initContainers: [{name: istio-proxy, image: 'a:1'}  , {name: first, image: 'a:1'}]\n",
+    "initContainers: [\n  {name: istio-proxy, image: 'a:1'}, # the mesh's\n  {name: first, image: 'a:1'}]\n",
     "initContainers:\n- name: istio-proxy\n  image: a:1\n- name: first\n  image: a:1\n",
 ];
 

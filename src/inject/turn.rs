@@ -67,10 +67,16 @@ pub fn uninject(text: &str) -> Result<Outcome, Error> {
         wanted.retain(|at| !stuck.contains_key(at));
         refused.extend(stuck);
     };
-    let verdicts = (0..workloads.len()).map(|at| match refused.remove(&at) {
-        Some(why) => (Verdict::LeftAlone(why), Vec::new()),
-        None if all.contains(&at) => (Verdict::Uninjected, Vec::new()),
-        None => (Verdict::HadNone, Vec::new()),
+    let verdicts = workloads.iter().enumerate().map(|(at, found)| {
+        let template = found.template;
+        let verdict = match refused.remove(&at) {
+            Some(why) => Verdict::LeftAlone(why),
+            None if all.contains(&at) => Verdict::Uninjected,
+            None => template
+                .map_or(Ok(()), |template| remove::orphaned(&tree, template))
+                .map_or_else(Verdict::LeftAlone, |()| Verdict::HadNone),
+        };
+        (verdict, Vec::new())
     });
     let reports = reports(&workloads, verdicts.collect());
     Ok(Outcome { text, reports, others })
@@ -189,7 +195,7 @@ fn planned(tree: &Tree<'_>, found: &Workload, settings: &Settings) -> Result<add
     if add::is_windows(tree, template) {
         return Err(pass("its pods run on Windows, and the sidecar on Linux".to_owned()));
     }
-    sound(tree, found).map_err(fault)?;
+    sound(tree, found).and_then(|()| remove::orphaned(tree, template)).map_err(fault)?;
     let wish = asked::wish(tree, found, settings).map_err(fault)?;
     add::plan(tree, found, template, &wish, settings).map_err(fault)
 }

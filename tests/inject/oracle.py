@@ -22,10 +22,18 @@ MOUNT = {"name": "sidecall-socket", "mountPath": "/run/sidecall"}
 NOTHING = {"": None, "~": None, "null": None, "[]": [], "{}": {}}
 
 
+def values(text: str):
+    """Each of what may be several values of JSON one after the other."""
+    while text := text.lstrip():
+        value, end = json.JSONDecoder().raw_decode(text)
+        yield value
+        text = text[end:]
+
+
 def documents(path: Path) -> list:
     """Each on its own: what two share through an alias is changed in one of them only."""
     if path.suffix == ".json":
-        return [json.loads(path.read_bytes())]
+        return list(values(path.read_text()))
     found = list(yaml.load_all(path.read_bytes(), Loader=yaml.CSafeLoader))
     return json.loads(json.dumps(found, default=str))
 

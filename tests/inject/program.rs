@@ -56,6 +56,99 @@ fn several_files_come_out_as_documents_of_one_stream() {
     assert!(said.contains("a.yaml: no workload among 1 object\n"), "{said}");
 }
 
+/// What comes of several files, in their order.
+fn together(texts: &[&str]) -> std::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    for (at, text) in texts.iter().enumerate() {
+        fs::write(folder.path().join(format!("{at}.yaml")), text).unwrap();
+    }
+    inject(&[folder.path().to_str().unwrap()], None)
+}
+
+#[test]
+fn what_only_looks_like_a_mark_between_documents_gets_one() {
+    for (second, mark) in [
+        ("---x: 1\n", "---\n"),
+        ("--- # marked\nx: 1\n", ""),
+        ("# whose\n%YAML 1.2\n---\nx: 1\n", "...\n"),
+    ] {
+        let output = together(&["a: 1\n", second]);
+        assert_eq!((code(&output), stdout(&output)), (0, format!("a: 1\n{mark}{second}")));
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_in_a_block_text_is_not_gone_on_from() {
+    let cut = "a: |\n  text";
+    let output = together(&[cut, "b: 2\n"]);
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, "b: 2\n"));
+    let said = stderr(&output);
+    assert!(said.contains("0.yaml:2:7: a block text ends here without a line break"), "{said}");
+    assert!(said.contains("end the file with a line break; nothing of this file"), "{said}");
+    for texts in [["b: 2\n", cut], ["a: |-\n  text", "b: 2"]] {
+        let output = together(&texts);
+        let expected = texts.map(|text| text.trim_end().to_owned()).join("\n---\n");
+        assert_eq!((code(&output), stdout(&output)), (0, expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn objects_of_json_that_follow_each_other_are_documents() {
+    let pod = |name: &str| {
+        let spec = r#""spec": {"containers": [{"name": "app", "image": "a:1"}]}"#;
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}"}}, {spec}}}"#
+        )
+    };
+    let stream = format!("{}\n{}\n", pod("one"), pod("other"));
+    let output = inject(&["-"], Some(stream.as_bytes()));
+    let said = stderr(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    assert!(said.contains("stdin:1: pod/one: injected, for app\n"), "{said}");
+    assert!(said.contains("stdin:2: pod/other: injected, for app\n"), "{said}");
+    let values = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+    let values: Vec<serde_json::Value> = values.collect::<Result<_, _>>().unwrap();
+    assert_eq!(values.len(), 2);
+    let back = inject(&["--uninject", "-"], Some(&output.stdout));
+    assert_eq!(stdout(&back), stream);
+
+    // Among others they stand apart as all documents do, so that all of it is YAML.
+    let output = together(&["a: 1\n", "{\"b\": 2}{\"c\": 3}\n"]);
+    assert_eq!(stdout(&output), "a: 1\n---\n{\"b\": 2}\n---\n{\"c\": 3}\n");
+
+    let output = inject(&["-"], Some(b"{\"a\": 1}\n{\"b\": }\n"));
+    let said = stderr(&output);
+    assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
+    assert!(said.starts_with("stdin:2:7: this is not JSON: expected value; look here"), "{said}");
+}
+
+#[test]
+fn a_pod_that_is_to_end_gets_no_sidecar_that_does_not() {
+    for (policy, expected) in [("Never", 1), ("OnFailure", 1), ("Always", 0)] {
+        let text = format!("{POD}  restartPolicy: {policy}\n");
+        let output = inject(&["--layout", "classic", "-"], Some(text.as_bytes()));
+        let said = stderr(&output);
+        assert_eq!(code(&output), expected, "{said}");
+        let words = format!("a pod with `restartPolicy: {policy}` would never end");
+        assert_eq!(said.contains(&words), expected == 1, "{said}");
+        assert_eq!(code(&inject(&["-"], Some(text.as_bytes()))), 0);
+    }
+}
+
+#[test]
+fn what_an_injection_left_is_told_of_where_its_mark_was_taken_off() {
+    let injected = stdout(&inject(&["-"], Some(POD.as_bytes())));
+    let mark = format!("\"sidecall.dev/injected\": \"{}\", ", env!("CARGO_PKG_VERSION"));
+    let left = injected.replace(&mark, "");
+    assert_ne!(left, injected);
+    for arguments in [&["-"][..], &["--uninject", "-"]] {
+        let output = inject(arguments, Some(left.as_bytes()));
+        assert_eq!((code(&output), stdout(&output) == left), (1, true), "{}", stderr(&output));
+        let words = "without `sidecall.dev/injected`: write `sidecall.dev/injected: ";
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn a_file_that_is_not_there_is_a_wrong_command_line() {
     for arguments in [
