@@ -75,6 +75,30 @@ fn kustomizations_that_each_have_the_component_are_built_together() {
     }
 }
 
+#[test]
+fn a_workload_has_one_sidecar_however_components_are_combined() {
+    for components in [["native", "native"], ["classic", "classic"]] {
+        let Some(said) = build(&services(), &components) else { return };
+        assert!(said.well, "{}", said.err);
+        let Some(seen) = look(&BTreeMap::from([("twice".to_owned(), said.out)])) else { return };
+        assert_eq!(seen.faults, Vec::<String>::new());
+        let asked = |there: &&Value| there["metadata"]["annotations"].is_object();
+        let asked: Vec<_> = seen.documents["twice"].iter().filter(asked).collect();
+        assert_eq!(asked.len(), 4);
+        for workload in asked {
+            promises::whole(components[0], template(workload).unwrap());
+        }
+    }
+    for components in [["native", "classic"], ["classic", "native"]] {
+        let Some(said) = build(&services(), &components) else { return };
+        let words = format!(
+            "has its sidecar from the component `{}`: take one of `native` and `classic`",
+            components[0]
+        );
+        assert!(!said.well && said.err.contains(&words), "{components:?}: {}", said.err);
+    }
+}
+
 /// kustomize itself, or the one that kubectl has in it.
 pub(crate) fn kustomize(program: PathBuf, overlay: &Path) -> Said {
     let is_kubectl = program.file_name().is_some_and(|name| name == "kubectl");
