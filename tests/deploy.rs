@@ -10,6 +10,9 @@ mod tools;
 #[path = "deploy/changes.rs"]
 mod changes;
 
+#[path = "deploy/many.rs"]
+mod many;
+
 #[path = "deploy/charts.rs"]
 mod charts;
 
@@ -27,6 +30,9 @@ mod components;
 
 #[path = "deploy/examples.rs"]
 mod examples;
+
+#[path = "deploy/serves.rs"]
+mod serves;
 
 #[path = "deploy/scan.rs"]
 mod scan;

@@ -1,5 +1,5 @@
-//! Every value of the chart, changed: alone to show that it does something, and in pairs
-//! to show that they bear each other.
+//! Every value of the chart, changed: alone to show that it does something, and with each
+//! of the others to show that they bear each other.
 
 /// A change of values, with what it needs in order to be seen.
 pub(crate) struct Change {
@@ -7,65 +7,59 @@ pub(crate) struct Change {
     pub(crate) path: &'static str,
     /// The values of the example app that change it.
     pub(crate) values: &'static str,
-    /// Whether it is tried with every other that is.
-    pub(crate) paired: bool,
 }
 
 const fn change(path: &'static str, values: &'static str) -> Change {
-    Change { path, values, paired: false }
-}
-
-const fn paired(path: &'static str, values: &'static str) -> Change {
-    Change { path, values, paired: true }
+    Change { path, values }
 }
 
 /// The workloads beside a Deployment. A path that begins with a capital is no value of
 /// the sidecar's chart.
 pub(crate) const CHANGES: &[Change] = &[
-    paired("StatefulSet", "kind: StatefulSet"),
-    paired("DaemonSet", "kind: DaemonSet"),
-    paired("Job", "{kind: Job, sidecall: {workload: job}}"),
-    paired("CronJob", "{kind: CronJob, sidecall: {workload: job}}"),
+    change("StatefulSet", "kind: StatefulSet"),
+    change("DaemonSet", "kind: DaemonSet"),
+    change("Job", "{kind: Job, sidecall: {workload: job}}"),
+    change("CronJob", "{kind: CronJob, sidecall: {workload: job}}"),
     change("enabled", "sidecall: {enabled: false}"),
-    paired("fullnameOverride", "sidecall: {fullnameOverride: planner-tools}"),
+    change("fullnameOverride", "sidecall: {fullnameOverride: planner-tools}"),
     change("image.repository", "sidecall: {image: {repository: registry.example/sidecall}}"),
     change("image.tag", "sidecall: {image: {tag: 0.2.0}}"),
-    paired(
+    change(
         "image.digest",
         "sidecall: {image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}}",
     ),
-    paired("image.pullPolicy", "sidecall: {image: {pullPolicy: Always}}"),
-    paired("layout", "sidecall: {layout: classic}"),
+    change("image.pullPolicy", "sidecall: {image: {pullPolicy: Always}}"),
+    change("layout", "sidecall: {layout: classic}"),
     change("config", "sidecall: {config: {bounds: {batches: 1000000}, listen: {streams: 64}}}"),
-    paired(
+    change(
         "existingConfigMap",
         "sidecall: {existingConfigMap: tools-of-the-planner, config: null}",
     ),
-    paired("configChange", "sidecall: {configChange: restart}"),
-    paired(
+    change("configChange", "sidecall: {configChange: restart}"),
+    change(
         "secrets",
         "sidecall: {secrets: [{name: crm, secretName: crm-credentials}, {name: tls, secretName: sidecall.tls}]}",
     ),
-    paired("env", "sidecall: {env: [{name: OTEL_SERVICE_NAME, value: planner-tools}]}"),
-    paired("drainTimeout", "sidecall: {drainTimeout: 500ms}"),
-    paired("terminationGracePeriodSeconds", "sidecall: {terminationGracePeriodSeconds: 27}"),
-    paired("adminPort", "sidecall: {adminPort: 19464}"),
-    paired("otlp.endpoint", "sidecall: {otlp: {endpoint: 'http://jaeger.observability:4317'}}"),
+    change("env", "sidecall: {env: [{name: OTEL_SERVICE_NAME, value: planner-tools}]}"),
+    change("drainTimeout", "sidecall: {drainTimeout: 500ms}"),
+    change("terminationGracePeriodSeconds", "sidecall: {terminationGracePeriodSeconds: 27}"),
+    change("adminPort", "sidecall: {adminPort: 19464}"),
+    change("otlp.endpoint", "sidecall: {otlp: {endpoint: 'http://jaeger.observability:4317'}}"),
     change("runAsUser", "sidecall: {runAsUser: 1000}"),
     change("runAsGroup", "sidecall: {runAsGroup: 1000}"),
-    paired("fsGroup", "sidecall: {fsGroup: 1000}"),
+    change("fsGroup", "sidecall: {fsGroup: 1000}"),
     change("resources.requests", "sidecall: {resources: {requests: {cpu: 1, memory: 64Mi}}}"),
-    paired("resources.limits", "sidecall: {resources: {limits: {memory: null}}}"),
+    change("resources.limits", "sidecall: {resources: {limits: {memory: null}}}"),
     change("probes.startup", "sidecall: {probes: {startup: {failureThreshold: 600}}}"),
     change("probes.readiness", "sidecall: {probes: {readiness: {timeoutSeconds: 3}}}"),
     change("probes.liveness", "sidecall: {probes: {liveness: {initialDelaySeconds: 5}}}"),
-    paired("podMonitor.enabled", "sidecall: {podMonitor: {enabled: true}}"),
+    change("podMonitor.enabled", "sidecall: {podMonitor: {enabled: true}}"),
     change("podMonitor.interval", "sidecall: {podMonitor: {enabled: true, interval: 15s}}"),
     change(
         "podMonitor.labels",
         "sidecall: {podMonitor: {enabled: true, labels: {release: prometheus}}}",
     ),
-    paired("networkPolicy.enabled", "sidecall: {networkPolicy: {enabled: true}}"),
+    change("networkPolicy.enabled", "sidecall: {networkPolicy: {enabled: true}}"),
     change(
         "networkPolicy.metricsFrom",
         "sidecall: {networkPolicy: {enabled: true, metricsFrom: []}}",

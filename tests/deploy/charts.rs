@@ -3,16 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    sync::{Mutex, OnceLock},
-    thread,
+    sync::OnceLock,
 };
 
 use serde_json::Value;
 
 use crate::{
     changes::{CHANGES, Change, REFUSED, REFUSES_ONLY, before},
+    many::{self, Renders},
     promises,
-    tools::{Helm, Said, Seen, look, read, repository, run},
+    tools::{Helm, Seen, look, read, repository, run},
 };
 
 /// A cluster of today, for which nothing is left out.
@@ -25,13 +25,12 @@ struct Rendered {
     refused: BTreeMap<String, String>,
 }
 
-fn all() -> BTreeMap<String, Vec<&'static str>> {
+fn all() -> Renders {
     let mut all = BTreeMap::from([("example".to_owned(), vec![])]);
     for (at, one) in CHANGES.iter().enumerate() {
         all.insert(one.path.to_owned(), vec![one.values]);
         all.insert(format!("before {}", one.path), vec![before(one.path)]);
-        let others = CHANGES[at + 1..].iter().filter(|other| one.paired && other.paired);
-        for other in others.filter(|other| !both_are_workloads(one, other)) {
+        for other in CHANGES[at + 1..].iter().filter(|other| !both_are_workloads(one, other)) {
             all.insert(format!("{}+{}", one.path, other.path), vec![one.values, other.values]);
         }
     }
@@ -42,28 +41,19 @@ fn both_are_workloads(one: &Change, other: &Change) -> bool {
     [one, other].iter().all(|change| change.path.starts_with(char::is_uppercase))
 }
 
+/// The pairs that cannot be.
+fn refused() -> BTreeSet<String> {
+    REFUSED.iter().map(|(one, other, _)| format!("{one}+{other}")).collect()
+}
+
 /// All of it, once for all tests; nothing where a tool is missing.
 fn rendered() -> Option<&'static Rendered> {
     static RENDERED: OnceLock<Option<Rendered>> = OnceLock::new();
     let render = || {
         let helm = Helm::find()?;
-        let waiting = Mutex::new(all());
-        let said = Mutex::new(BTreeMap::<String, Said>::new());
-        let work = || {
-            loop {
-                let next = waiting.lock().unwrap().pop_first();
-                let Some((name, values)) = next else { break };
-                let rendered = helm.template("example-app", TODAY, &values);
-                said.lock().unwrap().insert(name, rendered);
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(work);
-            }
-        });
+        let said = many::template(&helm, &all(), &refused());
         let (well, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            said.into_inner().unwrap().into_iter().partition(|(_, said)| said.well);
+            said.into_iter().partition(|(_, said)| said.well);
         let texts = well.into_iter().map(|(name, said)| (name, said.out)).collect();
         let refused = refused.into_iter().map(|(name, said)| (name, said.err)).collect();
         Some(Rendered { seen: look(&texts)?, refused })
@@ -77,28 +67,44 @@ fn every_value_and_every_pair_renders_what_every_cluster_takes() {
     assert_eq!(rendered.seen.faults, Vec::<String>::new());
     assert_eq!(rendered.seen.unknown, ["monitoring.coreos.com/v1 PodMonitor"]);
     assert_eq!(rendered.seen.versions, (25..=37).collect::<Vec<_>>());
-    assert!(rendered.seen.documents.len() > 150, "{}", rendered.seen.documents.len());
+    let pairs = rendered.seen.documents.keys().filter(|name| name.contains('+')).count();
+    let all = CHANGES.len() * (CHANGES.len() - 1) / 2;
+    // Of four kinds of workload no two.
+    assert_eq!(pairs, all - 6 - REFUSED.len());
+}
+
+#[test]
+fn many_in_one_run_are_each_as_it_is_alone() {
+    let Some(helm) = Helm::find() else { return };
+    let mut alone = all();
+    alone.retain(|name, _| !name.contains('+'));
+    let names = alone.keys().cloned().collect();
+    let together = many::template(&helm, &alone, &BTreeSet::new());
+    let documents =
+        |text: &str| text.split("---\n").map(str::trim_end).collect::<Vec<_>>().join("\n");
+    for (name, said) in many::template(&helm, &alone, &names) {
+        assert!(said.well, "{name}: {}", said.err);
+        assert_eq!(documents(&together[&name].out), documents(&said.out), "{name}");
+    }
 }
 
 #[test]
 fn only_pairs_that_cannot_be_are_refused() {
     let Some(rendered) = rendered() else { return };
-    let mut expected = BTreeSet::new();
     for (one, other, words) in REFUSED {
         let name = format!("{one}+{other}");
         let refusal = rendered.refused.get(&name).unwrap_or_else(|| panic!("{name} is rendered"));
         assert!(refusal.contains(words), "{name}: {refusal}");
-        expected.insert(name);
     }
-    let refused: BTreeSet<_> = rendered.refused.keys().cloned().collect();
-    assert_eq!(refused, expected, "{:?}", rendered.refused);
+    let found: BTreeSet<_> = rendered.refused.keys().cloned().collect();
+    assert_eq!(found, refused(), "{:?}", rendered.refused);
 }
 
 #[test]
 fn whatever_the_values_are_the_pod_is_whole() {
     let Some(rendered) = rendered() else { return };
     for (name, documents) in &rendered.seen.documents {
-        let has_sidecar = name != "enabled";
+        let has_sidecar = name.split('+').all(|path| path != "enabled");
         promises::hold(name, documents, has_sidecar);
     }
 }
@@ -128,6 +134,12 @@ fn the_program_takes_every_configuration_that_the_chart_writes() {
     for configuration in configurations {
         check(configuration);
     }
+    // Of an app whose tools are all its workers'.
+    let Some(helm) = Helm::find() else { return };
+    let said = helm.template("sidecall", TODAY, &[]);
+    let Some(seen) = look(&BTreeMap::from([("bare".to_owned(), said.out)])) else { return };
+    let map = seen.documents["bare"].iter().find(|document| document["kind"] == "ConfigMap");
+    check(map.unwrap()["data"]["sidecall.yaml"].as_str().unwrap());
 }
 
 /// `sidecall check` finds nothing in a configuration.
@@ -224,6 +236,11 @@ fn no_object_of_the_schemas_takes_keys_that_it_does_not_know() {
 #[test]
 fn helm_lint_finds_nothing() {
     let Some(helm) = Helm::find() else { return };
+    let mut renders = all();
+    let refused = refused();
+    renders.retain(|name, _| !refused.contains(name));
+    let Some(found) = many::lint(&helm, &renders) else { return };
+    assert_eq!(found, Vec::<String>::new());
     for chart in ["sidecall", "example-app"] {
         let said =
             helm.run(&["lint".as_ref(), "--strict".as_ref(), helm.chart(chart).as_ref()], "");
@@ -262,11 +279,6 @@ fn the_main_renders_are_as_they_were() {
     insta::assert_snapshot!("chart_alone", said.out);
 }
 
-const TOOL: &str = "
-apis: {crm: {url: https://crm.internal}}
-tools: {ping: {description: Pings., http: {api: crm, get: /}}}
-";
-
 /// The code blocks of the page that begin with these words.
 pub(crate) fn on_the_page(words: &str) -> Vec<String> {
     let page = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
@@ -288,8 +300,7 @@ fn the_page_shows_what_works() {
     assert_eq!(called(&pods[0]), called(&example));
 
     for configuration in on_the_page("listen:") {
-        // Without any tool it would be warned of.
-        check(&format!("{configuration}{TOOL}"));
+        check(&configuration);
         assert!(configuration.contains("mode: \"0660\""), "the app may not connect");
     }
 

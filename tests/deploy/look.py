@@ -15,6 +15,7 @@ import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import kubernetes_validate
 import yaml
 from kubernetes_validate import utils
@@ -22,6 +23,26 @@ from kubernetes_validate import utils
 # It would read its files again for each document and version.
 utils.all_versions = functools.cache(utils.all_versions)
 utils.schema_contents = functools.cache(utils.schema_contents)
+
+# What a version has been seen to take as an object of some kind of its own: hundreds of
+# pods differ in one part each, and their other parts are looked at once.
+taken: set[tuple[int, str, str]] = set()
+asking = 0
+follow = jsonschema.Draft202012Validator.VALIDATORS["$ref"]
+
+
+def follow_once(validator, ref: str, instance: object, schema: dict):
+    """The schema's `$ref`, not gone into again for what had no fault."""
+    key = (asking, ref, json.dumps(instance, sort_keys=True))
+    if key in taken:
+        return
+    faults = list(follow(validator, ref, instance, schema))
+    if not faults:
+        taken.add(key)
+    yield from faults
+
+
+jsonschema.Draft202012Validator.VALIDATORS["$ref"] = follow_once
 
 NATIVE_SINCE = 28
 VERSIONS = sorted({int(version.split(".")[1]) for version in utils.all_versions()})
@@ -72,12 +93,14 @@ class Look:
             self.faults += [f"{name}: {fault}" for fault in self.seen[key]]
 
     def faults_of(self, document: dict):
+        global asking
         kind = document.get("kind", "nothing")
         name = document.get("metadata", {}).get("name", "without a name")
         oldest = NATIVE_SINCE if has_native(document) else VERSIONS[0]
         for minor in VERSIONS:
             if minor < oldest:
                 continue
+            asking = minor
             try:
                 kubernetes_validate.validate(document, f"1.{minor}", strict=True)
             except kubernetes_validate.SchemaNotFoundError:

@@ -133,9 +133,13 @@ impl Helm {
 
     /// A chart with these values, each over those before it, for a cluster of a version.
     pub(crate) fn template(&self, chart: &str, version: &str, values: &[&str]) -> Said {
+        self.template_at(&self.chart(chart), version, values)
+    }
+
+    /// The same of a chart that is elsewhere.
+    pub(crate) fn template_at(&self, chart: &Path, version: &str, values: &[&str]) -> Said {
         let folder = TempDir::new().unwrap();
-        let chart = self.chart(chart);
-        let mut arguments: Vec<PathBuf> = vec!["template".into(), "demo".into(), chart];
+        let mut arguments: Vec<PathBuf> = vec!["template".into(), "demo".into(), chart.into()];
         arguments.extend(["--namespace", "agents", "--kube-version", version].map(PathBuf::from));
         for (at, values) in values.iter().enumerate() {
             let file = folder.path().join(format!("{at}.yaml"));
