@@ -160,6 +160,16 @@ impl Program {
         endpoint.connect_with_connector(connect).await.unwrap()
     }
 
+    /// It may open so many descriptors more, from now on. What it knows of when it begins
+    /// it shares out among those who connect and the rest.
+    async fn leave_descriptors(&self, count: usize) {
+        let pid = self.child.id().unwrap();
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--pid={pid}")).arg(format!("--nofile={}", open + count));
+        assert!(command.status().await.unwrap().success());
+    }
+
     async fn is_healthy(&self) -> bool {
         let mut client = HealthClient::new(self.channel().await);
         client.check(HealthCheckRequest::default()).await.is_ok()
@@ -169,7 +179,8 @@ impl Program {
 #[tokio::test]
 async fn a_server_out_of_descriptors_serves_again_once_it_has_some() {
     let place = Place::new("http://127.0.0.1:1");
-    let mut program = place.serve(32).await;
+    let mut program = place.serve(1024).await;
+    program.leave_descriptors(4).await;
     let held: Vec<_> = (0..64).map(|_| UnixStream::connect(place.socket()).unwrap()).collect();
     program.says("Connections cannot be accepted").await;
     drop(held);

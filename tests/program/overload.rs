@@ -75,8 +75,7 @@ async fn without_descriptors_old_connections_are_served_and_every_call_ends() {
     let running = begin(&mut client).await.unwrap();
     let held = asked(&api).await;
 
-    // They become fewer once it listens: by itself it keeps some for the rest.
-    leave_descriptors(&program, 4).await;
+    program.leave_descriptors(4).await;
     let mut many = Vec::new();
     for _ in 0..200 {
         many.push(UnixStream::connect(place.socket()).await.unwrap());
@@ -97,15 +96,6 @@ async fn without_descriptors_old_connections_are_served_and_every_call_ends() {
     assert_eq!(outcome(later).await, Outcome::Succeeded);
     program.signal("TERM");
     assert_eq!(program.ends().await.code(), Some(0));
-}
-
-/// The server may open so many more, from now on.
-async fn leave_descriptors(program: &Program, count: usize) {
-    let pid = program.child.id().unwrap();
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    let mut command = Command::new("prlimit");
-    command.arg(format!("--pid={pid}")).arg(format!("--nofile={}", open + count));
-    assert!(command.status().await.unwrap().success());
 }
 
 /// A cgroup of the test's own. It goes when it is dropped.
