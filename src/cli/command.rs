@@ -29,3 +29,11 @@ pub(crate) fn ended(result: Result<Exit, Error>) -> Exit {
         }
     }
 }
+
+/// Reads an option's seconds, within reason.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("write a number of seconds from 0.1 to 3600".to_owned()),
+    }
+}

@@ -34,15 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "")]
     service: String,
     /// Seconds for all of it, from 0.1 on.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = command::seconds)]
     timeout: f64,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("write a number of seconds from 0.1 to 3600".to_owned()),
-    }
 }
 
 /// Runs it.

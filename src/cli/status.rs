@@ -37,7 +37,7 @@ pub struct Args {
     watch: bool,
     /// Seconds between two looks, from 0.1 on.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, requires = "watch",
-          value_parser = seconds)]
+          value_parser = command::seconds)]
     interval: f64,
     /// Rows of each list at most, 1 to 1000; what is left out is counted.
     #[arg(long, value_name = "COUNT", default_value_t = 20,
@@ -56,13 +56,6 @@ pub(crate) fn apis(apis: Vec<ApiStatus>, look: &Look) -> Vec<String> {
 /// How long a server may take to say how it is. It is asked when something seems
 /// to hang, so that must be seen to be so.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("write a number of seconds from 0.1 to 3600".to_owned()),
-    }
-}
 
 /// Runs it.
 pub fn run(args: Args) -> Exit {

@@ -55,9 +55,9 @@ fn a_frame_is_never_higher_than_the_terminal() {
 
 #[test]
 fn an_interval_is_a_number_of_seconds_within_reason() {
-    assert_eq!(seconds("0.5"), Ok(0.5));
+    assert_eq!(command::seconds("0.5"), Ok(0.5));
     for text in ["0", "0.05", "-1", "3601", "1s", "NaN", ""] {
-        seconds(text).unwrap_err();
+        command::seconds(text).unwrap_err();
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value as Schema, json};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Setting,
-        scalar::{Count, written},
+        scalar::{Count, percent},
         switch::OrOff,
     },
     limits::breaker::{FailureRate, Settings},
@@ -82,18 +82,7 @@ struct Percent(NonZeroU32);
 
 impl Setting for Percent {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let expected = "a part of the calls: a whole number from 1 to 100 and `%`, such as `50%`";
-        let Some(text) = written(node) else {
-            decoder.mismatch(node, expected);
-            return None;
-        };
-        let number = text.strip_suffix('%').and_then(|number| number.parse::<NonZeroU32>().ok());
-        let percent = number.filter(|number| number.get() <= 100);
-        if percent.is_none() {
-            let what = format!("`{text}` is no part of the calls");
-            decoder.fault(node.span, what, format!("write {expected}"));
-        }
-        percent.map(Self)
+        percent(node, decoder, "part of the calls", 1, "50%").and_then(NonZeroU32::new).map(Self)
     }
 
     fn schema() -> Schema {

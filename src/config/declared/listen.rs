@@ -259,8 +259,16 @@ impl Setting for Group {
     }
 }
 
-/// What is wrong with a text that should be an address.
-const NO_ADDRESS: &str = "is no IP address with a port";
+/// An address with its port.
+fn address(node: &Node, decoder: &mut Decoder<'_>, fix: &str) -> Option<SocketAddr> {
+    let text = String::decode(node, decoder)?;
+    let address = text.parse();
+    if address.is_err() {
+        let what = format!("`{text}` is no IP address with a port");
+        decoder.fault(node.span, what, fix);
+    }
+    address.ok()
+}
 
 /// An address with its port, whoever may reach it.
 #[derive(Debug)]
@@ -268,13 +276,8 @@ struct Any(SocketAddr);
 
 impl Setting for Any {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let text = String::decode(node, decoder)?;
-        let address = text.parse();
-        if address.is_err() {
-            let fix = "write `127.0.0.1:9464`, or `0.0.0.0:9464` for all of the machine's";
-            decoder.fault(node.span, format!("`{text}` {NO_ADDRESS}"), fix);
-        }
-        address.ok().map(Self)
+        let fix = "write `127.0.0.1:9464`, or `0.0.0.0:9464` for all of the machine's";
+        address(node, decoder, fix).map(Self)
     }
 
     fn schema() -> Schema {

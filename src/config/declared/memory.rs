@@ -5,7 +5,7 @@ use serde_json::{Value as Schema, json};
 use crate::{
     config::file::{
         Decoder, Fields, Node, Object, Setting, Shown,
-        scalar::{Size, written},
+        scalar::{Size, percent},
     },
     overload::memory::Settings,
 };
@@ -45,18 +45,7 @@ struct ShedAt(u32);
 
 impl Setting for ShedAt {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let expected = "a part of the memory: a whole number from 10 to 100 and `%`, such as `85%`";
-        let Some(text) = written(node) else {
-            decoder.mismatch(node, expected);
-            return None;
-        };
-        let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
-        let percent = number.filter(|number| (10..=100).contains(number));
-        if percent.is_none() {
-            let what = format!("`{text}` is no part of the memory");
-            decoder.fault(node.span, what, format!("write {expected}"));
-        }
-        percent.map(Self)
+        percent(node, decoder, "part of the memory", 10, "85%").map(Self)
     }
 
     fn schema() -> Schema {

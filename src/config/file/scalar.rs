@@ -213,6 +213,28 @@ pub(crate) fn bytes_shown(bytes: usize) -> String {
     }
 }
 
+/// A part of something, in percents from `least` on.
+pub(crate) fn percent(
+    node: &Node,
+    decoder: &mut Decoder<'_>,
+    what: &str,
+    least: u32,
+    example: &str,
+) -> Option<u32> {
+    let expected =
+        format!("a {what}: a whole number from {least} to 100 and `%`, such as `{example}`");
+    let Some(text) = written(node) else {
+        decoder.mismatch(node, &expected);
+        return None;
+    };
+    let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
+    let percent = number.filter(|number| (least..=100).contains(number));
+    if percent.is_none() {
+        decoder.fault(node.span, format!("`{text}` is no {what}"), format!("write {expected}"));
+    }
+    percent
+}
+
 /// A number of things from 1 to `MAX`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Count<const MAX: usize>(pub(crate) NonZeroUsize);

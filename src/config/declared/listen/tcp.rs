@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde_json::{Value as Schema, json};
 
-use super::NO_ADDRESS;
+use super::address;
 use crate::{
     config::file::{Decoder, Fields, Node, Object, Setting, node::Value},
     rpc::listen,
@@ -102,13 +102,7 @@ struct Address(SocketAddr);
 
 impl Setting for Address {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let text = String::decode(node, decoder)?;
-        let address = text.parse();
-        if address.is_err() {
-            let fix = "write `127.0.0.1:7070` or `[::1]:7070`";
-            decoder.fault(node.span, format!("`{text}` {NO_ADDRESS}"), fix);
-        }
-        address.ok().map(Self)
+        address(node, decoder, "write `127.0.0.1:7070` or `[::1]:7070`").map(Self)
     }
 
     fn schema() -> Schema {
