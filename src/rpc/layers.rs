@@ -2,7 +2,8 @@
 //!
 //! From the outside in: the accept loop's own I/O, which can be cut; HTTP/2 with
 //! its bounds; the choice of the service by path; who calls, but for health, which
-//! probes ask that have no secrets; tonic's codec with its own bounds.
+//! probes ask that have no secrets; the time that a message has; tonic's codec with its
+//! own bounds.
 //! Admission is not here: it needs to know the turn, and is the scheduler's.
 
 use std::{
@@ -25,8 +26,10 @@ use tonic_health::{
 };
 
 mod greeting;
+mod timely;
 
 use greeting::Greeted;
+use timely::timely;
 
 use super::{
     Settings,
@@ -177,6 +180,7 @@ impl tower::Service<Request<Body>> for Choice {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if is_of(request.uri().path(), Sidecall::NAME) {
+            let request = timely(request);
             Either::Left(match &self.traced {
                 Some(traced) => traced.call(&mut self.sidecall, request),
                 None => self.sidecall.call(request),
@@ -186,6 +190,7 @@ impl tower::Service<Request<Body>> for Choice {
                 if let Some(visitor) = request.extensions().get::<Visitor>() {
                     visitor.asks_health();
                 }
+                request = timely(request);
             } else if let Err(refused) = self.auth.admit(&mut request) {
                 return Either::Right(ready(Ok(refused.into_http())));
             }

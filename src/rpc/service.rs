@@ -196,8 +196,8 @@ impl SidecallService for Service {
     }
 }
 
-/// How long the first message of a stream is waited for.
-const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// How long the message of an RPC is waited for, or the first one of a stream.
+pub(super) const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
 /// Bytes of an answer around what fills it.
 const MARGIN_BYTES: usize = 1 << 10;

@@ -36,6 +36,7 @@ mod callers;
 mod keys;
 mod processes;
 mod rollouts;
+mod withheld;
 mod workers;
 
 /// A server whose configuration can be changed, by its file or without.
