@@ -5,7 +5,7 @@
 //! or by what only it has (a token). How that reaches the process is not known here.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap},
     fmt,
     num::NonZeroUsize,
     sync::Arc,
@@ -53,6 +53,8 @@ pub struct Limits {
     pub concurrency: Option<NonZeroUsize>,
     /// Open batches.
     pub batches: Option<NonZeroUsize>,
+    /// Workers.
+    pub workers: Option<NonZeroUsize>,
 }
 
 impl Caller {
@@ -177,11 +179,16 @@ impl Policy {
 
     /// How many callers there are.
     pub fn callers(&self) -> usize {
+        self.by_owner().len()
+    }
+
+    /// The callers, by whose their batches are.
+    pub fn by_owner(&self) -> HashMap<&Owner, &Arc<Caller>> {
         let Self { uids, gids, names, tokens, subjects } = self;
         let tokens = tokens.iter().map(|(_, caller)| caller);
         let by_number = uids.values().chain(gids.values());
         let all = by_number.chain(names.values()).chain(subjects.values()).chain(tokens);
-        all.map(|caller| caller.owner.as_str()).collect::<BTreeSet<_>>().len()
+        all.map(|caller| (&caller.owner, caller)).collect()
     }
 
     /// Whether somebody is recognised by a token that it shows.

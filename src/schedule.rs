@@ -26,7 +26,7 @@ use crate::{
     locks::Table,
     model::{BatchId, CallId, Owner, SessionId},
     overload::Memory,
-    policy::Caller,
+    policy::{Caller, Policy},
     registry::Registry,
     telemetry::Telemetry,
 };
@@ -142,6 +142,13 @@ impl Scheduler {
         shared.budgets.reconfigure(settings.sessions.clone(), clock::now());
         let admission = terms.admission.under(&settings);
         *terms = Arc::new(Terms { registry, settings, admission });
+    }
+
+    /// Other callers: what each may have in flight holds for its turns that run, too.
+    pub fn rebound(&self, callers: &Policy) {
+        let of = callers.by_owner();
+        let max = |owner: &Owner| of.get(owner).and_then(|caller| caller.limits.concurrency);
+        self.shared.gate.bound_owners(max);
     }
 
     /// Accepts a turn, or refuses it before any effect.

@@ -62,6 +62,9 @@ impl Reload {
             // Half of a file may be a whole configuration: it opens no door.
             needs_restart.push("callers");
         } else {
+            if let Some(callers) = &callers {
+                self.scheduler.rebound(&callers.policy);
+            }
             self.auth.replace(callers);
             self.review_workers();
         }

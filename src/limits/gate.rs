@@ -31,7 +31,7 @@ use super::breaker::{Barred, Change, Verdict};
 use crate::{
     clock::{self, Instant},
     drain::Drain,
-    model::{ApiName, SessionId, Tenant, ToolName},
+    model::{ApiName, Owner, SessionId, Tenant, ToolName},
     sync::{Mutex, MutexGuard},
 };
 
@@ -153,6 +153,12 @@ impl Gate {
     /// came before.
     pub fn reconfigure(&self, settings: Settings) {
         let aftermath = self.lock().reconfigure(settings, clock::now());
+        self.settle(aftermath);
+    }
+
+    /// These bounds of owners, where they have any, hold from now on for everyone.
+    pub fn bound_owners(&self, max: impl Fn(&Owner) -> Option<NonZeroUsize>) {
+        let aftermath = self.lock().rebound(max, clock::now());
         self.settle(aftermath);
     }
 

@@ -89,3 +89,32 @@ async fn callers_are_taken_away_by_a_restart_alone() {
     drain.start();
     server.join_next().await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn attempts_that_wait_for_their_callers_limit_go_when_it_is_raised() {
+    let of = |limits: &str| {
+        let uid = getuid();
+        base_with(&format!("callers: {{allowed: {{us: {{unix: {{uids: [{uid}]}}{limits}}}}}}}\n"))
+    };
+    let mut server = Server::start(&of(", limits: {concurrency: 1}")).await;
+    let gate = Gate::closed();
+    server.peer.on("GET /read/*", Reply::json("{}").behind(&gate));
+    let mut running = Vec::new();
+    for id in ["1", "2", "3"] {
+        running.push(server.send(&read(id).session(id)).await);
+    }
+    let two_wait = async { while server.status().await.process.unwrap().waiting != 2 {} };
+    timeout(PATIENCE, two_wait).await.expect("they do not wait");
+    for (arrived, limits) in [(1, ""), (2, ", limits: {concurrency: 2}"), (3, "")] {
+        if arrived > 1 {
+            server.change(&of(limits));
+        }
+        server.peer.arrived(arrived).await;
+        assert_eq!(server.peer.in_flight_max(), arrived);
+    }
+    gate.open();
+    for running in running {
+        running.finish().await.assert_succeeded("a", "{}");
+    }
+    server.end().await;
+}

@@ -5,8 +5,8 @@ use std::{collections::HashMap, num::NonZeroUsize};
 
 use slab::Slab;
 
-use super::Cap;
-use crate::model::Owner;
+use super::{Aftermath, Cap, State};
+use crate::{clock::Instant, model::Owner};
 
 /// Owners with a bound, for as long as one of their sessions is open.
 #[derive(Debug, Default)]
@@ -47,6 +47,17 @@ impl Owners {
         }
     }
 
+    /// Other bounds. Gives the keys of those who may have more than before.
+    fn rebound(&mut self, max: impl Fn(&Owner) -> Option<NonZeroUsize>) -> Vec<usize> {
+        let mut raised = Vec::new();
+        for (key, Bounded { owner, cap, .. }) in &mut self.all {
+            // One that is bounded no more goes on to be counted, until its sessions have.
+            let before = std::mem::replace(&mut cap.max, max(owner).map_or(usize::MAX, Into::into));
+            raised.extend((cap.max > before).then_some(key));
+        }
+        raised
+    }
+
     /// A session of the owner's goes.
     pub(super) fn leave(&mut self, key: usize) {
         self.all[key].sessions -= 1;
@@ -67,5 +78,27 @@ impl Owners {
 
     pub(super) fn give_back(&mut self, key: usize) {
         self.all[key].cap.used -= 1;
+    }
+}
+
+impl State {
+    /// Other bounds of the owners, for those who are here, too. Whoever waits for a place
+    /// that there is by now has it.
+    pub(in crate::limits::gate) fn rebound(
+        &mut self,
+        max: impl Fn(&Owner) -> Option<NonZeroUsize>,
+        now: Instant,
+    ) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        let raised = self.owners.rebound(max);
+        for api in 0..self.apis.len() {
+            for owner in &raised {
+                self.apis[api].waiters.owner_is_free(*owner);
+            }
+            if !raised.is_empty() {
+                self.grant(api, now, &mut aftermath);
+            }
+        }
+        aftermath
     }
 }

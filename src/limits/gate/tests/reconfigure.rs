@@ -49,6 +49,39 @@ async fn an_api_that_is_as_it_was_is_untouched_and_another_keeps_its_tokens() {
     assert_eq!(level(&gate, "crm"), 2, "what finds no room is lost");
 }
 
+/// At an API that is asked and at one that has tokens for one at a time.
+#[tokio::test(start_paused = true)]
+async fn a_raised_bound_of_an_owner_lets_its_waiters_go_at_once() {
+    let gate = gate(vec![api("crm"), rated("erp", "1/s", Per::Api)]);
+    let [one, two, three] = ["1", "2", "3"].map(|of| owned(&gate, "planner", of, 1));
+    let others = owned(&gate, "other", "1", 1);
+    let (_held, _others) = (ask(&one, "crm").granted(), ask(&others, "crm").granted());
+    let mut theirs = ask(&others, "crm").waiting();
+    let mut waits = [&one, &two, &three, &two].map(|of| ask(of, "crm").waiting());
+    let mut rated = [&one, &two].map(|of| ask(of, "erp").waiting());
+    let granted = |waits: &mut [Wait]| waits.iter_mut().filter_map(poll).collect::<Vec<_>>();
+    assert!(granted(&mut waits).is_empty() && granted(&mut rated).is_empty());
+    let bound = |max: Option<usize>| {
+        let max = max.map(nz);
+        gate.bound_owners(|owner| if owner.as_str() == "planner" { max } else { Some(nz(1)) });
+        gate.lock().check_invariants();
+    };
+    bound(Some(3));
+    let more = granted(&mut waits);
+    assert_eq!(more.len(), 2);
+    // Less than what is in flight takes nothing away, and lets nobody in.
+    bound(Some(1));
+    drop(more);
+    assert!(granted(&mut waits).is_empty());
+    bound(None);
+    let (last, of_rated) = (granted(&mut waits), granted(&mut rated));
+    assert_eq!((last.len(), of_rated.len()), (2, 1));
+    advance(S(1)).await;
+    tokio::task::yield_now().await;
+    assert_eq!(granted(&mut rated).len(), 1);
+    assert!(poll(&mut theirs).is_none(), "nobody else's bound was raised");
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_several_rates_those_that_stay_keep_theirs_and_new_ones_begin_with_the_fewest() {
     let rates = |rates: &[&str]| {
