@@ -162,7 +162,7 @@ impl Offers {
         if !standing.holds() {
             return Err(Refused::Fallen);
         }
-        self.check_room(&state, &scope)?;
+        self.check_room(&state, &caller, &scope)?;
         let group = state.scopes.get(&scope);
         let clashes: Vec<_> = tools
             .iter()
@@ -194,6 +194,7 @@ impl Offers {
         };
         let (seat, orders) = self.pool.seat(about, attempts, &crews);
         let key = state.members.insert(Entry {
+            owner: caller.owner.clone(),
             scope,
             name,
             tools: names,
@@ -204,8 +205,19 @@ impl Offers {
         Ok((Member::new(self.clone(), key, seat), orders))
     }
 
-    fn check_room(&self, state: &State, scope: &Scope) -> Result<(), Refused> {
+    fn check_room(&self, state: &State, caller: &Caller, scope: &Scope) -> Result<(), Refused> {
         let Settings { session_workers_max, workers_max, .. } = *self.settings;
+        // Its own bound first: it says nothing of what others have connected.
+        if let Some(most) = caller.limits.workers {
+            let its = state.members.iter().filter(|(_, member)| member.owner == caller.owner);
+            let its = its.count();
+            if its >= most.get() {
+                return Err(Refused::Full(format!(
+                    "{its} workers of the caller are connected, one more would pass \
+                     limits.workers ({most})"
+                )));
+            }
+        }
         let open = state.members.len();
         if open >= workers_max.get() {
             return Err(Refused::Full(format!(

@@ -1,10 +1,12 @@
 //! What workers may take, as the configuration bounds it, and what is shown of them.
 
 use sidecall::proto::v1::{Effect, FailureCode, Outcome, StatusRequest, Usage, WorkerHello};
+use tokio::time::timeout;
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use crate::support::{
-    Turn, World,
+    PATIENCE, Peer, Turn, World,
     tools::base_with,
     worker::{Worker, hello, json, tool},
 };
@@ -54,5 +56,47 @@ async fn the_bounds_of_workers_hold() {
     ran.assert_succeeded("c0", "1");
     assert_eq!(ran.failure("c1").code(), FailureCode::ResultTooLarge);
     assert_eq!(ran.result("c2").outcome(), Outcome::Succeeded);
+    world.end().await;
+}
+
+/// Two callers of one tenant.
+const CALLERS: &str = r#"
+workers: {total: 4}
+callers:
+  allowed:
+    planner: {token: {file: "{folder}/planner"}, tenant: acme, limits: {workers: 2}}
+    reviewer: {token: {file: "{folder}/reviewer"}, tenant: acme}
+"#;
+
+#[tokio::test]
+async fn a_callers_own_bound_is_told_first_and_of_its_own_workers_alone() {
+    let world = World::start_in_folder(Peer::start().await, &base_with(CALLERS), |folder| {
+        for name in ["planner", "reviewer"] {
+            std::fs::write(folder.join(name), format!("the-token-of-{name}")).unwrap();
+        }
+    })
+    .await;
+    let join = async |name: &str, session: &str| {
+        let hello = hello("w", session, vec![tool("t", Effect::ReadOnly)]);
+        let token = format!("the-token-of-{name}");
+        Worker::try_join_as(world.socket.clone(), Some(&token), hello).await
+    };
+    let refused = async |name: &str| {
+        let status = join(name, "last").await.err().expect("it was let in");
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.get_error_details().retry_info().is_some(), "{status:?}");
+        status.message().to_owned()
+    };
+    let ours = [join("planner", "1").await.unwrap(), join("planner", "2").await.unwrap()];
+    let own = "2 workers of the caller are connected, one more would pass limits.workers (2)";
+    assert!(refused("planner").await.starts_with(own));
+    // Nobody else is held up, and the bound of all is not what is told.
+    let _theirs = [join("reviewer", "1").await.unwrap(), join("reviewer", "2").await.unwrap()];
+    assert!(refused("planner").await.starts_with(own));
+    assert!(refused("reviewer").await.contains("workers.total (4)"));
+    let [one, _] = ours;
+    one.cut();
+    let comes_again = async { while join("planner", "3").await.is_err() {} };
+    timeout(PATIENCE, comes_again).await.expect("its place is not free");
     world.end().await;
 }

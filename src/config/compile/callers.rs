@@ -11,7 +11,7 @@ use crate::{
     config::{
         declared::callers::{Admin, Allowed, CallerName, Callers},
         file::{
-            Decoder, Placed,
+            Decoder, Map, Placed,
             decode::{Entry, Place},
             scalar::OneOf,
         },
@@ -49,9 +49,32 @@ pub(super) fn check(callers: &Placed<Callers>, tools: &Tools, decoder: &mut Deco
         }
         check_tools(allowed, tools, decoder);
     }
+    check_tenants(allowed, decoder);
     if let Some(jwt) = jwt.as_ref().filter(|_| !has_subjects && was_clean) {
         let fix = "name a `subject` of a caller, or leave `jwt` out";
         decoder.fault_at(&jwt.place, "nobody is let in by these tokens", fix);
+    }
+}
+
+/// A tenant that a caller has for itself is nobody else's by the way.
+fn check_tenants(allowed: &Map<CallerName, Allowed>, decoder: &mut Decoder<'_>) {
+    let tenants = || {
+        let entries = allowed.0.iter();
+        entries.filter_map(|entry| Some((&entry.text, entry.value.as_ref()?.tenant.as_ref()?)))
+    };
+    for tenant in tenants().filter_map(|(_, tenant)| tenant.as_ref()) {
+        let name = tenant.value.0.as_str();
+        if tenants().any(|(caller, tenant)| caller == name && tenant.is_none()) {
+            let fix = format!(
+                "write another name; or write `tenant: {name}` at the caller `{name}`, too, if \
+                 they are to share locks, answers and workers"
+            );
+            decoder.fault_at(
+                &tenant.place,
+                format!("`{name}` is another caller's own tenant"),
+                fix,
+            );
+        }
     }
 }
 
@@ -197,7 +220,7 @@ fn entry(name: CallerName, allowed: Allowed) -> Option<policy::Entry> {
     let OneOf(admin) = admin?;
     let caller = Caller {
         owner: name.owner,
-        tenant: tenant?.map_or(name.tenant, |tenant| tenant.0),
+        tenant: tenant?.map_or(name.tenant, |tenant| tenant.value.0),
         tools: tools.map_or(policy::Tools::All, policy::Tools::Matching),
         limits: limits?.unwrap_or_default(),
         is_admin: admin == Admin::On,

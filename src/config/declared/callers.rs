@@ -59,6 +59,10 @@ pub(crate) struct CallerName {
 
 impl Name for CallerName {
     fn read(text: &str) -> Result<Self, (usize, String, String)> {
+        if text == Owner::local().as_str() {
+            let what = format!("`{text}` is everyone's name where no callers are named");
+            return Err((0, what, "write another name".to_owned()));
+        }
         let at = text.find(|c: char| !c.is_ascii_alphanumeric() && !"_-.:".contains(c));
         let read = |text: &str| {
             let tenant = Tenant::try_new(text)?;
@@ -72,7 +76,7 @@ impl Name for CallerName {
     }
 
     fn schema() -> Schema {
-        json!({"pattern": "^[A-Za-z0-9_.:-]{1,128}$"})
+        json!({"pattern": "^[A-Za-z0-9_.:-]{1,128}$", "not": {"const": Owner::local().as_str()}})
     }
 }
 
@@ -84,7 +88,7 @@ pub(crate) struct Allowed {
     pub(crate) tokens: Option<Option<OneOrMore<Token>>>,
     pub(crate) subjects: Option<Option<OneOrMore<Text>>>,
     pub(crate) tools: Option<Option<Vec<Placed<Tool>>>>,
-    pub(crate) tenant: Option<Option<TenantName>>,
+    pub(crate) tenant: Option<Option<Placed<TenantName>>>,
     pub(crate) limits: Option<Option<policy::Limits>>,
     pub(crate) admin: Option<OneOf<Admin>>,
 }
@@ -228,9 +232,15 @@ impl Object for policy::Limits {
             "batches",
             "Most of its batches that are open; one more is refused with `RESOURCE_EXHAUSTED`.",
         );
+        let workers = fields.optional::<Most>(
+            "workers",
+            "Most of its workers that are connected; one more is refused with \
+             `RESOURCE_EXHAUSTED`.",
+        );
         Some(Self {
             concurrency: concurrency?.map(|Count(most)| most),
             batches: batches?.map(|Count(most)| most),
+            workers: workers?.map(|Count(most)| most),
         })
     }
 }

@@ -138,6 +138,7 @@ fn who_may_call() -> Vec<Row> {
             "Limits { concurrency: Some(7)",
         ),
         callers("callers.allowed.*.limits.batches", "limits: {batches: 7}", "batches: Some(7)"),
+        callers("callers.allowed.*.limits.workers", "limits: {workers: 7}", "workers: Some(7)"),
         callers("callers.allowed.*.admin", "admin: on", "is_admin: true"),
     ]
 }

@@ -159,6 +159,8 @@ const REFUSED: &[&str] = &[
     "callers: {allowed: {a: {tools: [crm.get]}}}",
     "callers: {allowed: {a: {tenant: a/b}}}",
     "callers: {allowed: {a: {limits: {concurrency: 0}}}}",
+    "callers: {allowed: {a: {limits: {workers: 1.5}}}}",
+    "callers: {allowed: {local: {unix: {uids: [1]}}}}",
     "callers: {allowed: {a: {admin: true}}}",
     "callers: {jwt: {jwks: jwks.json}, allowed: {a: {subject: a}}}",
 ];

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Offers, Scope};
 use crate::{
     backend::worker::{Eviction, Lost, Seat},
-    model::ToolName,
+    model::{Owner, ToolName},
 };
 
 /// A worker's right to offer what it does: that of whoever connected it.
@@ -28,6 +28,7 @@ pub struct Member {
 /// What is known of a worker that is here.
 #[derive(Debug)]
 pub(super) struct Entry {
+    pub(super) owner: Owner,
     pub(super) scope: Scope,
     pub(super) name: Arc<str>,
     pub(super) tools: Vec<ToolName>,

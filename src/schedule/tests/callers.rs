@@ -18,7 +18,7 @@ fn limited(owner: &str, limits: Limits) -> Arc<Caller> {
 #[tokio::test(start_paused = true)]
 async fn a_caller_over_its_open_batches_is_told_to_wait_and_no_other_is() {
     let world = world(&[("get", Script::Echoes(50))]);
-    let limits = Limits { batches: Some(nz(2)), concurrency: None };
+    let limits = Limits { batches: Some(nz(2)), ..Limits::default() };
     let of = |owner| Submission { caller: limited(owner, limits), ..turn(&["get"]) };
     let open = [of("planner"), of("planner")].map(|turn| world.scheduler.submit(turn).unwrap());
     let Err(Refusal::Exhausted { what, retry_after }) = world.scheduler.submit(of("planner"))
@@ -37,7 +37,7 @@ async fn a_caller_over_its_open_batches_is_told_to_wait_and_no_other_is() {
 #[tokio::test(start_paused = true)]
 async fn no_more_of_a_callers_attempts_are_in_flight_than_its_limit_in_all_its_sessions() {
     let world = world(&[("get", Script::Echoes(100))]);
-    let limits = Limits { concurrency: Some(nz(2)), batches: None };
+    let limits = Limits { concurrency: Some(nz(2)), ..Limits::default() };
     let began = clock::now();
     let of = |session: &str| {
         let caller = limited("planner", limits);
