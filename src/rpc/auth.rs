@@ -8,17 +8,13 @@
 //! Whoever is not recognised is told the same in each case. Why is in the log.
 
 use std::{
-    convert::Infallible,
     fmt,
-    future::ready,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
-use tonic::{Status, body::Body};
+use http::{HeaderMap, Request, header::AUTHORIZATION};
+use tonic::Status;
 
 use super::{
     cut,
@@ -310,44 +306,6 @@ pub(super) fn pass<T>(request: &tonic::Request<T>) -> Result<Pass, Status> {
 pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>, Status> {
     let pass = request.extensions().get::<Pass>();
     pass.ok_or_else(status::unauthenticated).and_then(Pass::caller)
-}
-
-/// A service that only those are let in to who are recognised.
-#[derive(Clone, Debug)]
-pub(super) struct Guarded<S> {
-    inner: S,
-    auth: Auth,
-}
-
-impl<S> Guarded<S> {
-    pub(super) fn new(inner: S, auth: Auth) -> Self {
-        Self { inner, auth }
-    }
-}
-
-impl<S> tower::Service<Request<Body>> for Guarded<S>
-where
-    S: tower::Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future = BoxFuture<'static, Result<Response<Body>, Infallible>>,
-        >,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match self.auth.admit(&mut request) {
-            Ok(()) => self.inner.call(request),
-            Err(refused) => Box::pin(ready(Ok(refused.into_http()))),
-        }
-    }
 }
 
 #[cfg(test)]

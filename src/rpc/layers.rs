@@ -2,8 +2,8 @@
 //!
 //! From the outside in: the accept loop's own I/O, which can be cut; HTTP/2 with
 //! its bounds; the choice of the service by path; who calls, but for health, which
-//! probes ask that have no secrets; the time that a message has; tonic's codec with its
-//! own bounds.
+//! probes ask that have no secrets; what is told of an RPC, of which whoever is nobody
+//! takes no room; the time that a message has; tonic's codec with its own bounds.
 //! Admission is not here: it needs to know the turn, and is the scheduler's.
 
 use std::{
@@ -33,7 +33,7 @@ use timely::timely;
 
 use super::{
     Settings,
-    auth::{Auth, Guarded},
+    auth::Auth,
     listen::{Incoming, Io, Visitor},
     service::Service,
     traced::Traced,
@@ -102,7 +102,6 @@ impl Server {
             HealthService::from_health_reporter(health.clone()),
         );
         let others = Routes::new(health_service).add_service(reflection).prepare();
-        let sidecall = Guarded::new(sidecall, auth.clone());
         let choice = Choice { sidecall, others, auth, traced: Traced::new(telemetry) };
         Ok(Self { choice, streams_max: settings.streams_max, health })
     }
@@ -159,7 +158,7 @@ const HEALTH: &str = tonic_health::pb::health_server::SERVICE_NAME;
 /// general router in between costs each of them two allocations.
 #[derive(Clone, Debug)]
 struct Choice {
-    sidecall: Guarded<Sidecall>,
+    sidecall: Sidecall,
     others: Routes,
     auth: Auth,
     traced: Option<Traced>,
@@ -180,6 +179,13 @@ impl tower::Service<Request<Body>> for Choice {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if is_of(request.uri().path(), Sidecall::NAME) {
+            if let Err(refused) = self.auth.admit(&mut request) {
+                let answer = refused.into_http();
+                return Either::Right(ready(Ok(match &self.traced {
+                    Some(traced) => traced.refused(request.uri().path(), answer),
+                    None => answer,
+                })));
+            }
             let request = timely(request);
             Either::Left(match &self.traced {
                 Some(traced) => traced.call(&mut self.sidecall, request),

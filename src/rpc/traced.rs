@@ -58,8 +58,7 @@ impl Traced {
                 Future = BoxFuture<'static, Result<Response<Body>, Infallible>>,
             >,
     {
-        let path = request.uri().path().trim_start_matches('/');
-        let method = self.methods.get(path).cloned().unwrap_or_else(|| names::OTHER.into());
+        let method = self.method(request.uri().path());
         let record = self.telemetry.tracer.as_ref().and_then(|tracer| {
             let (context, record) = tracer.rpc(request.headers(), &method);
             request.extensions_mut().insert(context);
@@ -72,6 +71,19 @@ impl Traced {
         }
         let rpc = Open { record, metrics, method, began: clock::now(), status: None };
         Box::pin(async move { Ok(follow(response.await?, rpc)) })
+    }
+
+    /// Measures the answer to whoever was not let in. There is no span of it: its
+    /// context is not heeded, and the room for spans is for those who were.
+    pub(super) fn refused(&self, path: &str, answer: Response<Body>) -> Response<Body> {
+        let (metrics, method) = (self.telemetry.metrics.clone(), self.method(path));
+        let rpc = Open { record: None, metrics, method, began: clock::now(), status: None };
+        follow(answer, rpc)
+    }
+
+    fn method(&self, path: &str) -> Arc<str> {
+        let known = self.methods.get(path.trim_start_matches('/'));
+        known.cloned().unwrap_or_else(|| names::OTHER.into())
     }
 }
 

@@ -26,6 +26,7 @@ use crate::support::{
 mod certificates;
 mod jwt;
 mod moment;
+mod strangers;
 
 /// Three callers, each with a token of its name; two of them of one tenant.
 const CALLERS: &str = r#"
