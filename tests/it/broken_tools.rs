@@ -6,21 +6,20 @@ use sidecall::{
     backend::{Attempt, Backend, Pending, Reply},
     drain::Drain,
     model::{ApiName, Content, Effect, Json, ToolName},
-    policy::Caller,
     proto::v1::{
         FailureCode, FailureOrigin, Outcome, sidecall_service_client::SidecallServiceClient,
-        sidecall_service_server::SidecallServiceServer,
     },
     registry::{Registry, Schema, Tool, tool},
-    rpc::service::Service,
+    rpc::{self, auth::Auth, layers::Server, listen, service::Service},
     schedule::{Scheduler, Settings},
+    telemetry::Telemetry,
 };
 use tempfile::TempDir;
-use tokio::{net::UnixListener, task::JoinSet};
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::Request;
 
 use crate::support::{Turn, events::Running, world::connect};
+
+/// To write down where a panic was takes a debug build long on a machine that is busy.
+const TIME: Duration = Duration::from_secs(60);
 
 /// Breaks when it is called, while it works, or not at all.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +45,7 @@ fn tool(name: &str, backend: Broken) -> Tool {
     let name = ToolName::try_new(name).unwrap();
     let schema = Schema::try_new(Json::try_new(r#"{"type":"object"}"#).unwrap()).unwrap();
     let api = ApiName::try_new("none").unwrap();
-    let timeout = Duration::from_secs(5);
-    let settings = tool::Settings { timeout, ..tool::Settings::new(name, schema, api) };
+    let settings = tool::Settings { timeout: TIME, ..tool::Settings::new(name, schema, api) };
     Tool::new(settings, Effect::ReadOnly, Arc::new(backend))
 }
 
@@ -65,7 +63,7 @@ async fn a_call_that_panics_is_one_internal_failure_and_its_siblings_go_on() {
         batch_concurrency: some,
         session_concurrency: some,
         concurrency: some,
-        batch_timeout: Duration::from_secs(5),
+        batch_timeout: TIME,
         sessions: sidecall::budget::Settings::default(),
         apis: Vec::new(),
         tools: Vec::new(),
@@ -75,21 +73,16 @@ async fn a_call_that_panics_is_one_internal_failure_and_its_siblings_go_on() {
     let drain = Drain::new();
     let scheduler = Scheduler::new(Arc::new(registry), settings, drain.clone());
     let service = Service::new(scheduler, NonZeroUsize::new(3 << 20).unwrap());
+    let (sizes, auth) = (rpc::Settings::default(), Auth::new(None));
+    let server = Server::try_new(service, auth, &sizes, some, Telemetry::default()).unwrap();
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("s.sock");
-    let incoming = UnixListenerStream::new(UnixListener::bind(&socket).unwrap());
-    let mut server = JoinSet::new();
-    server.spawn(
-        tonic::transport::Server::builder()
-            .add_service(SidecallServiceServer::with_interceptor(
-                service,
-                |mut request: Request<()>| {
-                    request.extensions_mut().insert(Arc::new(Caller::local()));
-                    Ok(request)
-                },
-            ))
-            .serve_with_incoming(incoming),
-    );
+    let unix = Some(listen::Unix { path: socket.clone(), ..listen::Unix::default() });
+    let bound = listen::bind(&listen::Settings { unix, ..listen::Settings::default() }).unwrap();
+    let ends = drain.killed().clone();
+    for incoming in bound.into_incoming(&drain, &ends) {
+        drain.detach(server.clone().serve(incoming, ends.clone()));
+    }
 
     let mut client = SidecallServiceClient::new(connect(socket).await);
     let turn = Turn::of([
