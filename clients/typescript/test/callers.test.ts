@@ -62,8 +62,8 @@ function file(name: string, text: string): string {
   return path;
 }
 
-function offering(sidecall: Sidecall) {
-  const worker = sidecall.worker({ sessionId: "s", onError: () => undefined });
+function offering(sidecall: Sidecall, told: Error[] = []) {
+  const worker = sidecall.worker({ sessionId: "s", onError: (error) => told.push(error) });
   worker.tool("price", { description: "A price.", input: { type: "object" } }, () => "42");
   opened.push(worker);
   return worker;
@@ -121,7 +121,8 @@ describe("a token", () => {
     const path = file("renewed", RIGHT);
     const fixed = client(sidecar, RIGHT);
     const renewed = client(sidecar, { file: path });
-    const worker = offering(renewed);
+    const told: Error[] = [];
+    const worker = offering(renewed, told);
     await worker.start();
     await fixed.status();
 
@@ -136,9 +137,8 @@ describe("a token", () => {
     while (await isKnown());
     await renewed.status();
 
-    // The worker's stream is opened anew, and the token is the new one there, too.
-    await sidecar.kill();
-    sidecar.start();
+    // The worker came with the old one: it is sent away, and comes back with the new one.
+    await expect.poll(() => told).toMatchObject([{ reason: "UNAUTHENTICATED" }]);
     const priced = [{ type: "tool_use", id: "t1", name: "price", input: {} }];
     const price = () => renewed.execute(priced, { shape: "anthropic", sessionId: "s" });
     await expect
