@@ -1,12 +1,19 @@
-//! Compiles `proto/` without a system `protoc`.
+//! Compiles `proto/` without a system `protoc`, and lists the program's modules, which
+//! log filters name.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use prost::Message;
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
+    println!("cargo::rerun-if-changed=src");
 
     let descriptors = protox::Compiler::new(["proto"])?
         .include_source_info(true)
@@ -17,10 +24,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Served by reflection, and read by the command line for proto3 JSON.
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("sidecall_descriptor.bin"), &descriptors)?;
+    let mut modules = Vec::new();
+    find_modules(Path::new("src"), "", &mut modules)?;
+    modules.sort();
+    fs::write(out.join("modules.rs"), format!("&{modules:?}"))?;
 
     tonic_prost_build::configure()
         // Images and documents are passed on, not copied.
         .bytes(".sidecall.v1")
         .compile_fds(prost_types::FileDescriptorSet::decode(descriptors.as_slice())?)?;
+    Ok(())
+}
+
+/// Adds the modules of a folder, whose own path ends in `::`.
+fn find_modules(folder: &Path, within: &str, found: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        let is_root = within.is_empty() && matches!(name, "lib" | "main");
+        if path.is_dir() && !matches!(name, "tests" | "snapshots") {
+            find_modules(&path, &format!("{within}{name}::"), found)?;
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !is_root && name != "tests" {
+            found.push(format!("{within}{name}"));
+        }
+    }
     Ok(())
 }

@@ -19,36 +19,9 @@ const USUAL: &str = "info";
 /// The levels, and what switches a part off.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// This program, as filters name it, and its modules: those of `lib.rs`.
+/// This program, as filters name it, and its modules, each after the one that it is in.
 const PROGRAM: &str = "sidecall";
-const MODULES: [&str; 26] = [
-    "admin",
-    "app",
-    "backend",
-    "budget",
-    "cache",
-    "cli",
-    "clock",
-    "config",
-    "drain",
-    "files",
-    "format",
-    "inject",
-    "limits",
-    "locks",
-    "model",
-    "overload",
-    "plan",
-    "policy",
-    "proto",
-    "registry",
-    "retry",
-    "rpc",
-    "schedule",
-    "shape",
-    "sync",
-    "telemetry",
-];
+const MODULES: &[&str] = include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 /// Whatever is logged: that this has changed.
 const ALWAYS: &str = "sidecall::telemetry::log::levels=info";
 
@@ -246,22 +219,42 @@ pub fn check(text: &str) -> Result<(), Fault> {
 /// Libraries may be called whatever they are, but a slip must not switch off what
 /// somebody wanted to see.
 fn check_module(target: &str) -> Result<(), Fault> {
-    let mut parts = target.split("::");
-    let (root, module) = (parts.next().unwrap_or_default(), parts.next());
+    let (root, module) = match target.split_once("::") {
+        Some((root, module)) => (root, Some(module)),
+        None => (target, None),
+    };
     let is_meant = root.starts_with(PROGRAM) || !nearest(root, [PROGRAM]).is_empty();
     let is_module = module.is_none_or(|module| MODULES.contains(&module));
     if !is_meant || root == PROGRAM && is_module {
         return Ok(());
     }
-    let shown = |module: &&str| format!("`{PROGRAM}::{module}`");
-    let fix = match module.map(|module| nearest(module, MODULES)) {
-        None => format!("write `{PROGRAM}`"),
-        Some(alike) if !alike.is_empty() => {
-            format!("write {}", alike.iter().map(shown).collect::<Vec<_>>().join(" or "))
+    let mut fix = format!("write `{PROGRAM}`");
+    let mut known = String::new();
+    for part in module.into_iter().flat_map(|module| module.split("::")) {
+        let within = format!("{PROGRAM}::{known}");
+        let there: Vec<_> = modules_in(&known).collect();
+        let shown = |module: &&str| format!("`{within}{module}`");
+        if there.contains(&part) {
+            fix = format!("write {}", shown(&part));
+            known = format!("{known}{part}::");
+            continue;
         }
-        Some(_) => format!("write `{PROGRAM}::` and one of {}", MODULES.join(", ")),
-    };
+        let alike = nearest(part, there.iter().copied());
+        if !alike.is_empty() {
+            let alike: Vec<_> = alike.iter().map(shown).collect();
+            fix = format!("write {}", alike.join(" or "));
+        } else if !there.is_empty() {
+            fix = format!("write `{within}` and one of {}", there.join(", "));
+        }
+        break;
+    }
     Err(Fault { what: format!("`{target}` is no module of this program"), fix })
+}
+
+/// The modules that are in one themselves, whose path ends in `::`, or in the program.
+fn modules_in(within: &str) -> impl Iterator<Item = &'static str> {
+    let inner = MODULES.iter().filter_map(move |module| module.strip_prefix(within));
+    inner.filter(|module| !module.contains("::"))
 }
 
 impl Fault {
