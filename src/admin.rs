@@ -62,6 +62,15 @@ pub struct Settings {
     /// Names under which it is asked over HTTP/1.1, beside addresses and the
     /// cluster's own names.
     pub hosts: Vec<Host>,
+    /// Whether `/metrics` is answered; health always is.
+    pub shows_metrics: bool,
+}
+
+impl Settings {
+    /// Everything at this address, under the usual names.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, hosts: Vec::new(), shows_metrics: true }
+    }
 }
 
 /// An admin port that listens and does not serve yet.
@@ -75,7 +84,8 @@ pub struct Admin {
 /// What is known to whoever answers.
 #[derive(Clone, Debug)]
 struct Face {
-    metrics: Metrics,
+    /// Where they are shown.
+    metrics: Option<Metrics>,
     drain: Drain,
     health: HealthServer<HealthService>,
     hosts: Arc<[Host]>,
@@ -91,18 +101,20 @@ pub struct Error {
 }
 
 impl Admin {
-    /// Listens. What `health` says is told over gRPC.
+    /// Listens. What `health` says is told over gRPC, and `metrics` where the settings
+    /// say so.
     ///
     /// # Errors
     ///
     /// An address that cannot be had.
     pub fn bind(
         settings: Settings,
-        metrics: Metrics,
+        metrics: Option<Metrics>,
         health: HealthReporter,
         drain: Drain,
     ) -> Result<Self, Error> {
-        let Settings { address, hosts } = settings;
+        let Settings { address, hosts, shows_metrics } = settings;
+        let metrics = metrics.filter(|_| shows_metrics);
         let listen = || {
             let listener = std::net::TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -225,19 +237,24 @@ impl Face {
     }
 
     fn page<B>(&self, request: &Request<B>) -> Response<Body> {
-        let (status, text) = match (request.uri().path(), request.method()) {
-            ("/metrics" | "/healthz" | "/readyz", method)
-                if method != Method::GET && method != Method::HEAD =>
-            {
-                (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
-            }
-            ("/metrics", _) => return measured(&self.metrics),
+        let path = request.uri().path();
+        let metrics = self.metrics.as_ref().filter(|_| path == "/metrics");
+        let is_known = metrics.is_some() || matches!(path, "/healthz" | "/readyz");
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if let Some(metrics) = metrics.filter(|_| is_read) {
+            return measured(metrics);
+        }
+        let (status, text) = match path {
+            _ if is_known && !is_read => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n"),
             // Alive is whoever answers; ready is who takes turns.
-            ("/healthz", _) => (StatusCode::OK, "ok\n"),
-            ("/readyz", _) if self.drain.is_draining() => {
+            "/healthz" => (StatusCode::OK, "ok\n"),
+            "/readyz" if self.drain.is_draining() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
-            ("/readyz", _) => (StatusCode::OK, "ready\n"),
+            "/readyz" => (StatusCode::OK, "ready\n"),
+            _ if self.metrics.is_none() => {
+                (StatusCode::NOT_FOUND, "There are /healthz and /readyz.\n")
+            }
             _ => (StatusCode::NOT_FOUND, "There are /metrics, /healthz and /readyz.\n"),
         };
         response(status, text, None)

@@ -161,9 +161,8 @@ fn assemble(
     let auth = Auth::new(callers);
     let (bounds, rpc) = ((bounds, memory), (&rpc, &listen, auth.clone()));
     let bound = Bound::try_new(tools, bounds, rpc, config.drain_timeout, telemetry)?;
-    let admin = admin.zip(metrics).map(|(admin, metrics)| {
-        Admin::bind(admin, metrics, bound.server.health(), bound.drain.clone())
-    });
+    let admin =
+        admin.map(|admin| Admin::bind(admin, metrics, bound.server.health(), bound.drain.clone()));
     let scheduler = bound.service.scheduler().clone();
     let reload = Reload { scheduler, auth, telemetry: of_reload, parts, fixed, secrets };
     Ok(Bound { exporter, reload: Some(reload), admin: admin.transpose()?, ..bound })

@@ -94,7 +94,7 @@ pub(super) fn compile(root: Root, decoder: &mut Decoder<'_>) -> Option<Config> {
         }
         Some((settings, request))
     });
-    let telemetry = otel::settings(telemetry, listen.admin.is_some(), decoder);
+    let telemetry = otel::settings(telemetry, listen.is_scraped(), decoder);
     let secrets = telemetry.secrets.clone();
     let settings = |entry: &mut Entry<ApiName, Api>| {
         let settings = entry.value.as_mut()?.settings(entry.name.clone()?)?;

@@ -46,12 +46,12 @@ impl Fixed {
     pub fn changed(&self, other: &Self) -> Vec<&'static str> {
         let (workers, of_others) = (&self.workers, &other.workers);
         let (telemetry, telemetry_of_other) = (&self.telemetry, &other.telemetry);
-        let address = |of: &Self| of.admin.as_ref().map(|admin| admin.address);
+        let admin = |of: &Self| of.admin.as_ref().map(|of| (of.address, of.shows_metrics));
         let hosts = |of: &Self| of.admin.as_ref().map(|admin| admin.hosts.clone());
         let changed = [
             ("listen.unix", self.listen.unix != other.listen.unix),
             ("listen.tcp", self.listen.tcp != other.listen.tcp),
-            ("listen.admin", address(self) != address(other)),
+            ("listen.admin", admin(self) != admin(other)),
             ("listen.admin_hosts", hosts(self) != hosts(other)),
             ("listen.message_bytes", self.rpc.message_bytes_max != other.rpc.message_bytes_max),
             ("listen.connections", self.listen.connections_max != other.listen.connections_max),

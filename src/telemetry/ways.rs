@@ -24,14 +24,19 @@ impl Display for Ways<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let otlp = self.settings.otlp.as_ref();
         let collector = otlp.and_then(|otlp| otlp.metrics.as_ref());
-        match (self.admin, collector) {
+        let admin = self.admin.filter(|_| self.settings.is_scraped);
+        match (admin, collector) {
             (Some(admin), None) => write!(f, "Metrics are read at http://{admin}/metrics.")?,
             (None, Some(collector)) => write!(f, "Metrics are sent to {collector}.")?,
             (Some(admin), Some(collector)) => {
                 write!(f, "Metrics are read at http://{admin}/metrics and sent to {collector}.")?;
             }
             (None, None) => {
-                f.write_str("Metrics are off: neither `listen.admin` nor a collector is named.")?;
+                f.write_str(if self.admin.is_some() {
+                    "Metrics are off: `listen.admin.metrics` says so, and no collector is named."
+                } else {
+                    "Metrics are off: neither `listen.admin` nor a collector is named."
+                })?;
             }
         }
         let collector = otlp.and_then(|otlp| otlp.traces.as_ref());
@@ -54,12 +59,16 @@ mod tests {
     #[test]
     fn where_telemetry_goes_is_said_and_else_why_it_goes_nowhere() {
         let admin = Some(([127, 0, 0, 1], 9).into());
-        let mut settings = Settings::default();
+        let mut settings = Settings { is_scraped: true, ..Settings::default() };
         assert_eq!(
             settings.ways(None).to_string(),
             "Metrics are off: neither `listen.admin` nor a collector is named. Traces are off: \
              neither `telemetry.otlp.endpoint` nor `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector."
         );
+        let hidden = Settings::default();
+        assert!(hidden.ways(admin).to_string().starts_with(
+            "Metrics are off: `listen.admin.metrics` says so, and no collector is named. Traces"
+        ));
         settings.untraced_by = Some("OTEL_SDK_DISABLED");
         assert_eq!(
             settings.ways(admin).to_string(),

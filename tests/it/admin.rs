@@ -16,7 +16,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::support::{PATIENCE, Reply, Turn, World, tools::base_with};
+use crate::support::{Collector, PATIENCE, Reply, Turn, World, tools::base_with};
 
 async fn world() -> World {
     World::start(&base_with(
@@ -145,6 +145,47 @@ async fn health(world: &World, service: &str) -> Result<ServingStatus, Code> {
     let request = HealthCheckRequest { service: service.to_owned() };
     let answer = HealthClient::new(channel(world).await).check(request).await;
     answer.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
+}
+
+#[tokio::test]
+async fn a_port_without_metrics_tells_health_alone_and_a_collector_all_the_rest() {
+    let collector = Collector::start().await;
+    let world = World::start(&base_with(&format!(
+        "listen:\n  unix: {{path: '{{folder}}/sidecall.sock'}}\n  tcp: 127.0.0.1:0\n  \
+         admin: {{address: '127.0.0.1:0', metrics: off}}\n\
+         telemetry: {{otlp: {{endpoint: '{}', interval: 20ms}}}}\n",
+        collector.url()
+    )))
+    .await;
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    world.run(&Turn::one("read", r#"{"id":"1"}"#)).await;
+    let measured = "gen_ai.execute_tool.duration";
+    let scopes = |of: &[opentelemetry_proto::tonic::metrics::v1::ResourceMetrics]| {
+        let scopes = of.iter().flat_map(|resource| &resource.scope_metrics);
+        scopes.flat_map(|scope| &scope.metrics).any(|metric| metric.name == measured)
+    };
+    collector.measures(scopes).await;
+
+    let answer = get(&world, "/metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(answer.ends_with("There are /healthz and /readyz.\n"), "{answer}");
+    let posted = ask(&world, "POST /metrics HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    assert!(posted.starts_with("HTTP/1.0 404 "), "{posted}");
+    for path in ["/healthz", "/readyz"] {
+        assert!(get(&world, path).await.starts_with("HTTP/1.1 200 "), "{path}");
+    }
+    assert_eq!(health(&world, "liveness").await, Ok(ServingStatus::Serving));
+    world.end().await;
+
+    // Nothing is measured then where nobody is told.
+    let world = World::start(&base_with(
+        "listen:\n  unix: {path: '{folder}/sidecall.sock'}\n  tcp: 127.0.0.1:0\n  \
+         admin: {address: '127.0.0.1:0', metrics: off}\n",
+    ))
+    .await;
+    assert!(get(&world, "/metrics").await.starts_with("HTTP/1.1 404 "));
+    assert!(get(&world, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    world.end().await;
 }
 
 /// The services that health is asked of.

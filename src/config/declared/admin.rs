@@ -1,11 +1,92 @@
-//! `listen.admin_hosts:`.
+//! `listen.admin:` and `listen.admin_hosts:`.
+
+use std::net::SocketAddr;
 
 use serde_json::{Value as Schema, json};
 
+use super::listen::address;
 use crate::{
-    admin::Host,
-    config::file::{Decoder, Node, Setting},
+    admin::{self, Host},
+    config::file::{
+        Decoder, Fields, Node, Object, Setting,
+        node::Value,
+        scalar::{OneOf, Word},
+    },
 };
+
+/// An address alone, or with what is answered there. Its names are not known here.
+#[derive(Debug)]
+pub(crate) struct Admin(pub(crate) admin::Settings);
+
+impl Setting for Admin {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(_) => {
+                let Address(address) = Address::decode(node, decoder)?;
+                Some(Self(admin::Settings::new(address)))
+            }
+            _ => Chosen::decode(node, decoder).map(|Chosen(admin)| Self(admin)),
+        }
+    }
+
+    /// The object's, whose keys say nothing of a text.
+    fn schema() -> Schema {
+        let mut schema = Chosen::schema();
+        if let Some(members) = schema.as_object_mut() {
+            let kind = members.remove("type");
+            members.insert("anyOf".to_owned(), json!([{"type": kind}, Address::schema()]));
+        }
+        schema
+    }
+}
+
+struct Chosen(admin::Settings);
+
+impl Object for Chosen {
+    const WHAT: &'static str = "`listen.admin`";
+    const DOC: &'static str = "An address for operators and probes, and what is answered there.";
+
+    fn declare(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let address = fields.required::<Address>(
+            "address",
+            "The IP address and the port, as in `0.0.0.0:9464`; port 0 takes a free one.",
+        );
+        let metrics = fields.optional::<OneOf<Metrics>>(
+            "metrics",
+            "`off`: health alone is answered. `/metrics` names tools and APIs, and every container \
+             of a pod reaches it; a collector is sent the metrics all the same.",
+        );
+        let (Address(address), metrics) = (address?, metrics?);
+        let shows_metrics = metrics.is_none_or(|OneOf(metrics)| metrics == Metrics::On);
+        Some(Self(admin::Settings { shows_metrics, ..admin::Settings::new(address) }))
+    }
+}
+
+/// Whether `/metrics` is answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Metrics {
+    Off,
+    On,
+}
+
+impl Word for Metrics {
+    const WHAT: &'static str = "a setting of `metrics`";
+    const ALL: &'static [(&'static str, Self)] = &[("off", Self::Off), ("on", Self::On)];
+}
+
+/// An address with its port, whoever may reach it.
+struct Address(SocketAddr);
+
+impl Setting for Address {
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let fix = "write `127.0.0.1:9464`, or `0.0.0.0:9464` for all of the machine's";
+        address(node, decoder, fix).map(Self)
+    }
+
+    fn schema() -> Schema {
+        json!({"type": "string", "pattern": ":[0-9]+$", "examples": ["0.0.0.0:9464"]})
+    }
+}
 
 /// A name under which the admin port is asked.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use serde_json::{Value as Schema, json};
 
-use super::admin::AdminHost;
+use super::admin::{Admin, AdminHost};
 use crate::{
     admin,
     config::file::{
@@ -53,6 +53,13 @@ pub(crate) struct Settings {
     pub(crate) rpc: rpc::Settings,
 }
 
+impl Settings {
+    /// Whether metrics can be read.
+    pub(crate) fn is_scraped(&self) -> bool {
+        self.admin.as_ref().is_some_and(|admin| admin.shows_metrics)
+    }
+}
+
 impl Object for Listen {
     const WHAT: &'static str = "`listen`";
     const DOC: &'static str = "Where the server listens. Where neither `unix` nor `tcp` is named, \
@@ -68,11 +75,12 @@ impl Object for Listen {
             "A TCP address, as `127.0.0.1:7070` or with what guards it. One that other machines \
              reach needs `callers`, `tls.client_ca` or `exposed`.",
         );
-        let admin = fields.optional::<Any>(
+        let admin = fields.optional::<Admin>(
             "admin",
             "An address for operators and probes: `/metrics` as Prometheus reads it, `/healthz` \
              and `/readyz`, and gRPC's health service without TLS. It may be reached from other \
-             machines, and shows no input, result or secret.",
+             machines, and shows no input, result or secret. As a mapping it can leave the metrics \
+             out.",
         );
         let admin_hosts = fields.optional::<Vec<AdminHost>>(
             "admin_hosts",
@@ -123,9 +131,8 @@ impl Object for Listen {
                 message_bytes_max: message_bytes?.get(),
                 streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
             };
-            let admin = admin?.map(|Any(admin)| admin);
             let hosts = admin_hosts?.into_iter().flatten().map(|AdminHost(host)| host).collect();
-            let admin = admin.map(|address| admin::Settings { address, hosts });
+            let admin = admin?.map(|Admin(admin)| admin::Settings { hosts, ..admin });
             Some(Settings { listen, admin, rpc })
         };
         Some(Self { settings: settings(), tcp: remembered })
@@ -260,7 +267,7 @@ impl Setting for Group {
 }
 
 /// An address with its port.
-fn address(node: &Node, decoder: &mut Decoder<'_>, fix: &str) -> Option<SocketAddr> {
+pub(super) fn address(node: &Node, decoder: &mut Decoder<'_>, fix: &str) -> Option<SocketAddr> {
     let text = String::decode(node, decoder)?;
     let address = text.parse();
     if address.is_err() {
@@ -268,19 +275,4 @@ fn address(node: &Node, decoder: &mut Decoder<'_>, fix: &str) -> Option<SocketAd
         decoder.fault(node.span, what, fix);
     }
     address.ok()
-}
-
-/// An address with its port, whoever may reach it.
-#[derive(Debug)]
-struct Any(SocketAddr);
-
-impl Setting for Any {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let fix = "write `127.0.0.1:9464`, or `0.0.0.0:9464` for all of the machine's";
-        address(node, decoder, fix).map(Self)
-    }
-
-    fn schema() -> Schema {
-        json!({"type": "string", "pattern": ":[0-9]+$", "examples": ["0.0.0.0:9464"]})
-    }
 }

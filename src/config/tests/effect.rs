@@ -44,7 +44,12 @@ fn process() -> Vec<Row> {
         root("listen.tcp.tls.key", TLS, "key: \"a.key\""),
         root("listen.tcp.tls.client_ca", TLS, "client_ca: Some(\"/ca.crt\")"),
         root("listen.tcp.exposed", EXPOSED, "exposed: true"),
-        root("listen.admin", "listen: {admin: '0.0.0.0:9464'}", "address: 0.0.0.0:9464"),
+        root("listen.admin.address", "listen: {admin: '0.0.0.0:9464'}", "address: 0.0.0.0:9464"),
+        root(
+            "listen.admin.metrics",
+            "listen: {admin: {address: '0.0.0.0:9464', metrics: off}}",
+            "shows_metrics: false",
+        ),
         root(
             "listen.admin_hosts",
             "listen: {admin: '0.0.0.0:9464', admin_hosts: ['*.a.b']}",
