@@ -58,7 +58,7 @@ use observer::Observer;
 pub use arrivals::{Arrival, Arrivals};
 pub use event::{Accepted, BatchFinished, Event, Planned};
 pub use settings::Settings;
-pub use status::{Status, ToolStatus, breakers};
+pub use status::{ConfigStatus, Status, ToolStatus, breakers};
 pub use submission::{Refusal, Submission, Violation};
 
 /// Accepts turns and owns them to their end. Cheap to clone.

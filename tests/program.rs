@@ -19,6 +19,9 @@ mod health;
 #[path = "program/log.rs"]
 mod log;
 
+#[path = "program/moment.rs"]
+mod moment;
+
 #[path = "program/overload.rs"]
 mod overload;
 

@@ -163,6 +163,18 @@ fn window(text: &str, before: usize, marked: usize) -> (String, (usize, usize)) 
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    /// A line of each.
+    pub fn in_lines(&self) -> String {
+        let Self { name, faults } = self;
+        let line = |fault: &Fault| {
+            let Fault { line, column, .. } = fault;
+            format!("{name}:{line}:{column}: {}", fault.in_one_line())
+        };
+        faults.iter().take(SHOWN).map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl fmt::Display for Faults {
     /// ```text
     /// sidecall.yaml:4:5: apis.crm.concurency: there is no such key

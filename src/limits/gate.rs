@@ -45,7 +45,7 @@ pub use settings::{Api, Per, Settings};
 
 use queue::Place;
 use state::{Aftermath, Keeper, Rights, State};
-pub use state::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
+pub use state::{ApiStatus, BucketStatus, Level, Status, Usage, View, Whose};
 
 /// Grants the rights of attempts. Cheap to clone; all clones are one gate.
 #[derive(Clone)]
@@ -223,11 +223,6 @@ impl Gate {
     /// Calls that wait here.
     pub fn waiting(&self) -> usize {
         self.lock().waiting()
-    }
-
-    /// One look at all of it, at most `most` rows of each kind.
-    pub fn status(&self, most: usize) -> Status {
-        self.lock().status(most, clock::now())
     }
 
     /// A poisoned lock means a panic between two consistent states: the counts

@@ -17,13 +17,15 @@ use crate::{
     limits::{
         Gate,
         breaker::State,
-        gate::{self, Usage},
+        gate::{self, Usage, View},
     },
     locks::{Table, table},
     model::{ApiName, ToolName},
+    overload::memory,
     policy::Caller,
     registry::Registry,
     retry,
+    telemetry::reloads::Reloads,
 };
 
 /// One moment of the process. Each part was looked at under its own lock.
@@ -53,6 +55,21 @@ pub struct Status {
     pub workers: worker::Status,
     /// Of so many that may.
     pub workers_max: usize,
+    /// What it was configured by.
+    pub config: ConfigStatus,
+    /// The memory that it may use; `None` where nothing bounds that.
+    pub memory: Option<memory::Seen>,
+}
+
+/// The configuration that runs.
+#[derive(Clone, Debug)]
+pub struct ConfigStatus {
+    /// Configurations that have run, this one among them.
+    pub generation: u64,
+    /// For how long it has.
+    pub age: Duration,
+    /// Why the file, as it was last read, is not what runs.
+    pub refusal: Option<Arc<str>>,
 }
 
 /// One tool.
@@ -121,19 +138,29 @@ impl Scheduler {
             tools_omitted,
             workers: workers(terms.registry.pool(), caller, most, now),
             workers_max: terms.registry.offers().workers_max.get(),
+            config: config(&shared.telemetry.reloads, now),
+            memory: self.memory.as_ref().and_then(|memory| memory.seen(now)),
         }
     }
 }
 
-/// Of APIs that have no tool that the caller knows, nothing.
+fn config(reloads: &Reloads, now: Instant) -> ConfigStatus {
+    let seen = reloads.seen();
+    let age = now.saturating_duration_since(seen.began_at);
+    ConfigStatus { generation: seen.generation, age, refusal: reloads.refusal() }
+}
+
+/// Of APIs that have no tool that the caller knows, nothing; of buckets of their own,
+/// those of its tenant and of its sessions.
 fn gate(gate: &Gate, registry: &Registry, caller: &Caller, most: usize) -> gate::Status {
+    let of = Some((&caller.tenant, &caller.owner));
     if caller.knows_all() {
-        return gate.status(most);
+        return gate.view(&View { apis: most, buckets: most, of });
     }
     let tools = registry.iter().filter(|tool| caller.knows(&tool.name));
     let known: BTreeSet<&ApiName> = tools.map(|tool| &tool.api).collect();
     let workers = ApiName::workers();
-    let mut status = gate.status(usize::MAX);
+    let mut status = gate.view(&View { apis: usize::MAX, buckets: most, of });
     status.apis.retain(|api| known.contains(&api.name) || api.name == workers);
     status.apis_omitted = status.apis.len().saturating_sub(most);
     status.apis.truncate(most);

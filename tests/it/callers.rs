@@ -19,7 +19,7 @@ use tonic_types::StatusExt;
 
 use crate::support::{
     Gate, PATIENCE, Peer, Ran, Reply, Turn, World,
-    tools::{BASE, base_with},
+    tools::{BASE, base_with, base_with_api},
     worker::{hello, shared, tool},
 };
 

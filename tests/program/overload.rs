@@ -10,8 +10,8 @@ use std::{
 use sidecall::{
     config::env::{Environment, Process, Variable},
     proto::v1::{
-        ExecuteBatchRequest, ExecuteBatchResponse, Outcome, ToolUse, ToolUses, batch_event::Event,
-        execute_batch_request, sidecall_service_client::SidecallServiceClient,
+        ExecuteBatchRequest, ExecuteBatchResponse, Outcome, StatusRequest, ToolUse, ToolUses,
+        batch_event::Event, execute_batch_request, sidecall_service_client::SidecallServiceClient,
     },
 };
 use tokio::{
@@ -217,6 +217,11 @@ async fn where_memory_is_short_new_turns_are_refused_until_it_is_there_again() {
     assert!(refused.message().contains("of 160 MiB of memory are in use"), "{refused}");
     assert!(refused.get_error_details().retry_info().is_some(), "{refused}");
     program.says("Memory is short").await;
+    let told = client.status(StatusRequest::default()).await.unwrap().into_inner();
+    let memory = told.process.unwrap().memory.unwrap();
+    assert_eq!((memory.max_bytes, memory.shed_at_percent), (160 * MIB, 85), "{memory:?}");
+    assert!(memory.short && memory.refused > 0, "{memory:?}");
+    assert!(memory.used_bytes > 128 * MIB, "{memory:?}");
 
     // What runs goes on, and while nothing else does, one turn is taken.
     answer(held).await;

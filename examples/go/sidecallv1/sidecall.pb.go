@@ -5721,7 +5721,11 @@ type ProcessStatus struct {
 	// Calls that wait for a place or for tokens.
 	Waiting uint32 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// Sessions with an open batch.
-	Sessions      uint32 `protobuf:"varint,8,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions uint32 `protobuf:"varint,8,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// The configuration that runs.
+	Config *ConfigStatus `protobuf:"bytes,9,opt,name=config,proto3" json:"config,omitempty"`
+	// The memory that it may use. Absent: nothing bounds that.
+	Memory        *MemoryStatus `protobuf:"bytes,10,opt,name=memory,proto3" json:"memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5812,6 +5816,177 @@ func (x *ProcessStatus) GetSessions() uint32 {
 	return 0
 }
 
+func (x *ProcessStatus) GetConfig() *ConfigStatus {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *ProcessStatus) GetMemory() *MemoryStatus {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
+// The configuration that runs, and whether its file still says that.
+type ConfigStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Configurations that have run, this one among them.
+	Generation uint32 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	// For how long this one has.
+	Age *durationpb.Duration `protobuf:"bytes,2,opt,name=age,proto3" json:"age,omitempty"`
+	// The file, as it was last read, was not taken over. What ran goes on.
+	Refused bool `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Why, a line for each fault, at most 2 KiB. Empty for a caller that may not
+	// call every tool: it names tools and APIs.
+	Refusal       string `protobuf:"bytes,4,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigStatus) Reset() {
+	*x = ConfigStatus{}
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigStatus) ProtoMessage() {}
+
+func (x *ConfigStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigStatus.ProtoReflect.Descriptor instead.
+func (*ConfigStatus) Descriptor() ([]byte, []int) {
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ConfigStatus) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *ConfigStatus) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *ConfigStatus) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *ConfigStatus) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+// The memory that the process may use: that of its cgroup, or what
+// `bounds.memory` sets.
+type MemoryStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bytes in use, without files that were read and lie unused.
+	UsedBytes uint64 `protobuf:"varint,1,opt,name=used_bytes,json=usedBytes,proto3" json:"used_bytes,omitempty"`
+	// Of so many.
+	MaxBytes uint64 `protobuf:"varint,2,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	// The part in use from which on new turns are refused while others are open.
+	ShedAtPercent uint32 `protobuf:"varint,3,opt,name=shed_at_percent,json=shedAtPercent,proto3" json:"shed_at_percent,omitempty"`
+	// They are.
+	Short bool `protobuf:"varint,4,opt,name=short,proto3" json:"short,omitempty"`
+	// Turns that were refused for that since the process began.
+	Refused       uint64 `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemoryStatus) Reset() {
+	*x = MemoryStatus{}
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemoryStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemoryStatus) ProtoMessage() {}
+
+func (x *MemoryStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemoryStatus.ProtoReflect.Descriptor instead.
+func (*MemoryStatus) Descriptor() ([]byte, []int) {
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *MemoryStatus) GetUsedBytes() uint64 {
+	if x != nil {
+		return x.UsedBytes
+	}
+	return 0
+}
+
+func (x *MemoryStatus) GetMaxBytes() uint64 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+func (x *MemoryStatus) GetShedAtPercent() uint32 {
+	if x != nil {
+		return x.ShedAtPercent
+	}
+	return 0
+}
+
+func (x *MemoryStatus) GetShort() bool {
+	if x != nil {
+		return x.Short
+	}
+	return false
+}
+
+func (x *MemoryStatus) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
 // One API.
 type ApiStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5840,7 +6015,7 @@ type ApiStatus struct {
 
 func (x *ApiStatus) Reset() {
 	*x = ApiStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[56]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5852,7 +6027,7 @@ func (x *ApiStatus) String() string {
 func (*ApiStatus) ProtoMessage() {}
 
 func (x *ApiStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[56]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5865,7 +6040,7 @@ func (x *ApiStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiStatus.ProtoReflect.Descriptor instead.
 func (*ApiStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{56}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ApiStatus) GetName() string {
@@ -5953,7 +6128,7 @@ type BucketStatus struct {
 
 func (x *BucketStatus) Reset() {
 	*x = BucketStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[57]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5965,7 +6140,7 @@ func (x *BucketStatus) String() string {
 func (*BucketStatus) ProtoMessage() {}
 
 func (x *BucketStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[57]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5978,7 +6153,7 @@ func (x *BucketStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketStatus.ProtoReflect.Descriptor instead.
 func (*BucketStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{57}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *BucketStatus) GetRate() string {
@@ -6038,7 +6213,7 @@ type BucketLevel struct {
 
 func (x *BucketLevel) Reset() {
 	*x = BucketLevel{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[58]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6050,7 +6225,7 @@ func (x *BucketLevel) String() string {
 func (*BucketLevel) ProtoMessage() {}
 
 func (x *BucketLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[58]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6063,7 +6238,7 @@ func (x *BucketLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketLevel.ProtoReflect.Descriptor instead.
 func (*BucketLevel) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{58}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *BucketLevel) GetOwner() string {
@@ -6113,7 +6288,7 @@ type BreakerStatus struct {
 
 func (x *BreakerStatus) Reset() {
 	*x = BreakerStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[59]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6125,7 +6300,7 @@ func (x *BreakerStatus) String() string {
 func (*BreakerStatus) ProtoMessage() {}
 
 func (x *BreakerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[59]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6138,7 +6313,7 @@ func (x *BreakerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BreakerStatus.ProtoReflect.Descriptor instead.
 func (*BreakerStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{59}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *BreakerStatus) GetState() BreakerState {
@@ -6214,7 +6389,7 @@ type RetryStatus struct {
 
 func (x *RetryStatus) Reset() {
 	*x = RetryStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[60]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6226,7 +6401,7 @@ func (x *RetryStatus) String() string {
 func (*RetryStatus) ProtoMessage() {}
 
 func (x *RetryStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[60]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6239,7 +6414,7 @@ func (x *RetryStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryStatus.ProtoReflect.Descriptor instead.
 func (*RetryStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{60}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *RetryStatus) GetPercent() uint32 {
@@ -6288,7 +6463,7 @@ type ToolStatus struct {
 
 func (x *ToolStatus) Reset() {
 	*x = ToolStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[61]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6300,7 +6475,7 @@ func (x *ToolStatus) String() string {
 func (*ToolStatus) ProtoMessage() {}
 
 func (x *ToolStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[61]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6313,7 +6488,7 @@ func (x *ToolStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolStatus.ProtoReflect.Descriptor instead.
 func (*ToolStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{61}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ToolStatus) GetName() string {
@@ -6363,7 +6538,7 @@ type CacheStatus struct {
 
 func (x *CacheStatus) Reset() {
 	*x = CacheStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[62]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6375,7 +6550,7 @@ func (x *CacheStatus) String() string {
 func (*CacheStatus) ProtoMessage() {}
 
 func (x *CacheStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[62]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6388,7 +6563,7 @@ func (x *CacheStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CacheStatus.ProtoReflect.Descriptor instead.
 func (*CacheStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{62}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CacheStatus) GetEntries() *Usage {
@@ -6445,7 +6620,7 @@ type LocksStatus struct {
 
 func (x *LocksStatus) Reset() {
 	*x = LocksStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[63]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6457,7 +6632,7 @@ func (x *LocksStatus) String() string {
 func (*LocksStatus) ProtoMessage() {}
 
 func (x *LocksStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[63]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6470,7 +6645,7 @@ func (x *LocksStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocksStatus.ProtoReflect.Descriptor instead.
 func (*LocksStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{63}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *LocksStatus) GetHeld() uint32 {
@@ -6529,7 +6704,7 @@ type LockStatus struct {
 
 func (x *LockStatus) Reset() {
 	*x = LockStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[64]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6541,7 +6716,7 @@ func (x *LockStatus) String() string {
 func (*LockStatus) ProtoMessage() {}
 
 func (x *LockStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[64]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6554,7 +6729,7 @@ func (x *LockStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockStatus.ProtoReflect.Descriptor instead.
 func (*LockStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{64}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *LockStatus) GetKey() string {
@@ -6614,7 +6789,7 @@ type LockHolder struct {
 
 func (x *LockHolder) Reset() {
 	*x = LockHolder{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[65]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6626,7 +6801,7 @@ func (x *LockHolder) String() string {
 func (*LockHolder) ProtoMessage() {}
 
 func (x *LockHolder) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[65]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6639,7 +6814,7 @@ func (x *LockHolder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockHolder.ProtoReflect.Descriptor instead.
 func (*LockHolder) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{65}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *LockHolder) GetBatchId() string {
@@ -6681,7 +6856,7 @@ type WorkersStatus struct {
 
 func (x *WorkersStatus) Reset() {
 	*x = WorkersStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6693,7 +6868,7 @@ func (x *WorkersStatus) String() string {
 func (*WorkersStatus) ProtoMessage() {}
 
 func (x *WorkersStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[66]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6706,7 +6881,7 @@ func (x *WorkersStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersStatus.ProtoReflect.Descriptor instead.
 func (*WorkersStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{66}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *WorkersStatus) GetConnected() *Usage {
@@ -6760,7 +6935,7 @@ type WorkerStatus struct {
 
 func (x *WorkerStatus) Reset() {
 	*x = WorkerStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6772,7 +6947,7 @@ func (x *WorkerStatus) String() string {
 func (*WorkerStatus) ProtoMessage() {}
 
 func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[67]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6785,7 +6960,7 @@ func (x *WorkerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerStatus.ProtoReflect.Descriptor instead.
 func (*WorkerStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{67}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *WorkerStatus) GetName() string {
@@ -6852,7 +7027,7 @@ type BudgetsStatus struct {
 
 func (x *BudgetsStatus) Reset() {
 	*x = BudgetsStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6864,7 +7039,7 @@ func (x *BudgetsStatus) String() string {
 func (*BudgetsStatus) ProtoMessage() {}
 
 func (x *BudgetsStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[68]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6877,7 +7052,7 @@ func (x *BudgetsStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BudgetsStatus.ProtoReflect.Descriptor instead.
 func (*BudgetsStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{68}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *BudgetsStatus) GetSessions() uint32 {
@@ -6916,7 +7091,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6928,7 +7103,7 @@ func (x *SessionStatus) String() string {
 func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[69]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6941,7 +7116,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{69}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -6981,7 +7156,7 @@ type LogLevelsRequest struct {
 
 func (x *LogLevelsRequest) Reset() {
 	*x = LogLevelsRequest{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[70]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6993,7 +7168,7 @@ func (x *LogLevelsRequest) String() string {
 func (*LogLevelsRequest) ProtoMessage() {}
 
 func (x *LogLevelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[70]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7006,7 +7181,7 @@ func (x *LogLevelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevelsRequest.ProtoReflect.Descriptor instead.
 func (*LogLevelsRequest) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{70}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *LogLevelsRequest) GetChange() isLogLevelsRequest_Change {
@@ -7067,7 +7242,7 @@ type LogLevelsResponse struct {
 
 func (x *LogLevelsResponse) Reset() {
 	*x = LogLevelsResponse{}
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[71]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7079,7 +7254,7 @@ func (x *LogLevelsResponse) String() string {
 func (*LogLevelsResponse) ProtoMessage() {}
 
 func (x *LogLevelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sidecall_v1_sidecall_proto_msgTypes[71]
+	mi := &file_sidecall_v1_sidecall_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7092,7 +7267,7 @@ func (x *LogLevelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevelsResponse.ProtoReflect.Descriptor instead.
 func (*LogLevelsResponse) Descriptor() ([]byte, []int) {
-	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{71}
+	return file_sidecall_v1_sidecall_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *LogLevelsResponse) GetFilter() string {
@@ -7488,7 +7663,7 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\x05Usage\x12\x12\n" +
 	"\x04used\x18\x01 \x01(\rR\x04used\x12\x15\n" +
 	"\x03max\x18\x02 \x01(\rH\x00R\x03max\x88\x01\x01B\x06\n" +
-	"\x04_max\"\xb6\x02\n" +
+	"\x04_max\"\x9c\x03\n" +
 	"\rProcessStatus\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x121\n" +
 	"\x06uptime\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06uptime\x12\x1a\n" +
@@ -7497,7 +7672,24 @@ const file_sidecall_v1_sidecall_proto_rawDesc = "" +
 	"\x05calls\x18\x05 \x01(\v2\x12.sidecall.v1.UsageR\x05calls\x12.\n" +
 	"\battempts\x18\x06 \x01(\v2\x12.sidecall.v1.UsageR\battempts\x12\x18\n" +
 	"\awaiting\x18\a \x01(\rR\awaiting\x12\x1a\n" +
-	"\bsessions\x18\b \x01(\rR\bsessions\"\xfd\x03\n" +
+	"\bsessions\x18\b \x01(\rR\bsessions\x121\n" +
+	"\x06config\x18\t \x01(\v2\x19.sidecall.v1.ConfigStatusR\x06config\x121\n" +
+	"\x06memory\x18\n" +
+	" \x01(\v2\x19.sidecall.v1.MemoryStatusR\x06memory\"\x8f\x01\n" +
+	"\fConfigStatus\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\rR\n" +
+	"generation\x12+\n" +
+	"\x03age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\bR\arefused\x12\x18\n" +
+	"\arefusal\x18\x04 \x01(\tR\arefusal\"\xa2\x01\n" +
+	"\fMemoryStatus\x12\x1d\n" +
+	"\n" +
+	"used_bytes\x18\x01 \x01(\x04R\tusedBytes\x12\x1b\n" +
+	"\tmax_bytes\x18\x02 \x01(\x04R\bmaxBytes\x12&\n" +
+	"\x0fshed_at_percent\x18\x03 \x01(\rR\rshedAtPercent\x12\x14\n" +
+	"\x05short\x18\x04 \x01(\bR\x05short\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\x04R\arefused\"\xfd\x03\n" +
 	"\tApiStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
 	"\battempts\x18\x02 \x01(\v2\x12.sidecall.v1.UsageR\battempts\x12(\n" +
@@ -7736,7 +7928,7 @@ func file_sidecall_v1_sidecall_proto_rawDescGZIP() []byte {
 }
 
 var file_sidecall_v1_sidecall_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_sidecall_v1_sidecall_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
+var file_sidecall_v1_sidecall_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_sidecall_v1_sidecall_proto_goTypes = []any{
 	(References)(0),               // 0: sidecall.v1.References
 	(Ordering)(0),                 // 1: sidecall.v1.Ordering
@@ -7809,33 +8001,35 @@ var file_sidecall_v1_sidecall_proto_goTypes = []any{
 	(*StatusResponse)(nil),        // 68: sidecall.v1.StatusResponse
 	(*Usage)(nil),                 // 69: sidecall.v1.Usage
 	(*ProcessStatus)(nil),         // 70: sidecall.v1.ProcessStatus
-	(*ApiStatus)(nil),             // 71: sidecall.v1.ApiStatus
-	(*BucketStatus)(nil),          // 72: sidecall.v1.BucketStatus
-	(*BucketLevel)(nil),           // 73: sidecall.v1.BucketLevel
-	(*BreakerStatus)(nil),         // 74: sidecall.v1.BreakerStatus
-	(*RetryStatus)(nil),           // 75: sidecall.v1.RetryStatus
-	(*ToolStatus)(nil),            // 76: sidecall.v1.ToolStatus
-	(*CacheStatus)(nil),           // 77: sidecall.v1.CacheStatus
-	(*LocksStatus)(nil),           // 78: sidecall.v1.LocksStatus
-	(*LockStatus)(nil),            // 79: sidecall.v1.LockStatus
-	(*LockHolder)(nil),            // 80: sidecall.v1.LockHolder
-	(*WorkersStatus)(nil),         // 81: sidecall.v1.WorkersStatus
-	(*WorkerStatus)(nil),          // 82: sidecall.v1.WorkerStatus
-	(*BudgetsStatus)(nil),         // 83: sidecall.v1.BudgetsStatus
-	(*SessionStatus)(nil),         // 84: sidecall.v1.SessionStatus
-	(*LogLevelsRequest)(nil),      // 85: sidecall.v1.LogLevelsRequest
-	(*LogLevelsResponse)(nil),     // 86: sidecall.v1.LogLevelsResponse
-	nil,                           // 87: sidecall.v1.WorkerAttempt.ContextEntry
-	(*durationpb.Duration)(nil),   // 88: google.protobuf.Duration
+	(*ConfigStatus)(nil),          // 71: sidecall.v1.ConfigStatus
+	(*MemoryStatus)(nil),          // 72: sidecall.v1.MemoryStatus
+	(*ApiStatus)(nil),             // 73: sidecall.v1.ApiStatus
+	(*BucketStatus)(nil),          // 74: sidecall.v1.BucketStatus
+	(*BucketLevel)(nil),           // 75: sidecall.v1.BucketLevel
+	(*BreakerStatus)(nil),         // 76: sidecall.v1.BreakerStatus
+	(*RetryStatus)(nil),           // 77: sidecall.v1.RetryStatus
+	(*ToolStatus)(nil),            // 78: sidecall.v1.ToolStatus
+	(*CacheStatus)(nil),           // 79: sidecall.v1.CacheStatus
+	(*LocksStatus)(nil),           // 80: sidecall.v1.LocksStatus
+	(*LockStatus)(nil),            // 81: sidecall.v1.LockStatus
+	(*LockHolder)(nil),            // 82: sidecall.v1.LockHolder
+	(*WorkersStatus)(nil),         // 83: sidecall.v1.WorkersStatus
+	(*WorkerStatus)(nil),          // 84: sidecall.v1.WorkerStatus
+	(*BudgetsStatus)(nil),         // 85: sidecall.v1.BudgetsStatus
+	(*SessionStatus)(nil),         // 86: sidecall.v1.SessionStatus
+	(*LogLevelsRequest)(nil),      // 87: sidecall.v1.LogLevelsRequest
+	(*LogLevelsResponse)(nil),     // 88: sidecall.v1.LogLevelsResponse
+	nil,                           // 89: sidecall.v1.WorkerAttempt.ContextEntry
+	(*durationpb.Duration)(nil),   // 90: google.protobuf.Duration
 }
 var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
-	88,  // 0: sidecall.v1.ToolUse.timeout:type_name -> google.protobuf.Duration
+	90,  // 0: sidecall.v1.ToolUse.timeout:type_name -> google.protobuf.Duration
 	15,  // 1: sidecall.v1.ToolUses.tool_uses:type_name -> sidecall.v1.ToolUse
 	0,   // 2: sidecall.v1.ExecuteBatchRequest.references:type_name -> sidecall.v1.References
 	1,   // 3: sidecall.v1.ExecuteBatchRequest.ordering:type_name -> sidecall.v1.Ordering
 	2,   // 4: sidecall.v1.ExecuteBatchRequest.on_disconnect:type_name -> sidecall.v1.OnDisconnect
-	88,  // 5: sidecall.v1.ExecuteBatchRequest.timeout:type_name -> google.protobuf.Duration
-	88,  // 6: sidecall.v1.ExecuteBatchRequest.call_timeout:type_name -> google.protobuf.Duration
+	90,  // 5: sidecall.v1.ExecuteBatchRequest.timeout:type_name -> google.protobuf.Duration
+	90,  // 6: sidecall.v1.ExecuteBatchRequest.call_timeout:type_name -> google.protobuf.Duration
 	16,  // 7: sidecall.v1.ExecuteBatchRequest.typed:type_name -> sidecall.v1.ToolUses
 	26,  // 8: sidecall.v1.ExecuteBatchResponse.event:type_name -> sidecall.v1.BatchEvent
 	20,  // 9: sidecall.v1.ExecuteStreamRequest.open:type_name -> sidecall.v1.StreamOpen
@@ -7846,8 +8040,8 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	0,   // 14: sidecall.v1.StreamOpen.references:type_name -> sidecall.v1.References
 	1,   // 15: sidecall.v1.StreamOpen.ordering:type_name -> sidecall.v1.Ordering
 	2,   // 16: sidecall.v1.StreamOpen.on_disconnect:type_name -> sidecall.v1.OnDisconnect
-	88,  // 17: sidecall.v1.StreamOpen.timeout:type_name -> google.protobuf.Duration
-	88,  // 18: sidecall.v1.StreamOpen.call_timeout:type_name -> google.protobuf.Duration
+	90,  // 17: sidecall.v1.StreamOpen.timeout:type_name -> google.protobuf.Duration
+	90,  // 18: sidecall.v1.StreamOpen.call_timeout:type_name -> google.protobuf.Duration
 	10,  // 19: sidecall.v1.StreamOpen.shape:type_name -> sidecall.v1.Shape
 	15,  // 20: sidecall.v1.ToolUseBegun.tool_use:type_name -> sidecall.v1.ToolUse
 	26,  // 21: sidecall.v1.ExecuteStreamResponse.event:type_name -> sidecall.v1.BatchEvent
@@ -7863,14 +8057,14 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	45,  // 31: sidecall.v1.BatchAccepted.plan:type_name -> sidecall.v1.Plan
 	46,  // 32: sidecall.v1.CallPlanned.call:type_name -> sidecall.v1.PlannedCall
 	47,  // 33: sidecall.v1.CallPlanned.edges:type_name -> sidecall.v1.Edge
-	88,  // 34: sidecall.v1.CallStarted.at:type_name -> google.protobuf.Duration
+	90,  // 34: sidecall.v1.CallStarted.at:type_name -> google.protobuf.Duration
 	42,  // 35: sidecall.v1.CallStarted.timings:type_name -> sidecall.v1.Timings
-	88,  // 36: sidecall.v1.CallRetrying.delay:type_name -> google.protobuf.Duration
+	90,  // 36: sidecall.v1.CallRetrying.delay:type_name -> google.protobuf.Duration
 	44,  // 37: sidecall.v1.CallRetrying.failure:type_name -> sidecall.v1.Failure
 	37,  // 38: sidecall.v1.CallFinished.result:type_name -> sidecall.v1.ToolResult
 	36,  // 39: sidecall.v1.BatchFinished.summary:type_name -> sidecall.v1.BatchSummary
-	88,  // 40: sidecall.v1.BatchSummary.duration:type_name -> google.protobuf.Duration
-	88,  // 41: sidecall.v1.BatchSummary.sequential:type_name -> google.protobuf.Duration
+	90,  // 40: sidecall.v1.BatchSummary.duration:type_name -> google.protobuf.Duration
+	90,  // 41: sidecall.v1.BatchSummary.sequential:type_name -> google.protobuf.Duration
 	3,   // 42: sidecall.v1.ToolResult.outcome:type_name -> sidecall.v1.Outcome
 	4,   // 43: sidecall.v1.ToolResult.source:type_name -> sidecall.v1.Source
 	38,  // 44: sidecall.v1.ToolResult.content:type_name -> sidecall.v1.Content
@@ -7881,34 +8075,34 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	39,  // 49: sidecall.v1.Content.image:type_name -> sidecall.v1.Blob
 	39,  // 50: sidecall.v1.Content.document:type_name -> sidecall.v1.Blob
 	40,  // 51: sidecall.v1.Content.link:type_name -> sidecall.v1.Link
-	88,  // 52: sidecall.v1.Timings.blocked:type_name -> google.protobuf.Duration
-	88,  // 53: sidecall.v1.Timings.locked:type_name -> google.protobuf.Duration
-	88,  // 54: sidecall.v1.Timings.queued:type_name -> google.protobuf.Duration
-	88,  // 55: sidecall.v1.Timings.throttled:type_name -> google.protobuf.Duration
-	88,  // 56: sidecall.v1.Timings.backing_off:type_name -> google.protobuf.Duration
-	88,  // 57: sidecall.v1.Timings.running:type_name -> google.protobuf.Duration
-	88,  // 58: sidecall.v1.Attempt.at:type_name -> google.protobuf.Duration
-	88,  // 59: sidecall.v1.Attempt.backing_off:type_name -> google.protobuf.Duration
-	88,  // 60: sidecall.v1.Attempt.queued:type_name -> google.protobuf.Duration
-	88,  // 61: sidecall.v1.Attempt.throttled:type_name -> google.protobuf.Duration
-	88,  // 62: sidecall.v1.Attempt.running:type_name -> google.protobuf.Duration
+	90,  // 52: sidecall.v1.Timings.blocked:type_name -> google.protobuf.Duration
+	90,  // 53: sidecall.v1.Timings.locked:type_name -> google.protobuf.Duration
+	90,  // 54: sidecall.v1.Timings.queued:type_name -> google.protobuf.Duration
+	90,  // 55: sidecall.v1.Timings.throttled:type_name -> google.protobuf.Duration
+	90,  // 56: sidecall.v1.Timings.backing_off:type_name -> google.protobuf.Duration
+	90,  // 57: sidecall.v1.Timings.running:type_name -> google.protobuf.Duration
+	90,  // 58: sidecall.v1.Attempt.at:type_name -> google.protobuf.Duration
+	90,  // 59: sidecall.v1.Attempt.backing_off:type_name -> google.protobuf.Duration
+	90,  // 60: sidecall.v1.Attempt.queued:type_name -> google.protobuf.Duration
+	90,  // 61: sidecall.v1.Attempt.throttled:type_name -> google.protobuf.Duration
+	90,  // 62: sidecall.v1.Attempt.running:type_name -> google.protobuf.Duration
 	5,   // 63: sidecall.v1.Attempt.code:type_name -> sidecall.v1.FailureCode
 	5,   // 64: sidecall.v1.Failure.code:type_name -> sidecall.v1.FailureCode
 	6,   // 65: sidecall.v1.Failure.origin:type_name -> sidecall.v1.FailureOrigin
 	7,   // 66: sidecall.v1.Failure.retry:type_name -> sidecall.v1.RetryAdvice
-	88,  // 67: sidecall.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	90,  // 67: sidecall.v1.Failure.retry_after:type_name -> google.protobuf.Duration
 	46,  // 68: sidecall.v1.Plan.calls:type_name -> sidecall.v1.PlannedCall
 	47,  // 69: sidecall.v1.Plan.edges:type_name -> sidecall.v1.Edge
 	48,  // 70: sidecall.v1.Plan.estimate:type_name -> sidecall.v1.PlanEstimate
 	44,  // 71: sidecall.v1.PlannedCall.fault:type_name -> sidecall.v1.Failure
-	88,  // 72: sidecall.v1.PlannedCall.latency:type_name -> google.protobuf.Duration
+	90,  // 72: sidecall.v1.PlannedCall.latency:type_name -> google.protobuf.Duration
 	11,  // 73: sidecall.v1.PlannedCall.effect:type_name -> sidecall.v1.Effect
 	8,   // 74: sidecall.v1.Edge.kind:type_name -> sidecall.v1.EdgeKind
 	9,   // 75: sidecall.v1.Edge.strength:type_name -> sidecall.v1.EdgeStrength
-	88,  // 76: sidecall.v1.Edge.cost:type_name -> google.protobuf.Duration
-	88,  // 77: sidecall.v1.PlanEstimate.sequential:type_name -> google.protobuf.Duration
-	88,  // 78: sidecall.v1.PlanEstimate.critical_path:type_name -> google.protobuf.Duration
-	88,  // 79: sidecall.v1.PlanEstimate.order:type_name -> google.protobuf.Duration
+	90,  // 76: sidecall.v1.Edge.cost:type_name -> google.protobuf.Duration
+	90,  // 77: sidecall.v1.PlanEstimate.sequential:type_name -> google.protobuf.Duration
+	90,  // 78: sidecall.v1.PlanEstimate.critical_path:type_name -> google.protobuf.Duration
+	90,  // 79: sidecall.v1.PlanEstimate.order:type_name -> google.protobuf.Duration
 	0,   // 80: sidecall.v1.PlanBatchRequest.references:type_name -> sidecall.v1.References
 	1,   // 81: sidecall.v1.PlanBatchRequest.ordering:type_name -> sidecall.v1.Ordering
 	16,  // 82: sidecall.v1.PlanBatchRequest.typed:type_name -> sidecall.v1.ToolUses
@@ -7924,76 +8118,79 @@ var file_sidecall_v1_sidecall_proto_depIdxs = []int32{
 	62,  // 92: sidecall.v1.ServeToolsRequest.drain:type_name -> sidecall.v1.WorkerDrain
 	58,  // 93: sidecall.v1.WorkerHello.tools:type_name -> sidecall.v1.WorkerTool
 	11,  // 94: sidecall.v1.WorkerTool.effect:type_name -> sidecall.v1.Effect
-	88,  // 95: sidecall.v1.WorkerTool.timeout:type_name -> google.protobuf.Duration
-	88,  // 96: sidecall.v1.WorkerTool.latency:type_name -> google.protobuf.Duration
+	90,  // 95: sidecall.v1.WorkerTool.timeout:type_name -> google.protobuf.Duration
+	90,  // 96: sidecall.v1.WorkerTool.latency:type_name -> google.protobuf.Duration
 	38,  // 97: sidecall.v1.WorkerResult.content:type_name -> sidecall.v1.Content
 	64,  // 98: sidecall.v1.ServeToolsResponse.welcome:type_name -> sidecall.v1.WorkerWelcome
 	65,  // 99: sidecall.v1.ServeToolsResponse.attempt:type_name -> sidecall.v1.WorkerAttempt
 	66,  // 100: sidecall.v1.ServeToolsResponse.cancel:type_name -> sidecall.v1.WorkerCancel
 	61,  // 101: sidecall.v1.ServeToolsResponse.heartbeat:type_name -> sidecall.v1.WorkerHeartbeat
 	62,  // 102: sidecall.v1.ServeToolsResponse.drain:type_name -> sidecall.v1.WorkerDrain
-	88,  // 103: sidecall.v1.WorkerWelcome.heartbeat:type_name -> google.protobuf.Duration
-	88,  // 104: sidecall.v1.WorkerAttempt.timeout:type_name -> google.protobuf.Duration
-	87,  // 105: sidecall.v1.WorkerAttempt.context:type_name -> sidecall.v1.WorkerAttempt.ContextEntry
+	90,  // 103: sidecall.v1.WorkerWelcome.heartbeat:type_name -> google.protobuf.Duration
+	90,  // 104: sidecall.v1.WorkerAttempt.timeout:type_name -> google.protobuf.Duration
+	89,  // 105: sidecall.v1.WorkerAttempt.context:type_name -> sidecall.v1.WorkerAttempt.ContextEntry
 	70,  // 106: sidecall.v1.StatusResponse.process:type_name -> sidecall.v1.ProcessStatus
-	71,  // 107: sidecall.v1.StatusResponse.apis:type_name -> sidecall.v1.ApiStatus
-	76,  // 108: sidecall.v1.StatusResponse.tools:type_name -> sidecall.v1.ToolStatus
-	78,  // 109: sidecall.v1.StatusResponse.locks:type_name -> sidecall.v1.LocksStatus
-	83,  // 110: sidecall.v1.StatusResponse.budgets:type_name -> sidecall.v1.BudgetsStatus
-	81,  // 111: sidecall.v1.StatusResponse.workers:type_name -> sidecall.v1.WorkersStatus
-	88,  // 112: sidecall.v1.ProcessStatus.uptime:type_name -> google.protobuf.Duration
+	73,  // 107: sidecall.v1.StatusResponse.apis:type_name -> sidecall.v1.ApiStatus
+	78,  // 108: sidecall.v1.StatusResponse.tools:type_name -> sidecall.v1.ToolStatus
+	80,  // 109: sidecall.v1.StatusResponse.locks:type_name -> sidecall.v1.LocksStatus
+	85,  // 110: sidecall.v1.StatusResponse.budgets:type_name -> sidecall.v1.BudgetsStatus
+	83,  // 111: sidecall.v1.StatusResponse.workers:type_name -> sidecall.v1.WorkersStatus
+	90,  // 112: sidecall.v1.ProcessStatus.uptime:type_name -> google.protobuf.Duration
 	69,  // 113: sidecall.v1.ProcessStatus.batches:type_name -> sidecall.v1.Usage
 	69,  // 114: sidecall.v1.ProcessStatus.calls:type_name -> sidecall.v1.Usage
 	69,  // 115: sidecall.v1.ProcessStatus.attempts:type_name -> sidecall.v1.Usage
-	69,  // 116: sidecall.v1.ApiStatus.attempts:type_name -> sidecall.v1.Usage
-	69,  // 117: sidecall.v1.ApiStatus.queue:type_name -> sidecall.v1.Usage
-	88,  // 118: sidecall.v1.ApiStatus.longest_wait:type_name -> google.protobuf.Duration
-	88,  // 119: sidecall.v1.ApiStatus.next_grant:type_name -> google.protobuf.Duration
-	88,  // 120: sidecall.v1.ApiStatus.paused:type_name -> google.protobuf.Duration
-	72,  // 121: sidecall.v1.ApiStatus.buckets:type_name -> sidecall.v1.BucketStatus
-	74,  // 122: sidecall.v1.ApiStatus.breaker:type_name -> sidecall.v1.BreakerStatus
-	75,  // 123: sidecall.v1.ApiStatus.retries:type_name -> sidecall.v1.RetryStatus
-	12,  // 124: sidecall.v1.BucketStatus.scope:type_name -> sidecall.v1.BucketScope
-	73,  // 125: sidecall.v1.BucketStatus.lowest:type_name -> sidecall.v1.BucketLevel
-	88,  // 126: sidecall.v1.BucketLevel.next_token:type_name -> google.protobuf.Duration
-	13,  // 127: sidecall.v1.BreakerStatus.state:type_name -> sidecall.v1.BreakerState
-	88,  // 128: sidecall.v1.BreakerStatus.next_probe:type_name -> google.protobuf.Duration
-	69,  // 129: sidecall.v1.ToolStatus.attempts:type_name -> sidecall.v1.Usage
-	77,  // 130: sidecall.v1.ToolStatus.cache:type_name -> sidecall.v1.CacheStatus
-	69,  // 131: sidecall.v1.CacheStatus.entries:type_name -> sidecall.v1.Usage
-	79,  // 132: sidecall.v1.LocksStatus.busiest:type_name -> sidecall.v1.LockStatus
-	14,  // 133: sidecall.v1.LockStatus.access:type_name -> sidecall.v1.LockAccess
-	80,  // 134: sidecall.v1.LockStatus.holders:type_name -> sidecall.v1.LockHolder
-	88,  // 135: sidecall.v1.LockStatus.longest_wait:type_name -> google.protobuf.Duration
-	88,  // 136: sidecall.v1.LockHolder.held:type_name -> google.protobuf.Duration
-	69,  // 137: sidecall.v1.WorkersStatus.connected:type_name -> sidecall.v1.Usage
-	82,  // 138: sidecall.v1.WorkersStatus.busiest:type_name -> sidecall.v1.WorkerStatus
-	69,  // 139: sidecall.v1.WorkerStatus.attempts:type_name -> sidecall.v1.Usage
-	88,  // 140: sidecall.v1.WorkerStatus.silence:type_name -> google.protobuf.Duration
-	84,  // 141: sidecall.v1.BudgetsStatus.lowest:type_name -> sidecall.v1.SessionStatus
-	69,  // 142: sidecall.v1.SessionStatus.calls:type_name -> sidecall.v1.Usage
-	69,  // 143: sidecall.v1.SessionStatus.cost:type_name -> sidecall.v1.Usage
-	17,  // 144: sidecall.v1.SidecallService.ExecuteBatch:input_type -> sidecall.v1.ExecuteBatchRequest
-	19,  // 145: sidecall.v1.SidecallService.ExecuteStream:input_type -> sidecall.v1.ExecuteStreamRequest
-	49,  // 146: sidecall.v1.SidecallService.PlanBatch:input_type -> sidecall.v1.PlanBatchRequest
-	51,  // 147: sidecall.v1.SidecallService.CancelBatch:input_type -> sidecall.v1.CancelBatchRequest
-	53,  // 148: sidecall.v1.SidecallService.ListTools:input_type -> sidecall.v1.ListToolsRequest
-	56,  // 149: sidecall.v1.SidecallService.ServeTools:input_type -> sidecall.v1.ServeToolsRequest
-	67,  // 150: sidecall.v1.SidecallService.Status:input_type -> sidecall.v1.StatusRequest
-	85,  // 151: sidecall.v1.SidecallService.LogLevels:input_type -> sidecall.v1.LogLevelsRequest
-	18,  // 152: sidecall.v1.SidecallService.ExecuteBatch:output_type -> sidecall.v1.ExecuteBatchResponse
-	25,  // 153: sidecall.v1.SidecallService.ExecuteStream:output_type -> sidecall.v1.ExecuteStreamResponse
-	50,  // 154: sidecall.v1.SidecallService.PlanBatch:output_type -> sidecall.v1.PlanBatchResponse
-	52,  // 155: sidecall.v1.SidecallService.CancelBatch:output_type -> sidecall.v1.CancelBatchResponse
-	54,  // 156: sidecall.v1.SidecallService.ListTools:output_type -> sidecall.v1.ListToolsResponse
-	63,  // 157: sidecall.v1.SidecallService.ServeTools:output_type -> sidecall.v1.ServeToolsResponse
-	68,  // 158: sidecall.v1.SidecallService.Status:output_type -> sidecall.v1.StatusResponse
-	86,  // 159: sidecall.v1.SidecallService.LogLevels:output_type -> sidecall.v1.LogLevelsResponse
-	152, // [152:160] is the sub-list for method output_type
-	144, // [144:152] is the sub-list for method input_type
-	144, // [144:144] is the sub-list for extension type_name
-	144, // [144:144] is the sub-list for extension extendee
-	0,   // [0:144] is the sub-list for field type_name
+	71,  // 116: sidecall.v1.ProcessStatus.config:type_name -> sidecall.v1.ConfigStatus
+	72,  // 117: sidecall.v1.ProcessStatus.memory:type_name -> sidecall.v1.MemoryStatus
+	90,  // 118: sidecall.v1.ConfigStatus.age:type_name -> google.protobuf.Duration
+	69,  // 119: sidecall.v1.ApiStatus.attempts:type_name -> sidecall.v1.Usage
+	69,  // 120: sidecall.v1.ApiStatus.queue:type_name -> sidecall.v1.Usage
+	90,  // 121: sidecall.v1.ApiStatus.longest_wait:type_name -> google.protobuf.Duration
+	90,  // 122: sidecall.v1.ApiStatus.next_grant:type_name -> google.protobuf.Duration
+	90,  // 123: sidecall.v1.ApiStatus.paused:type_name -> google.protobuf.Duration
+	74,  // 124: sidecall.v1.ApiStatus.buckets:type_name -> sidecall.v1.BucketStatus
+	76,  // 125: sidecall.v1.ApiStatus.breaker:type_name -> sidecall.v1.BreakerStatus
+	77,  // 126: sidecall.v1.ApiStatus.retries:type_name -> sidecall.v1.RetryStatus
+	12,  // 127: sidecall.v1.BucketStatus.scope:type_name -> sidecall.v1.BucketScope
+	75,  // 128: sidecall.v1.BucketStatus.lowest:type_name -> sidecall.v1.BucketLevel
+	90,  // 129: sidecall.v1.BucketLevel.next_token:type_name -> google.protobuf.Duration
+	13,  // 130: sidecall.v1.BreakerStatus.state:type_name -> sidecall.v1.BreakerState
+	90,  // 131: sidecall.v1.BreakerStatus.next_probe:type_name -> google.protobuf.Duration
+	69,  // 132: sidecall.v1.ToolStatus.attempts:type_name -> sidecall.v1.Usage
+	79,  // 133: sidecall.v1.ToolStatus.cache:type_name -> sidecall.v1.CacheStatus
+	69,  // 134: sidecall.v1.CacheStatus.entries:type_name -> sidecall.v1.Usage
+	81,  // 135: sidecall.v1.LocksStatus.busiest:type_name -> sidecall.v1.LockStatus
+	14,  // 136: sidecall.v1.LockStatus.access:type_name -> sidecall.v1.LockAccess
+	82,  // 137: sidecall.v1.LockStatus.holders:type_name -> sidecall.v1.LockHolder
+	90,  // 138: sidecall.v1.LockStatus.longest_wait:type_name -> google.protobuf.Duration
+	90,  // 139: sidecall.v1.LockHolder.held:type_name -> google.protobuf.Duration
+	69,  // 140: sidecall.v1.WorkersStatus.connected:type_name -> sidecall.v1.Usage
+	84,  // 141: sidecall.v1.WorkersStatus.busiest:type_name -> sidecall.v1.WorkerStatus
+	69,  // 142: sidecall.v1.WorkerStatus.attempts:type_name -> sidecall.v1.Usage
+	90,  // 143: sidecall.v1.WorkerStatus.silence:type_name -> google.protobuf.Duration
+	86,  // 144: sidecall.v1.BudgetsStatus.lowest:type_name -> sidecall.v1.SessionStatus
+	69,  // 145: sidecall.v1.SessionStatus.calls:type_name -> sidecall.v1.Usage
+	69,  // 146: sidecall.v1.SessionStatus.cost:type_name -> sidecall.v1.Usage
+	17,  // 147: sidecall.v1.SidecallService.ExecuteBatch:input_type -> sidecall.v1.ExecuteBatchRequest
+	19,  // 148: sidecall.v1.SidecallService.ExecuteStream:input_type -> sidecall.v1.ExecuteStreamRequest
+	49,  // 149: sidecall.v1.SidecallService.PlanBatch:input_type -> sidecall.v1.PlanBatchRequest
+	51,  // 150: sidecall.v1.SidecallService.CancelBatch:input_type -> sidecall.v1.CancelBatchRequest
+	53,  // 151: sidecall.v1.SidecallService.ListTools:input_type -> sidecall.v1.ListToolsRequest
+	56,  // 152: sidecall.v1.SidecallService.ServeTools:input_type -> sidecall.v1.ServeToolsRequest
+	67,  // 153: sidecall.v1.SidecallService.Status:input_type -> sidecall.v1.StatusRequest
+	87,  // 154: sidecall.v1.SidecallService.LogLevels:input_type -> sidecall.v1.LogLevelsRequest
+	18,  // 155: sidecall.v1.SidecallService.ExecuteBatch:output_type -> sidecall.v1.ExecuteBatchResponse
+	25,  // 156: sidecall.v1.SidecallService.ExecuteStream:output_type -> sidecall.v1.ExecuteStreamResponse
+	50,  // 157: sidecall.v1.SidecallService.PlanBatch:output_type -> sidecall.v1.PlanBatchResponse
+	52,  // 158: sidecall.v1.SidecallService.CancelBatch:output_type -> sidecall.v1.CancelBatchResponse
+	54,  // 159: sidecall.v1.SidecallService.ListTools:output_type -> sidecall.v1.ListToolsResponse
+	63,  // 160: sidecall.v1.SidecallService.ServeTools:output_type -> sidecall.v1.ServeToolsResponse
+	68,  // 161: sidecall.v1.SidecallService.Status:output_type -> sidecall.v1.StatusResponse
+	88,  // 162: sidecall.v1.SidecallService.LogLevels:output_type -> sidecall.v1.LogLevelsResponse
+	155, // [155:163] is the sub-list for method output_type
+	147, // [147:155] is the sub-list for method input_type
+	147, // [147:147] is the sub-list for extension type_name
+	147, // [147:147] is the sub-list for extension extendee
+	0,   // [0:147] is the sub-list for field type_name
 }
 
 func init() { file_sidecall_v1_sidecall_proto_init() }
@@ -8073,12 +8270,12 @@ func file_sidecall_v1_sidecall_proto_init() {
 	}
 	file_sidecall_v1_sidecall_proto_msgTypes[52].OneofWrappers = []any{}
 	file_sidecall_v1_sidecall_proto_msgTypes[54].OneofWrappers = []any{}
-	file_sidecall_v1_sidecall_proto_msgTypes[56].OneofWrappers = []any{}
 	file_sidecall_v1_sidecall_proto_msgTypes[58].OneofWrappers = []any{}
-	file_sidecall_v1_sidecall_proto_msgTypes[59].OneofWrappers = []any{}
-	file_sidecall_v1_sidecall_proto_msgTypes[64].OneofWrappers = []any{}
-	file_sidecall_v1_sidecall_proto_msgTypes[65].OneofWrappers = []any{}
-	file_sidecall_v1_sidecall_proto_msgTypes[70].OneofWrappers = []any{
+	file_sidecall_v1_sidecall_proto_msgTypes[60].OneofWrappers = []any{}
+	file_sidecall_v1_sidecall_proto_msgTypes[61].OneofWrappers = []any{}
+	file_sidecall_v1_sidecall_proto_msgTypes[66].OneofWrappers = []any{}
+	file_sidecall_v1_sidecall_proto_msgTypes[67].OneofWrappers = []any{}
+	file_sidecall_v1_sidecall_proto_msgTypes[72].OneofWrappers = []any{
 		(*LogLevelsRequest_Filter)(nil),
 		(*LogLevelsRequest_Reset_)(nil),
 	}
@@ -8088,7 +8285,7 @@ func file_sidecall_v1_sidecall_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sidecall_v1_sidecall_proto_rawDesc), len(file_sidecall_v1_sidecall_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   73,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -131,11 +131,7 @@ impl Watch {
         }
         match config {
             Ok(_) if sources.is_empty => {
-                self.reload.reloads().refused();
-                tracing::error!(
-                    "The configuration was not taken over: {} is empty. What ran goes on.",
-                    self.path.display()
-                );
+                self.keep(&format!("{} is empty", self.path.display()));
             }
             Ok(config) => self.apply((self.overrides)(config), sources),
             Err(error) => self.refuse(&error),
@@ -177,20 +173,21 @@ impl Watch {
                     tracing::warn!(key, "{key} changed: needs a restart. The rest holds already.");
                 }
             }
-            Err(error) => {
-                self.reload.reloads().refused();
-                tracing::error!("The configuration was not taken over: {error}. What ran goes on.");
-            }
+            Err(error) => self.keep(&error.to_string()),
         }
     }
 
+    /// What ran goes on.
+    fn keep(&self, why: &str) {
+        self.reload.reloads().refused(why);
+        tracing::error!("The configuration was not taken over: {why}. What ran goes on.");
+    }
+
     fn refuse(&self, error: &Error) {
-        self.reload.reloads().refused();
         match error {
-            Error::Unreadable { .. } => {
-                tracing::error!("The configuration was not taken over: {error}. What ran goes on.")
-            }
-            Error::Faults(config::Faults { name, faults }) => {
+            Error::Unreadable { .. } => self.keep(&error.to_string()),
+            Error::Faults(all @ config::Faults { name, faults }) => {
+                self.reload.reloads().refused(&all.in_lines());
                 for fault in faults.iter().take(FAULTS_MAX) {
                     let config::Fault { line, column, .. } = fault;
                     tracing::error!(file = name, line, column, "{}", fault.in_one_line());

@@ -38,7 +38,8 @@ fn process(
     locks: Option<&v1::LocksStatus>,
     look: &Look,
 ) -> Vec<String> {
-    let v1::ProcessStatus { batches, calls, attempts, waiting, sessions, .. } = process;
+    let v1::ProcessStatus { batches, calls, attempts, waiting, sessions, config, memory, .. } =
+        process;
     let of = |usage: &Option<v1::Usage>, what: &str| {
         let v1::Usage { used, max } = usage.unwrap_or_default();
         match max {
@@ -76,7 +77,42 @@ fn process(
         let ink = if *waiting > 0 { Ink::Waiting } else { Ink::Plain };
         lines.push(look.paint(ink, &format!("  {text}")));
     }
+    lines.extend(memory.iter().flat_map(|memory| self::memory(memory, look)));
+    lines.extend(config.iter().flat_map(|config| self::config(config, look)));
     lines
+}
+
+fn memory(memory: &v1::MemoryStatus, look: &Look) -> Vec<String> {
+    let v1::MemoryStatus { used_bytes, max_bytes, shed_at_percent, short, refused } = memory;
+    let mut lines =
+        vec![format!("  {} of {} of memory in use", size(*used_bytes), size(*max_bytes))];
+    if *short {
+        let text = format!(
+            "from {shed_at_percent}% on new turns are refused while others are open: {refused} so far"
+        );
+        lines.extend(under(&text, Ink::Bad, look));
+    }
+    lines
+}
+
+fn config(config: &v1::ConfigStatus, look: &Look) -> Vec<String> {
+    let v1::ConfigStatus { generation, age, refused, refusal } = config;
+    let mut lines = vec![format!("  configuration {generation}, for {}", shown(time(*age)))];
+    if *refused {
+        lines.extend(under("its file has changed and was not taken over:", Ink::Bad, look));
+        let why = match refusal.as_str() {
+            "" => "the log of the server says why",
+            why => why,
+        };
+        lines.extend(why.lines().flat_map(|line| under(&harmless(line), Ink::Bad, look)));
+    }
+    lines
+}
+
+/// Said below a line of the process.
+fn under(text: &str, ink: Ink, look: &Look) -> Vec<String> {
+    let lines = wrapped(text, look.width.saturating_sub(5)).into_iter();
+    lines.map(|line| look.paint(ink, &format!("    {line}"))).collect()
 }
 
 pub(super) fn apis(status: &v1::StatusResponse, look: &Look) -> Option<Vec<String>> {

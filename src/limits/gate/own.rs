@@ -68,11 +68,12 @@ impl<K: Clone + Hash + Ord> Own<K> {
         self.buckets.get(owner).map_or((&self.overflow, true), |own| (own, false))
     }
 
-    /// Of each rate how many buckets are kept, and those of them with the fewest
-    /// tokens.
+    /// Of each rate how many buckets are kept, and those with the fewest tokens of them
+    /// that may be seen.
     pub(super) fn status(
         &self,
         per: Per,
+        sees: impl Fn(&K) -> bool,
         whose: impl Fn(&K) -> Whose,
         most: usize,
         now: Instant,
@@ -82,6 +83,7 @@ impl<K: Clone + Hash + Ord> Own<K> {
             let mut open: Vec<_> = self
                 .buckets
                 .iter()
+                .filter(|(owner, _)| sees(owner))
                 .filter_map(|(owner, all)| {
                     let bucket = all.get(at)?;
                     Some((Reverse(bucket.ready_at(rate.burst()).ok()??), owner, bucket))

@@ -31,7 +31,7 @@ mod verdicts;
 use owners::Owners;
 use reconfigure::Epochs;
 use sessions::{Batch, Session};
-pub use status::{ApiStatus, BucketStatus, Level, Status, Usage, Whose};
+pub use status::{ApiStatus, BucketStatus, Level, Status, Usage, View, Whose};
 
 /// What a change under the lock leaves to be done outside it.
 #[derive(Debug, Default)]

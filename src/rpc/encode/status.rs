@@ -1,8 +1,7 @@
 //! A moment of the process as a message.
 //!
-//! What a caller may see of locks, sessions and workers was chosen by whoever looked; of
-//! buckets it is here: a session's to its owner alone, a tenant's to its callers. Others'
-//! are only counted. A tool that the caller may not call is not even that.
+//! What a caller may see was chosen by whoever looked, but for the tools of workers and
+//! for the fault of a configuration, which names what the caller may not know of.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -18,10 +17,11 @@ use crate::{
     },
     locks::table,
     model::Access,
+    overload::memory,
     policy::Caller,
     proto::v1,
     retry,
-    schedule::{Status, ToolStatus},
+    schedule::{ConfigStatus, Status, ToolStatus},
 };
 
 /// Most bytes of a name that a caller or an input gave.
@@ -48,7 +48,7 @@ pub(in crate::rpc) fn status(
 
 fn response(status: &Status, caller: &Caller) -> v1::StatusResponse {
     let gate = &status.gate;
-    let api = |of: &ApiStatus| api(of, status.retries.get(&of.name), caller);
+    let api = |of: &ApiStatus| api(of, status.retries.get(&of.name));
     v1::StatusResponse {
         process: Some(v1::ProcessStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -59,6 +59,8 @@ fn response(status: &Status, caller: &Caller) -> v1::StatusResponse {
             attempts: Some(usage(gate.in_flight)),
             waiting: count(gate.waiting),
             sessions: count(gate.sessions),
+            config: Some(config(&status.config, caller)),
+            memory: status.memory.map(memory),
         }),
         apis: gate.apis.iter().map(api).collect(),
         apis_omitted: count(gate.apis_omitted),
@@ -78,7 +80,27 @@ fn some(time: Option<Duration>) -> Option<prost_types::Duration> {
     time.map(duration)
 }
 
-fn api(api: &ApiStatus, retries: Option<&retry::Status>, caller: &Caller) -> v1::ApiStatus {
+fn config(config: &ConfigStatus, caller: &Caller) -> v1::ConfigStatus {
+    let refusal = config.refusal.as_deref().filter(|_| caller.knows_all());
+    v1::ConfigStatus {
+        generation: number(config.generation),
+        age: Some(duration(config.age)),
+        refused: config.refusal.is_some(),
+        refusal: refusal.unwrap_or_default().to_owned(),
+    }
+}
+
+fn memory(memory: memory::Seen) -> v1::MemoryStatus {
+    v1::MemoryStatus {
+        used_bytes: memory.usage.used,
+        max_bytes: memory.usage.max,
+        shed_at_percent: memory.shed_at,
+        short: memory.is_short,
+        refused: memory.refused,
+    }
+}
+
+fn api(api: &ApiStatus, retries: Option<&retry::Status>) -> v1::ApiStatus {
     v1::ApiStatus {
         name: api.name.to_string(),
         attempts: Some(usage(api.in_flight)),
@@ -86,7 +108,7 @@ fn api(api: &ApiStatus, retries: Option<&retry::Status>, caller: &Caller) -> v1:
         longest_wait: some(api.longest_wait),
         next_grant: some(api.next_grant),
         paused: some(api.paused),
-        buckets: api.buckets.iter().map(|of| bucket(of, caller)).collect(),
+        buckets: api.buckets.iter().map(bucket).collect(),
         breaker: api.breaker.as_ref().map(breaker),
         retries: retries.map(|of| v1::RetryStatus {
             percent: number(of.percent),
@@ -97,13 +119,13 @@ fn api(api: &ApiStatus, retries: Option<&retry::Status>, caller: &Caller) -> v1:
     }
 }
 
-fn bucket(bucket: &BucketStatus, caller: &Caller) -> v1::BucketStatus {
+fn bucket(bucket: &BucketStatus) -> v1::BucketStatus {
     let scope = match bucket.per {
         Per::Api => v1::BucketScope::Api,
         Per::Session => v1::BucketScope::Session,
         Per::Tenant => v1::BucketScope::Tenant,
     };
-    let lowest: Vec<_> = bucket.lowest.iter().filter_map(|of| level(of, caller)).collect();
+    let lowest: Vec<_> = bucket.lowest.iter().map(level).collect();
     v1::BucketStatus {
         rate: bucket.rate.to_string(),
         scope: scope.into(),
@@ -114,17 +136,13 @@ fn bucket(bucket: &BucketStatus, caller: &Caller) -> v1::BucketStatus {
     }
 }
 
-/// Nothing of a bucket that belongs to another.
-fn level(level: &Level, caller: &Caller) -> Option<v1::BucketLevel> {
-    let tenant = &caller.tenant;
+fn level(level: &Level) -> v1::BucketLevel {
     let owner = match &level.whose {
         Whose::Everyone => String::new(),
-        Whose::Session(of, session) => (of == tenant && *session.owner() == caller.owner)
-            .then(|| cut(session.as_str(), NAME_BYTES_MAX))?,
-        Whose::Tenant(of) => (of == tenant).then(|| cut(of.as_str(), NAME_BYTES_MAX))?,
+        Whose::Session(_, session) => cut(session.as_str(), NAME_BYTES_MAX),
+        Whose::Tenant(tenant) => cut(tenant.as_str(), NAME_BYTES_MAX),
     };
-    let next_token = some(level.next_token);
-    Some(v1::BucketLevel { owner, level: level.tokens, next_token })
+    v1::BucketLevel { owner, level: level.tokens, next_token: some(level.next_token) }
 }
 
 fn breaker(breaker: &breaker::Status) -> v1::BreakerStatus {
@@ -250,39 +268,26 @@ fn number(number: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::{
-        limits::Rate,
-        model::{Owner, SessionId, Tenant},
-    };
+    use crate::policy::{Pattern, Tools};
 
     #[test]
-    fn what_belongs_to_another_is_counted_and_not_shown() {
-        let owner = |name: &str| Owner::try_new(name).unwrap();
-        let level = |tenant: &str, session: (&'static str, &str)| Level {
-            whose: Whose::Session(
-                Tenant::try_new(tenant).unwrap(),
-                SessionId::try_new(session.1).unwrap().of(&owner(session.0)),
-            ),
-            tokens: 0,
-            next_token: Some(Duration::from_secs(1)),
+    fn the_fault_of_a_file_is_told_to_who_may_call_everything() {
+        let of = |refusal: Option<&str>| ConfigStatus {
+            generation: 3,
+            age: Duration::from_secs(7),
+            refusal: refusal.map(Arc::from),
         };
-        let of = BucketStatus {
-            rate: Rate::try_new("1/s").unwrap(),
-            per: Per::Session,
-            kept: 9,
-            lowest: vec![
-                level("ours", ("me", "a")),
-                level("theirs", ("me", "b")),
-                level("ours", ("them", "b")),
-                level("ours", ("me", "c")),
-            ],
-        };
-        let tenant = Tenant::try_new("ours").unwrap();
-        let shown = bucket(&of, &Caller { owner: owner("me"), tenant, ..Caller::local() });
-        let owners: Vec<_> = shown.lowest.iter().map(|level| level.owner.as_str()).collect();
-        assert_eq!(owners, ["a", "c"]);
-        assert_eq!((shown.kept, shown.omitted), (9, 7));
+        let some_tools = Tools::Matching(vec![Pattern::try_new("crm_*").unwrap()]);
+        let few = Caller { tools: some_tools, ..Caller::local() };
+        for (caller, said) in [(Caller::local(), "apis.crm: …"), (few, "")] {
+            let shown = config(&of(Some("apis.crm: …")), &caller);
+            assert_eq!((shown.generation, shown.refused, &*shown.refusal), (3, true, said));
+            let shown = config(&of(None), &caller);
+            assert_eq!((shown.refused, &*shown.refusal), (false, ""));
+        }
     }
 
     #[test]

@@ -68,3 +68,39 @@ async fn a_callers_own_session_is_shown_whatever_others_spend() {
     assert_eq!((shown, seen.sessions, seen.omitted), (vec!["session-of-planner"], 2, 1));
     world.end().await;
 }
+
+/// The same of buckets; of as many as were asked for.
+#[tokio::test]
+async fn a_callers_own_buckets_are_shown_whatever_others_have_left() {
+    let rate = base_with_api("rate: 1/min burst 9 per session");
+    let world = world_of(&(rate + CALLERS)).await;
+    world.peer.on("GET /read/*", Reply::json("{}"));
+    let sessions = [("reviewer", "r1", 5), ("reviewer", "r2", 5), ("reviewer", "r3", 5)];
+    for (name, session, calls) in
+        sessions.into_iter().chain([("planner", "p1", 2), ("planner", "p2", 1)])
+    {
+        for call in 0..calls {
+            let turn = read(&call.to_string()).session(session);
+            run(&world, name, &turn).await.assert_succeeded("a", "{}");
+        }
+    }
+    for (name, rows, expected) in [
+        ("planner", 1, &["p1"][..]),
+        ("planner", 9, &["p1", "p2"]),
+        ("reviewer", 2, &["r1", "r2"]),
+        ("operator", 9, &[]),
+    ] {
+        let request = of(name, StatusRequest { rows_max: Some(rows) });
+        let seen = world.client().status(request).await.unwrap().into_inner();
+        let api = seen.apis.iter().find(|api| api.name == "crm").unwrap();
+        let bucket = &api.buckets[0];
+        let owners: Vec<_> = bucket.lowest.iter().map(|level| &*level.owner).collect();
+        assert_eq!(owners.len(), expected.len(), "{name} {rows}: {owners:?}");
+        // The reviewer's have been asked one after the other: which is lower is time's.
+        let is_own = |owner: &&str| owner.starts_with(&expected[0][..1]);
+        assert!(name == "reviewer" && owners.iter().all(is_own) || owners == expected);
+        let count = |n: usize| u32::try_from(n).unwrap();
+        assert_eq!((bucket.kept, bucket.omitted), (5, 5 - count(owners.len())));
+    }
+    world.end().await;
+}

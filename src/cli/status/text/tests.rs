@@ -29,6 +29,8 @@ fn process() -> v1::ProcessStatus {
         attempts: of(0, 1024),
         waiting: 0,
         sessions: 0,
+        config: Some(v1::ConfigStatus { generation: 1, age: ms(8_055_000), ..Default::default() }),
+        memory: None,
     }
 }
 
@@ -227,6 +229,21 @@ fn busy() -> v1::StatusResponse {
         attempts: of(38, 1024),
         waiting: 97,
         sessions: 9,
+        config: Some(v1::ConfigStatus {
+            generation: 4,
+            age: ms(61_000),
+            refused: true,
+            refusal: "sidecall.yaml:4:9: apis.crm.ulr: `apis.crm` has no key `ulr`; write `url`\n\
+                      sidecall.yaml:9:7: tools.read.http: there is no method; write `get`"
+                .into(),
+        }),
+        memory: Some(v1::MemoryStatus {
+            used_bytes: 111 << 20,
+            max_bytes: 128 << 20,
+            shed_at_percent: 85,
+            short: true,
+            refused: 7,
+        }),
         ..process()
     };
     v1::StatusResponse {
@@ -294,6 +311,7 @@ fn what_others_named_cannot_reach_the_terminal() {
     locks.busiest[0].key = bad();
     locks.busiest[0].holders[0].batch_id = bad();
     status.budgets.as_mut().unwrap().lowest[0].session_id = bad();
+    status.process.as_mut().unwrap().config.as_mut().unwrap().refusal = bad();
     assert!(!drawn(&status, &LOOK).contains(['\u{1b}', '\u{7}']));
 }
 

@@ -7,19 +7,31 @@ use std::{cmp::Reverse, time::Duration};
 
 use super::State;
 use crate::{
-    clock::Instant,
+    clock::{self, Instant},
     limits::{
-        Bucket, Rate, breaker,
+        Bucket, Gate, Rate, breaker,
         gate::{
             Per,
             api::{Api, Cap},
         },
     },
-    model::{ApiName, SessionId, Tenant, ToolName},
+    model::{ApiName, Owner, SessionId, Tenant, ToolName},
 };
 
 /// Most buckets of one rate that are shown: the lowest say it all.
 const LOWEST_MAX: usize = 5;
+
+/// What of the gate is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// APIs at most.
+    pub apis: usize,
+    /// Buckets of a rate at most, where there is one for each session or tenant.
+    pub buckets: usize,
+    /// Whose those are: this tenant's, and the sessions of this one of its callers;
+    /// everyone's where nobody is named.
+    pub of: Option<(&'a Tenant, &'a Owner)>,
+}
 
 /// One moment of the gate.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,8 +90,8 @@ pub struct BucketStatus {
     pub per: Per,
     /// Buckets that are kept.
     pub kept: usize,
-    /// Of those that are not full, some with the fewest tokens, the fewest first.
-    /// The one where all share one.
+    /// Of those that are not full and may be seen, some with the fewest tokens, the
+    /// fewest first. The one where all share one.
     pub lowest: Vec<Level>,
 }
 
@@ -119,9 +131,21 @@ impl Level {
     }
 }
 
+impl Gate {
+    /// One look at all of it, at most `most` rows of each kind.
+    pub fn status(&self, most: usize) -> Status {
+        self.view(&View { apis: most, buckets: most, of: None })
+    }
+
+    /// One look at some of it.
+    pub fn view(&self, view: &View<'_>) -> Status {
+        self.lock().status(view, clock::now())
+    }
+}
+
 impl State {
-    /// One look, at most `most` rows of each kind.
-    pub(in crate::limits::gate) fn status(&self, most: usize, now: Instant) -> Status {
+    /// One look.
+    pub(in crate::limits::gate) fn status(&self, view: &View<'_>, now: Instant) -> Status {
         let mut order: Vec<(&ApiName, usize)> =
             self.api_keys.iter().map(|(name, key)| (name, *key)).collect();
         order.retain(|(_, key)| self.apis[*key].is_shown());
@@ -130,12 +154,12 @@ impl State {
             let in_flight = of.cap.as_ref().map_or(0, |cap| cap.used);
             (Reverse(of.waiters.len()), !of.is_left_alone(now), Reverse(in_flight), *name)
         });
-        let apis_omitted = order.len().saturating_sub(most);
-        order.truncate(most);
+        let apis_omitted = order.len().saturating_sub(view.apis);
+        order.truncate(view.apis);
         let first = self.first_waits();
         let api = |(name, key): (&ApiName, usize)| {
             let longest_wait = first[key].map(|since| now.saturating_duration_since(since));
-            self.apis[key].status(name, longest_wait, most, now)
+            self.apis[key].status(name, longest_wait, view, now)
         };
         let mut tools: Vec<_> = self
             .tool_keys
@@ -178,7 +202,7 @@ impl Api {
         &self,
         name: &ApiName,
         longest_wait: Option<Duration>,
-        most: usize,
+        view: &View<'_>,
         now: Instant,
     ) -> ApiStatus {
         let shared = self.buckets.iter().map(|bucket| BucketStatus {
@@ -187,12 +211,17 @@ impl Api {
             kept: 1,
             lowest: vec![Level::of(bucket, Whose::Everyone, now)],
         });
-        let (most, session) = (most.min(LOWEST_MAX), |(tenant, session): &(Tenant, SessionId)| {
+        let most = view.buckets.min(LOWEST_MAX);
+        let sees = |(tenant, session): &(Tenant, SessionId)| {
+            view.of.is_none_or(|(of, owner)| tenant == of && session.owner() == owner)
+        };
+        let session = |(tenant, session): &(Tenant, SessionId)| {
             Whose::Session(tenant.clone(), session.clone())
-        });
+        };
+        let own = self.by_session.status(Per::Session, sees, session, most, now);
+        let sees = |tenant: &Tenant| view.of.is_none_or(|(of, _)| tenant == of);
         let tenant = |tenant: &Tenant| Whose::Tenant(tenant.clone());
-        let own = self.by_session.status(Per::Session, session, most, now);
-        let tenants = self.by_tenant.status(Per::Tenant, tenant, most, now);
+        let tenants = self.by_tenant.status(Per::Tenant, sees, tenant, most, now);
         let until = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
         ApiStatus {
             name: name.clone(),

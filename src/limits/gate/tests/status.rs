@@ -105,6 +105,45 @@ async fn of_many_buckets_those_with_the_fewest_tokens_are_shown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_belongs_to_others_is_counted_and_takes_no_row() {
+    let api = Api {
+        rates: vec![
+            (Rate::try_new("1/s burst 9").unwrap(), Per::Session),
+            (Rate::try_new("1/s burst 99").unwrap(), Per::Tenant),
+        ],
+        ..rated("crm", "1/s burst 99", Per::Api)
+    };
+    let gate = Gate::new(settings(vec![api]), Drain::new());
+    let (us, them) = (Tenant::try_new("us").unwrap(), Tenant::try_new("them").unwrap());
+    let owner = |name: &str| Owner::try_new(name).unwrap();
+    let mut held = Vec::new();
+    // The others have less left, each of them.
+    let others = (0..9).map(|n| (&us, "other", format!("o{n}"), 8));
+    let strangers = (0..9).map(|n| (&them, "me", format!("s{n}"), 8));
+    let ours = [("a", 1), ("b", 3), ("c", 2)].map(|(id, calls)| (&us, "me", id.to_owned(), calls));
+    for (tenant, of, session, calls) in others.chain(strangers).chain(ours) {
+        let session = SessionId::try_new(session).unwrap().of(&owner(of));
+        let scope = gate.open_within(tenant, &session, None);
+        held.extend((0..calls).map(|_| ask(&scope, "crm").granted()));
+    }
+    let me = owner("me");
+    let look = |buckets| {
+        let view = View { apis: 9, buckets, of: Some((&us, &me)) };
+        let [own, tenants] = gate.view(&view).apis.remove(0).buckets.try_into().unwrap();
+        (own, tenants)
+    };
+    let shown = |bucket: &BucketStatus| -> Vec<u32> {
+        bucket.lowest.iter().map(|level| level.tokens).collect()
+    };
+    for (most, expected) in [(1, &[6][..]), (2, &[6, 7]), (9, &[6, 7, 8])] {
+        let (own, tenants) = look(most);
+        assert_eq!((shown(&own).as_slice(), own.kept), (expected, 21));
+        assert_eq!((shown(&tenants), tenants.kept), (vec![21], 2));
+        assert_eq!(tenants.lowest[0].whose, Whose::Tenant(us.clone()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn caps_of_tools_are_told_by_name() {
     let tools = [("b", 2), ("a", 1)].map(|(of, max)| (ToolName::try_new(of).unwrap(), nz(max)));
     let settings = Settings { tools: tools.to_vec(), ..settings(vec![api("crm")]) };

@@ -926,7 +926,7 @@ class Usage(_message.Message):
     def __init__(self, used: _Optional[int] = ..., max: _Optional[int] = ...) -> None: ...
 
 class ProcessStatus(_message.Message):
-    __slots__ = ("version", "uptime", "draining", "batches", "calls", "attempts", "waiting", "sessions")
+    __slots__ = ("version", "uptime", "draining", "batches", "calls", "attempts", "waiting", "sessions", "config", "memory")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     UPTIME_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -935,6 +935,8 @@ class ProcessStatus(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     version: str
     uptime: _duration_pb2.Duration
     draining: bool
@@ -943,7 +945,35 @@ class ProcessStatus(_message.Message):
     attempts: Usage
     waiting: int
     sessions: int
-    def __init__(self, version: _Optional[str] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., draining: _Optional[bool] = ..., batches: _Optional[_Union[Usage, _Mapping]] = ..., calls: _Optional[_Union[Usage, _Mapping]] = ..., attempts: _Optional[_Union[Usage, _Mapping]] = ..., waiting: _Optional[int] = ..., sessions: _Optional[int] = ...) -> None: ...
+    config: ConfigStatus
+    memory: MemoryStatus
+    def __init__(self, version: _Optional[str] = ..., uptime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., draining: _Optional[bool] = ..., batches: _Optional[_Union[Usage, _Mapping]] = ..., calls: _Optional[_Union[Usage, _Mapping]] = ..., attempts: _Optional[_Union[Usage, _Mapping]] = ..., waiting: _Optional[int] = ..., sessions: _Optional[int] = ..., config: _Optional[_Union[ConfigStatus, _Mapping]] = ..., memory: _Optional[_Union[MemoryStatus, _Mapping]] = ...) -> None: ...
+
+class ConfigStatus(_message.Message):
+    __slots__ = ("generation", "age", "refused", "refusal")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    age: _duration_pb2.Duration
+    refused: bool
+    refusal: str
+    def __init__(self, generation: _Optional[int] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refused: _Optional[bool] = ..., refusal: _Optional[str] = ...) -> None: ...
+
+class MemoryStatus(_message.Message):
+    __slots__ = ("used_bytes", "max_bytes", "shed_at_percent", "short", "refused")
+    USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHED_AT_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    SHORT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    used_bytes: int
+    max_bytes: int
+    shed_at_percent: int
+    short: bool
+    refused: int
+    def __init__(self, used_bytes: _Optional[int] = ..., max_bytes: _Optional[int] = ..., shed_at_percent: _Optional[int] = ..., short: _Optional[bool] = ..., refused: _Optional[int] = ...) -> None: ...
 
 class ApiStatus(_message.Message):
     __slots__ = ("name", "attempts", "queue", "longest_wait", "next_grant", "paused", "buckets", "breaker", "retries")
