@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::Instant;
+use crate::{clock::Instant, model::Tenant};
 
 mod aside;
 
@@ -246,8 +246,15 @@ impl Queue {
         self.aside.next_alarm()
     }
 
+    /// Who stands before others for tokens that they all lack, where those are what a
+    /// session of that tenant may lack too.
+    pub(super) fn heads_aside(&self, tenant: &Tenant) -> impl Iterator<Item = usize> {
+        let lacks = [Lack::Sessions, Lack::Tenants, Lack::Tenant(tenant.clone())];
+        lacks.into_iter().filter_map(|lack| Some(self.aside.first(&lack)?.1))
+    }
+
     /// The session is to be looked at.
-    fn come_forward(&mut self, key: usize) {
+    pub(super) fn come_forward(&mut self, key: usize) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };

@@ -42,17 +42,18 @@ pub(super) struct Aftermath {
     pub(super) has_new_alarm: bool,
     /// An API whose breaker changed its state.
     pub(super) change: Option<(ApiName, Change)>,
-    /// Those that have run out of places since they were granted one; at which API.
-    out_of_places: Vec<(Full, usize)>,
+    /// Those that have run out of places since they were granted one.
+    out_of_places: Vec<OutOfPlaces>,
 }
 
-/// Who has run out of places.
+/// Who has run out of places, by a grant at `api`.
 #[derive(Clone, Copy, Debug)]
-enum Full {
-    /// A session, of its own or a batch's.
-    Session(usize),
-    /// An owner, in all its sessions.
-    Owner(usize),
+struct OutOfPlaces {
+    /// It has none left of its own or of a batch's, or of its owner's.
+    session: usize,
+    /// The owner, where it has none left in all its sessions.
+    owner: Option<usize>,
+    api: usize,
 }
 
 /// What an attempt holds.

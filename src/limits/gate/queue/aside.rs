@@ -102,10 +102,14 @@ impl Aside {
         self.alarms.first().map(|(when, _)| *when)
     }
 
+    /// Who is first of those who lack this.
+    pub(super) fn first(&self, lack: &Lack) -> Option<Turn> {
+        self.groups.get(lack).and_then(|group| group.members.first()).copied()
+    }
+
     /// Whether somebody before it lacks the same.
     pub(super) fn is_behind(&self, lack: &Lack, turn: Turn) -> bool {
-        let first = self.groups.get(lack).and_then(|group| group.members.first());
-        first.is_some_and(|first| *first < turn)
+        self.first(lack).is_some_and(|first| first < turn)
     }
 
     /// Whether the session is to be looked at for the sake of this.

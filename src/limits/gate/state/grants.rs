@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{Aftermath, Cap, Full, Place, Rights, State};
+use super::{Aftermath, Cap, OutOfPlaces, Place, Rights, State};
 use crate::{
     clock::Instant,
     limits::gate::{api::ready, queue::Lack},
@@ -49,20 +49,33 @@ impl State {
         self.let_others_pass(now, aftermath);
     }
 
-    /// A session that was granted its last place may stand first at other APIs, for
-    /// tokens that all share: it cannot use them any more, and whoever is behind it
-    /// is not to wait until they are there. So may any session of an owner that was.
+    /// A session that was granted its last place may stand before others, for tokens
+    /// that they share: first at another API, or first of those who stand aside there. It
+    /// cannot use them any more, and whoever is behind it is not to wait until they are
+    /// there. So may any session of an owner that was granted its last.
     pub(super) fn let_others_pass(&mut self, now: Instant, aftermath: &mut Aftermath) {
-        while let Some((full, granted_at)) = aftermath.out_of_places.pop() {
-            for api in (0..self.apis.len()).filter(|api| *api != granted_at) {
-                let Some(first) = self.apis[api].waiters.first_session() else { continue };
-                let is_meant = match full {
-                    Full::Session(session) => first == session,
-                    Full::Owner(owner) => self.sessions[first].owner == Some(owner),
-                };
-                if is_meant {
-                    self.grant_at(api, now, aftermath);
+        while let Some(OutOfPlaces { session, owner, api: granted_at }) =
+            aftermath.out_of_places.pop()
+        {
+            for api in 0..self.apis.len() {
+                let waiters = &self.apis[api].waiters;
+                if waiters.len() == 0 {
+                    continue;
                 }
+                let is_meant = |head: &usize| {
+                    *head == session || owner.is_some() && self.sessions[*head].owner == owner
+                };
+                let tenant = &self.sessions[session].id.0;
+                let aside: Vec<usize> = waiters.heads_aside(tenant).filter(is_meant).collect();
+                // Where it was granted, whoever is first has been looked at since.
+                let first = waiters.first_session().filter(|_| api != granted_at);
+                if aside.is_empty() && !first.as_ref().is_some_and(is_meant) {
+                    continue;
+                }
+                for head in aside {
+                    self.apis[api].waiters.come_forward(head);
+                }
+                self.grant_at(api, now, aftermath);
             }
         }
     }
@@ -246,14 +259,13 @@ impl State {
         batch.cap.take();
         let session = &mut self.sessions[batch.session];
         session.cap.take();
-        if batch.cap.is_full() || session.cap.is_full() {
-            aftermath.out_of_places.push((Full::Session(batch.session), api));
-        }
         if let Some(owner) = session.owner {
             self.owners.take(owner);
-            if self.owners.is_full(Some(owner)) {
-                aftermath.out_of_places.push((Full::Owner(owner), api));
-            }
+        }
+        let owner = session.owner.filter(|owner| self.owners.is_full(Some(*owner)));
+        if batch.cap.is_full() || session.cap.is_full() || owner.is_some() {
+            let session = batch.session;
+            aftermath.out_of_places.push(OutOfPlaces { session, owner, api });
         }
         let of = &mut self.apis[api];
         let own = of.by_session.of(&session.id).iter().chain(of.by_tenant.of(&session.id.0));

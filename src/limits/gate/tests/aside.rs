@@ -154,6 +154,35 @@ async fn a_costly_call_of_a_tenant_is_not_starved_by_cheap_ones_of_its_other_ses
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_runs_out_of_places_holds_nobody_from_its_tenants_tokens() {
+    for is_by_owner in [false, true] {
+        let crm = rated("crm", "1/s burst 3", Per::Tenant);
+        let mut settings = settings(vec![crm, api("other")]);
+        settings.session = nz(if is_by_owner { 9 } else { 1 });
+        let gate = Gate::new(settings, Drain::new());
+        let [dear, last] = match is_by_owner {
+            true => ["dear", "last"].map(|of| owned(&gate, "planner", of, 1)),
+            false => [(); 2].map(|()| open(&gate, "dear")),
+        };
+        let cheap = open(&gate, "cheap");
+        let ask = |scope, api, cost| {
+            ask_for(scope, api, |request| request.cost = NonZeroU32::new(cost).unwrap())
+        };
+        drop(ask(&dear, "crm", 2).granted());
+        let mut first = ask(&dear, "crm", 3).waiting();
+        let mut behind = ask(&cheap, "crm", 1).waiting();
+        assert!(poll(&mut first).is_none() && poll(&mut behind).is_none(), "it comes second");
+        // What is granted elsewhere leaves the first without a place for its tokens.
+        let held = ask(&last, "other", 1).granted();
+        gate.lock().check_invariants();
+        drop(poll(&mut behind).expect("its token was there all the time"));
+        drop(held);
+        assert!(poll(&mut first).is_none());
+        gate.lock().check_invariants();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_newcomer_who_has_what_the_others_of_its_session_lack_goes() {
     let mut settings = settings(vec![rated("crm", "1/s burst 3", Per::Session)]);
     settings.tools = vec![(ToolName::try_new("full").unwrap(), nz(1))];
