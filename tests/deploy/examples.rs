@@ -78,3 +78,44 @@ fn both_examples_have_the_tools_of_the_examples_outside_a_cluster() {
         assert_eq!(tools(&format!("deploy/examples/{example}/sidecall.yaml")), outside);
     }
 }
+
+#[test]
+fn the_images_are_built_of_what_is_there_and_of_nothing_that_was_built() {
+    let read = |path: &str| fs::read_to_string(repository(path)).unwrap();
+    // An entry is a name at any depth, or one at the root.
+    let ignored = read(".dockerignore");
+    let ignored: Vec<&str> =
+        ignored.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    for built in ["target", "node_modules", "dist", ".venv", "__pycache__"] {
+        assert!(ignored.contains(&format!("**/{built}").as_str()), "{built} goes along");
+    }
+    let is_ignored = |path: &str| {
+        let mut parts = path.split('/');
+        parts.any(|part| ignored.iter().any(|entry| entry.trim_start_matches("**/") == part))
+    };
+    let mut copied = 0;
+    for example in EXAMPLES.into_iter().chain(["world"]) {
+        let file = read(&format!("deploy/examples/{example}/Dockerfile"));
+        let copies = file.lines().filter_map(|line| line.strip_prefix("COPY "));
+        for sources in copies.filter(|line| !line.starts_with("--from=")) {
+            let mut sources: Vec<&str> = sources.split(' ').collect();
+            sources.pop();
+            for source in sources {
+                assert!(
+                    repository(source).exists(),
+                    "{example} copies {source}, which is not there"
+                );
+                assert!(!is_ignored(source), "{example} copies {source}, which is ignored");
+                copied += 1;
+            }
+        }
+    }
+    assert!(copied > 5);
+    // Of the program's own image all is named, since all else is left out.
+    let own = read("deploy/Dockerfile.dockerignore");
+    let mut own = own.lines();
+    assert_eq!(own.next(), Some("*"));
+    for kept in own {
+        assert!(repository(kept.strip_prefix('!').unwrap()).exists(), "{kept} is not there");
+    }
+}
