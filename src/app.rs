@@ -185,12 +185,15 @@ impl Bound {
         if let Some(metrics) = &telemetry.metrics {
             metrics.watch_breakers(schedule::breakers(&scheduler));
         }
-        let levels = telemetry.levels.clone();
+        let (levels, metrics) = (telemetry.levels.clone(), telemetry.metrics.clone());
         let service = Service::new(scheduler, rpc.message_bytes_max).logging(levels);
         let tracer = telemetry.tracer.clone();
         let server = Server::try_new(service.clone(), auth, rpc, inputs_bytes_max, telemetry)?;
         // Last, so that nobody connects to what cannot serve.
         let listeners = listen::bind(listen)?;
+        if let (Some(metrics), Some(ends_at)) = (metrics, listeners.ends_at()) {
+            metrics.watch_certificates(ends_at);
+        }
         Ok(Self {
             unix: listeners.unix().map(Path::to_owned),
             tcp: listeners.tcp(),

@@ -15,6 +15,7 @@ mod authority;
 mod certificate;
 mod connection;
 mod crowd;
+mod der;
 mod handshakes;
 mod incoming;
 mod peer;
@@ -181,6 +182,14 @@ impl Bound {
     /// Whether TLS is spoken at the TCP address.
     pub fn is_tls(&self) -> bool {
         self.tcp.as_ref().is_some_and(|tcp| tcp.tls.is_some())
+    }
+
+    /// Says, whenever it is asked, when the first of the certificates ends that are served
+    /// by then: in seconds since 1970. `None` where TLS is not spoken.
+    pub fn ends_at(&self) -> Option<impl Fn() -> Option<u64> + Send + Sync + 'static + use<>> {
+        let (_, current) = self.tcp.as_ref()?.tls.as_ref()?;
+        let current = current.clone();
+        Some(move || current.ends_at())
     }
 
     /// The connections to come. Their reads and writes fail once `cut` is

@@ -373,6 +373,7 @@ mod labels;
 mod memory;
 mod reloads;
 mod sessions;
+mod tls;
 
 use labels::{Known, Labels};
 use sessions::Sessions;

@@ -185,6 +185,12 @@ pub const CONFIG_LOADED: Metric = metric(
     "s",
     "When the present configuration was taken over, in seconds since 1970.",
 );
+/// When the certificate of the TCP address ends.
+pub const CERTIFICATE_ENDS: Metric = metric(
+    "sidecall.tls.certificate.not_after",
+    "s",
+    "When the first of the certificates ends that are served by TLS, in seconds since 1970.",
+);
 
 /// Every metric there is.
 pub const METRICS: &[Metric] = &[
@@ -216,6 +222,7 @@ pub const METRICS: &[Metric] = &[
     CONFIG_GENERATION,
     CONFIG_VALID,
     CONFIG_LOADED,
+    CERTIFICATE_ENDS,
 ];
 
 /// Bounds of the buckets of `gen_ai.execute_tool.duration`, as the convention

@@ -44,6 +44,7 @@ listen:
   tcp:
     address: 127.0.0.1:0
     tls: {certificate: "{folder}/tls/server.crt", key: "{folder}/tls/server.key", client_ca: "{folder}/tls/ca.crt"}
+  admin: 127.0.0.1:0
 "#;
 
 /// A world whose clients must show a certificate of its authority.
@@ -290,6 +291,26 @@ async fn certificates_that_change_under_load_fail_no_call_and_drop_no_connection
     stop.send(true).unwrap();
     let turns: Vec<i32> = load.join_all().await;
     assert!(turns.iter().all(|turns| *turns > 10), "{turns:?}");
+    guarded.world.end().await;
+}
+
+#[tokio::test]
+async fn when_the_certificate_ends_is_measured_also_of_one_that_has_changed() {
+    let authority = Authority::new("first");
+    let guarded = Guarded::start_with(authority.expired("localhost"), authority).await;
+    let admin = guarded.world.admin.unwrap();
+    let ends_at = || async move {
+        let ask = b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let text = String::from_utf8(answer(admin, ask).await).unwrap();
+        let line = text.lines().find(|line| line.starts_with("sidecall_tls_certificate_not_after"));
+        let value = line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned);
+        value.unwrap_or_else(|| panic!("it is not measured: {text}")).parse::<f64>().unwrap()
+    };
+    // 2001, and 4096.
+    assert_eq!(ends_at().await, 978_307_200.0);
+    guarded.swap("tls-2", &guarded.authority.of("localhost"), &[&guarded.authority]);
+    let swapped = async { while ends_at().await != 67_090_118_400.0 {} };
+    timeout(PATIENCE, swapped).await.expect("that of the new one is not measured");
     guarded.world.end().await;
 }
 

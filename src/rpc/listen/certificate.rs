@@ -3,6 +3,8 @@
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
+use super::der::{SEQUENCE, element};
+
 /// What a client's certificate says of it. Only one that an authority of the
 /// listener vouches for comes to be one of these.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,7 +32,6 @@ impl Certificate {
 /// `id-at-commonName`, 2.5.4.3 (RFC 5280, appendix A.1).
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
-const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 /// Of these every text is UTF-8, too.
@@ -62,27 +63,6 @@ fn common_name(mut subject: &[u8]) -> Option<String> {
         }
     }
     found
-}
-
-/// The content of the first element of DER, which must have this tag, and what
-/// follows it.
-fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&[found, length], rest) = bytes.split_first_chunk()?;
-    let (length, rest) = match length {
-        0x80.. => {
-            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-            // A subject is not longer than that, nor is its length in vain so long.
-            let [high @ .., low] = digits else { return None };
-            let high = match high {
-                [] => 0,
-                [high] => *high,
-                _ => return None,
-            };
-            (usize::from(u16::from_be_bytes([high, *low])), rest)
-        }
-        _ => (usize::from(length), rest),
-    };
-    (found == tag).then(|| rest.split_at_checked(length)).flatten()
 }
 
 #[cfg(test)]

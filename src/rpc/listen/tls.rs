@@ -18,6 +18,8 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
+use super::der;
+
 mod files;
 #[cfg(test)]
 pub(super) mod mint;
@@ -72,11 +74,20 @@ fn of(key: &'static str, path: &Path) -> impl Fn(String) -> Error {
     move |what| Error { key, path: path.to_owned(), what }
 }
 
-/// Makes of the files' contents what every new connection is served with.
-fn server(files: &Tls, contents: &Contents) -> Result<ServerConfig, Error> {
+/// What every new connection is served with.
+#[derive(Debug)]
+struct Served {
+    config: Arc<ServerConfig>,
+    /// When the first of its certificates ends, in seconds since 1970.
+    ends_at: Option<u64>,
+}
+
+/// Makes it of the files' contents.
+fn server(files: &Tls, contents: &Contents) -> Result<Served, Error> {
     // The provider is named here, so that nothing global must be installed first.
     let provider = Arc::new(aws_lc_rs::default_provider());
     let certified = certified(files, contents, &provider)?;
+    let ends_at = certified.cert.iter().filter_map(der::ends_at).min();
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| of(CERTIFICATE, &files.certificate)(format!("is of no use: {error}")))?;
@@ -101,7 +112,7 @@ fn server(files: &Tls, contents: &Contents) -> Result<ServerConfig, Error> {
     config.alpn_protocols = vec![HTTP2.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(config)
+    Ok(Served { config: Arc::new(config), ends_at })
 }
 
 fn certified(

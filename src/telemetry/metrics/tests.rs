@@ -242,9 +242,11 @@ fn what_others_count_is_asked_for_when_somebody_looks() {
     metrics.watch_count(names::SPANS_DROPPED, || 7);
     metrics.watch_breakers(|| vec![("crm".into(), 2)]);
     metrics.watch_memory(|| Some((5, 9)), || 3);
+    metrics.watch_certificates(|| Some(1_798_761_600));
     metrics.rpc("a.B/C", "OK", Duration::from_millis(4));
     is(&metrics, "sidecall_memory_usage_bytes", &[], 5.0);
     is(&metrics, "sidecall_memory_limit_bytes", &[], 9.0);
+    is(&metrics, "sidecall_tls_certificate_not_after_seconds", &[], 1_798_761_600.0);
     is(&metrics, "sidecall_batch_shed_total", &[], 3.0);
     is(&metrics, "sidecall_telemetry_dropped_total", &[], 7.0);
     is(&metrics, "sidecall_breaker_state", &["sidecall_api=\"crm\""], 2.0);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Contents, Error, Tls};
+use super::{Contents, Error, Served, Tls};
 use crate::files::{Look, aside};
 
 /// How long new certificates may wait for the next look.
@@ -16,11 +16,16 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// What a new connection is served with. Those that are open keep theirs.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Current(watch::Receiver<Arc<ServerConfig>>);
+pub(in super::super) struct Current(watch::Receiver<Served>);
 
 impl Current {
     pub(in super::super) fn get(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.0.borrow().config)
+    }
+
+    /// When the first of its certificates ends, in seconds since 1970.
+    pub(in super::super) fn ends_at(&self) -> Option<u64> {
+        self.0.borrow().ends_at
     }
 }
 
@@ -34,7 +39,7 @@ pub(in super::super) struct Files {
     digest: [u8; 32],
     /// What is wrong with them and was told.
     fault: Option<Error>,
-    current: watch::Sender<Arc<ServerConfig>>,
+    current: watch::Sender<Served>,
 }
 
 impl Files {
@@ -47,7 +52,7 @@ impl Files {
         let seen = looks(&settings);
         let contents = super::read(&settings)?;
         let config = super::server(&settings, &contents)?;
-        let (current, receiver) = watch::channel(Arc::new(config));
+        let (current, receiver) = watch::channel(config);
         let digest = contents.digest();
         Ok((Self { settings, seen, digest, fault: None, current }, Current(receiver)))
     }
@@ -99,7 +104,7 @@ impl Files {
             Ok((digest, Some(config))) => {
                 self.digest = digest;
                 self.fault = None;
-                self.current.send_replace(Arc::new(config));
+                self.current.send_replace(config);
                 let file = self.settings.certificate.display();
                 tracing::info!(%file, "New TLS certificates: connections to come get them.");
             }
