@@ -140,10 +140,11 @@ impl Auth {
         let peer = visitor.map(Visitor::peer);
         match door.recognise(peer, request.headers()) {
             Ok(recognised) => {
+                let pass = Pass::new(recognised, door, self.clone());
                 if let Some(visitor) = visitor {
-                    visitor.let_in();
+                    visitor.let_in_by(|| pass.clone());
                 }
-                request.extensions_mut().insert(Pass::new(recognised, door, self.clone()));
+                request.extensions_mut().insert(pass);
                 Ok(())
             }
             Err(why) => {

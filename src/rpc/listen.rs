@@ -27,6 +27,7 @@ pub use certificate::Certificate;
 pub use connection::Io;
 use crowd::Crowd;
 pub use crowd::Visitor;
+pub(in crate::rpc) use crowd::Vouched;
 #[cfg(test)]
 pub(in crate::rpc) use crowd::tests::visitor;
 use handshakes::Handshakes;

@@ -102,8 +102,12 @@ async fn connect(address: SocketAddr) -> Channel {
 }
 
 async fn list(channel: &Channel) -> Result<usize, Status> {
+    list_as(TOKEN, channel).await
+}
+
+async fn list_as(token: &str, channel: &Channel) -> Result<usize, Status> {
     let mut request = Request::new(ListToolsRequest::default());
-    request.metadata_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     let mut client = SidecallServiceClient::new(channel.clone());
     let answer = timeout(WAIT_MAX, client.list_tools(request)).await;
     Ok(answer.expect("a caller is not served")?.into_inner().tools.len())
@@ -184,6 +188,38 @@ async fn there_are_as_many_connections_as_are_set_and_callers_keep_theirs() {
     let served = async { while list(&refused).await.is_err() {} };
     timeout(LONG, served).await.expect("its place is not given to anybody else");
     assert_eq!(list(&stays).await.unwrap(), 1);
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_withdrawn_callers_connections_give_way_as_a_strangers_do() {
+    let place = Place::new("http://127.0.0.1:1");
+    let (tcp, stolen) = (free(), "another-token-that-is-long");
+    for (name, token) in [("planner", TOKEN), ("thief", stolen)] {
+        std::fs::write(place.0.path().join(name), token).unwrap();
+    }
+    place.adds("callers:\n  allowed:\n    planner: {token: {file: planner}}\n");
+    let path = place.0.path().join("sidecall.yaml");
+    let without = std::fs::read_to_string(&path).unwrap();
+    place.adds("    thief: {token: {file: thief}}\n");
+    let mut program = serve(&place, 1024, tcp, "connections: 2").await;
+    let held = [connect(tcp).await, connect(tcp).await];
+    for channel in &held {
+        assert_eq!(list_as(stolen, channel).await.unwrap(), 1);
+    }
+    let ours = Endpoint::try_from(format!("http://{tcp}")).unwrap().connect_lazy();
+    assert!(list(&ours).await.is_err(), "there is room for a third");
+
+    let with = std::fs::read_to_string(&path).unwrap();
+    let listen = with.strip_prefix(&without).unwrap().lines().nth(1).unwrap();
+    std::fs::write(&path, format!("{without}{listen}\n")).unwrap();
+    program.signal("HUP");
+    program.says("The configuration was read again").await;
+    // Nobody uses the others; they answer pings.
+    let served = async { while list(&ours).await.is_err() {} };
+    timeout(LONG, served).await.expect("they keep their places");
+    assert_eq!(list(&ours).await.unwrap(), 1);
     program.signal("TERM");
     assert_eq!(program.ends().await.code(), Some(0));
 }

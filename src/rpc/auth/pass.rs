@@ -7,7 +7,10 @@ use tonic::Status;
 use super::{Auth, Door, Unknown, of_peer};
 use crate::{
     policy::{Caller, Token},
-    rpc::{listen::Peer, status},
+    rpc::{
+        listen::{Peer, Vouched},
+        status,
+    },
 };
 
 /// As whom an RPC was let in and by what. It may be open for long, and who may call can
@@ -59,6 +62,12 @@ impl Pass {
             return Some(Arc::clone(&self.caller));
         }
         door.knows(&self.shown, &self.door)
+    }
+}
+
+impl Vouched for Pass {
+    fn holds(&self) -> bool {
+        self.now().is_some()
     }
 }
 

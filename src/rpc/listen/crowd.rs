@@ -2,20 +2,28 @@
 //!
 //! Whoever can reach a listener can hold connections open that never call anything, and
 //! each takes a descriptor. So their number is bounded, and at the bound the oldest of
-//! those on which nobody was let in yet ends for a newcomer.
+//! those on which nobody was let in yet ends for a newcomer; where there are none, of
+//! those on which nobody would be let in any more.
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::Peer;
+use crate::clock::{self, Instant};
+
+/// Between two looks at whether callers still are. Each costs some nanoseconds for each
+/// connection, and whoever cannot come in tries again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The open connections of a listener. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -30,10 +38,26 @@ struct Open {
     next: u64,
     /// How those end on which nobody was let in, the oldest first.
     strangers: BTreeMap<u64, CancellationToken>,
+    callers: BTreeMap<u64, Known>,
+    looked_at: Option<Instant>,
     /// The one that was told to go and has not gone yet.
     leaving: Option<u64>,
     /// Who waits for that.
     waiting: Option<Waker>,
+}
+
+/// A connection on which somebody was let in.
+#[derive(Debug)]
+struct Known {
+    end: CancellationToken,
+    about: Arc<About>,
+    vouched: Box<dyn Vouched>,
+}
+
+/// What somebody was let in by.
+pub(in crate::rpc) trait Vouched: fmt::Debug + Send + Sync {
+    /// Whether somebody would be now.
+    fn holds(&self) -> bool;
 }
 
 impl Crowd {
@@ -70,6 +94,9 @@ impl Crowd {
         }
         let mut told = None;
         if open.leaving.is_none() {
+            if open.strangers.is_empty() {
+                open.look_at_callers(clock::now());
+            }
             match open.strangers.pop_first() {
                 None => return Poll::Ready(None),
                 Some((number, end)) => {
@@ -91,9 +118,29 @@ impl Crowd {
     }
 }
 
+impl Open {
+    /// Those on which nobody would be let in any more are strangers' from now on, until
+    /// somebody is.
+    fn look_at_callers(&mut self, now: Instant) {
+        if self.looked_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let strangers = &mut self.strangers;
+        self.callers.retain(|number, Known { end, about, vouched }| {
+            let holds = vouched.holds();
+            if !holds {
+                about.standing.store(PROBE, Ordering::Relaxed);
+                strangers.insert(*number, end.clone());
+            }
+            holds
+        });
+    }
+}
+
 /// Nothing was asked that anybody was let in for.
 const STRANGER: u8 = 0;
-/// Health was asked, as anybody may.
+/// Health was asked, as anybody may; or an RPC was let in that would not be any more.
 const PROBE: u8 = 1;
 /// An RPC was let in.
 const CALLER: u8 = 2;
@@ -130,11 +177,14 @@ impl Drop for Place {
         let mut open = self.about.crowd.lock();
         open.count -= 1;
         open.strangers.remove(&number);
+        let known = open.callers.remove(&number);
         if open.leaving == Some(number) {
             open.leaving = None;
         }
         let waiting = open.waiting.take();
         drop(open);
+        // It holds what this is of, and what somebody was let in by.
+        drop(known);
         if let Some(waiting) = waiting {
             waiting.wake();
         }
@@ -155,12 +205,19 @@ impl Visitor {
         &self.peer
     }
 
-    /// An RPC was let in: the connection stays as long as its peer likes.
-    pub(in crate::rpc) fn let_in(&self) {
+    /// An RPC was let in: the connection stays as long as its peer likes, and as what it
+    /// was let in by holds.
+    pub(in crate::rpc) fn let_in_by<V: Vouched + 'static>(&self, vouched: impl FnOnce() -> V) {
         let About { crowd, number, standing } = &*self.about;
-        if standing.load(Ordering::Relaxed) != CALLER {
-            standing.store(CALLER, Ordering::Relaxed);
-            crowd.lock().strangers.remove(number);
+        if standing.load(Ordering::Relaxed) == CALLER {
+            return;
+        }
+        let (vouched, about) = (Box::new(vouched()), Arc::clone(&self.about));
+        let mut open = crowd.lock();
+        standing.store(CALLER, Ordering::Relaxed);
+        // One that was told to go goes.
+        if let Some(end) = open.strangers.remove(number) {
+            open.callers.insert(*number, Known { end, about, vouched });
         }
     }
 
@@ -174,11 +231,25 @@ impl Visitor {
 
 #[cfg(test)]
 pub(in crate::rpc) mod tests {
-    use std::future::poll_fn;
+    use std::{future::poll_fn, sync::atomic::AtomicBool};
 
     use futures_util::{FutureExt, poll};
 
     use super::*;
+
+    /// Whether somebody would be let in, which may change.
+    impl Vouched for Arc<AtomicBool> {
+        fn holds(&self) -> bool {
+            self.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Visitor {
+        /// By what holds for ever.
+        pub(in crate::rpc) fn let_in(&self) {
+            self.let_in_by(|| Arc::new(AtomicBool::new(true)));
+        }
+    }
 
     pub(in crate::rpc) fn visitor(peer: Peer) -> Visitor {
         place(&Crowd::new(1)).visitor(peer)
@@ -230,7 +301,42 @@ pub(in crate::rpc) mod tests {
         assert!(!second.end.is_cancelled());
         drop((second, newcomer));
         let open = crowd.lock();
-        assert_eq!((open.count, open.strangers.len()), (0, 0));
+        assert_eq!((open.count, open.strangers.len(), open.callers.len()), (0, 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_whose_callers_are_none_any_more_give_way_until_somebody_is_let_in_anew() {
+        let crowd = Crowd::new(3);
+        let places = [(); 3].map(|()| place(&crowd));
+        let right = Arc::new(AtomicBool::new(true));
+        for place in &places {
+            place.visitor(peer()).let_in_by(|| Arc::clone(&right));
+        }
+        let [first, second, third] = places;
+        third.visitor(peer()).let_in();
+        assert!(enter(&crowd).is_none());
+        right.store(false, Ordering::Relaxed);
+        assert!(enter(&crowd).is_none(), "it was looked at just now");
+        tokio::time::advance(LOOK_EVERY).await;
+        let cut = CancellationToken::new();
+        let mut newcomer = Box::pin(poll_fn(|context| crowd.poll_enter(&cut, context)));
+        assert!(poll!(&mut newcomer).is_pending());
+        let ended = [&first, &second, &third].map(|place| place.end.is_cancelled());
+        assert_eq!(ended, [true, false, false]);
+        // They have no time of their own to show somebody, which is for newcomers.
+        assert!(!second.is_strangers());
+        second.visitor(peer()).let_in();
+        drop(first);
+        let newcomer = newcomer.await.unwrap();
+        newcomer.visitor(peer()).let_in();
+        let mut next = Box::pin(poll_fn(|context| crowd.poll_enter(&cut, context)));
+        assert!(poll!(&mut next).is_pending());
+        let ended = [&second, &third].map(|place| place.end.is_cancelled());
+        assert_eq!(ended, [false, true]);
+        drop(third);
+        drop((next.await.unwrap(), second, newcomer));
+        let open = crowd.lock();
+        assert_eq!((open.count, open.strangers.len(), open.callers.len()), (0, 0, 0));
     }
 
     #[tokio::test]
