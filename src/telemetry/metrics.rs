@@ -14,14 +14,7 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter},
 };
-use opentelemetry_sdk::{
-    Resource,
-    error::OTelSdkResult,
-    metrics::{
-        InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality,
-        data::ResourceMetrics, reader::MetricReader,
-    },
-};
+use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider};
 use prometheus::{Encoder, TextEncoder};
 
 use super::{
@@ -95,46 +88,15 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// The reader of those who send what was measured.
-#[derive(Clone, Debug)]
-pub(super) struct Reader(Arc<ManualReader>);
-
-impl MetricReader for Reader {
-    fn register_pipeline(&self, pipeline: std::sync::Weak<Pipeline>) {
-        self.0.register_pipeline(pipeline);
-    }
-
-    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
-        self.0.collect(metrics)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
-    }
-
-    fn temporality(&self, kind: InstrumentKind) -> Temporality {
-        self.0.temporality(kind)
-    }
-}
-
 impl Metrics {
     /// Instruments of these tools, and the reader of those who send.
     pub(super) fn new(resource: Resource, tools: &[Tool]) -> (Self, Reader) {
         let registry = prometheus::Registry::new();
-        let reader = Reader(Arc::new(ManualReader::default()));
-        let provider =
-            SdkMeterProvider::builder().with_resource(resource).with_reader(reader.clone());
         let text = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build();
-        let provider = match text {
-            Ok(text) => provider.with_reader(text),
-            // A registry of our own has nothing that could be in the way.
-            Err(_) => provider,
-        };
-        let provider = provider.build();
+        // A registry of our own has nothing that could be in the way.
+        let reader = Reader::beside(text.ok());
+        let provider = SdkMeterProvider::builder().with_resource(resource);
+        let provider = provider.with_reader(reader.clone()).build();
         let meter = provider.meter("sidecall");
         let inner = Inner {
             instruments: Instruments::new(&meter),
@@ -371,11 +333,13 @@ fn signed(count: usize) -> i64 {
 
 mod labels;
 mod memory;
+mod reader;
 mod reloads;
 mod sessions;
 mod tls;
 
 use labels::{Known, Labels};
+pub(super) use reader::Reader;
 use sessions::Sessions;
 
 #[cfg(test)]

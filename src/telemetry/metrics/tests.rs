@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opentelemetry_sdk::metrics::data::ScopeMetrics;
+use opentelemetry_sdk::metrics::{
+    data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics},
+    reader::MetricReader,
+};
 use tokio::time::advance;
 
 use super::{
@@ -172,6 +175,32 @@ fn each_metric_has_the_labels_that_are_said_of_it_and_no_others() {
         assert_eq!(labelled.remove(*name), Some(said), "{name}");
     }
     assert!(labelled.values().all(BTreeSet::is_empty), "{labelled:?}");
+}
+
+#[test]
+fn whoever_looks_takes_nothing_from_the_other() {
+    let (metrics, reader) = with_reader();
+    metrics.watch_breakers(|| vec![("crm".into(), 2)]);
+    let sent = |name: &str| {
+        let mut all = ResourceMetrics::default();
+        reader.collect(&mut all).unwrap();
+        let mut all = all.scope_metrics().flat_map(ScopeMetrics::metrics);
+        let value = match all.find(|metric| metric.name() == name)?.data() {
+            AggregatedMetrics::U64(MetricData::Sum(sum)) => sum.data_points().next()?.value(),
+            AggregatedMetrics::U64(MetricData::Gauge(gauge)) => gauge.data_points().next()?.value(),
+            other => panic!("{other:?}"),
+        };
+        Some(value)
+    };
+    for count in 1..=2_u32 {
+        metrics.retried("get", None, FailureCode::Unavailable);
+        for _ in 0..2 {
+            assert_eq!(sent(names::RETRIES.name), Some(count.into()));
+            assert_eq!(sent(names::BREAKER_STATE.name), Some(2));
+            is(&metrics, "sidecall_retry_count_total", &[], f64::from(count));
+            is(&metrics, "sidecall_breaker_state", &[], 2.0);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
