@@ -20,6 +20,12 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
+/// The same at the end of what was written, which nothing is made for that goes again.
+pub(super) fn quote(out: &mut Vec<u8>, text: &str) {
+    let written = serde_json::to_writer(out, text);
+    debug_assert!(written.is_ok(), "a text could not be written to memory");
+}
+
 /// A JSON object of members whose values are JSON.
 pub(super) fn object<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
     let mut out = String::from("{");

@@ -173,12 +173,16 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 /// The members of the object that `text` is, keys decoded, values as slices of
 /// `text`; `None` where it is not an object.
 pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+    // Another value is no mistake of anybody's: an error made of it would be the dearest
+    // part of the look.
+    text.trim_start().starts_with('{').then_some(())?;
     serde_json::from_str::<Members<'_>>(text).ok().map(|members| members.0)
 }
 
 /// The elements of the array that `text` is, as slices of `text`; `None` where
 /// it is not an array.
 pub fn elements(text: &str) -> Option<Vec<&str>> {
+    text.trim_start().starts_with('[').then_some(())?;
     let raw: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     Some(raw.into_iter().map(RawValue::get).collect())
 }

@@ -1,7 +1,5 @@
 //! `tool_result` blocks and `tools`.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-
 use super::{
     decode::{TOOLSET, not_executed},
     native,
@@ -10,7 +8,7 @@ use crate::{
     format::{
         Definition,
         reader::string,
-        writer::{File, block, file, id, object_schema, quoted, text},
+        writer::{File, base64, block, file, id, object_schema, quote, quoted, text},
     },
     model::{CallResult, Content, Outcome},
 };
@@ -31,11 +29,12 @@ pub fn encode(result: &CallResult, source: Option<&str>) -> String {
     let toolset = source.as_ref().and_then(|block| string(block.get(TOOLSET)?));
     // Room for the text, its quotes escaped, and what stands around it.
     let bytes: usize = result.content.iter().map(Content::size_bytes).sum();
-    let mut out = String::with_capacity(bytes + bytes / 4 + 160);
-    out.push_str(r#"{"type":"tool_result","tool_use_id":"#);
-    out.push_str(&quoted(&id(result, source.as_ref(), "id")));
+    let mut out = Vec::with_capacity(bytes + bytes / 4 + 160);
+    out.extend_from_slice(br#"{"type":"tool_result","tool_use_id":"#);
+    quote(&mut out, &id(result, source.as_ref(), "id"));
     if let Some(toolset) = &toolset {
-        out.extend([r#","toolset_name":"#, &quoted(toolset)]);
+        out.extend_from_slice(br#","toolset_name":"#);
+        quote(&mut out, toolset);
     }
     let mut blocks = Blocks { out: &mut out, is_begun: false };
     if let Some(failure) = &result.failure {
@@ -55,8 +54,9 @@ pub fn encode(result: &CallResult, source: Option<&str>) -> String {
         }
     }
     blocks.end();
-    out.push_str(if is_error { r#","is_error":true}"# } else { "}" });
-    out
+    out.extend_from_slice(if is_error { br#","is_error":true}"# } else { b"}" });
+    // Texts between signs of JSON: they are one text.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// The `tools` array of a request. A schema keeps its source text; the API wants
@@ -80,7 +80,7 @@ pub fn tool_definitions<'a>(tools: impl IntoIterator<Item = Definition<'a>>) -> 
 /// The `content` of a block, written as its parts come; nothing at all where
 /// there is nothing in them.
 struct Blocks<'o> {
-    out: &'o mut String,
+    out: &'o mut Vec<u8>,
     is_begun: bool,
 }
 
@@ -101,40 +101,44 @@ impl Blocks<'_> {
     }
 
     fn begin(&mut self) {
-        self.out.push_str(if self.is_begun { "," } else { r#","content":["# });
+        self.out.extend_from_slice(if self.is_begun { b"," } else { br#","content":["# });
         self.is_begun = true;
     }
 
     fn end(self) {
         if self.is_begun {
-            self.out.push(']');
+            self.out.push(b']');
         }
     }
 
     /// A block as it stands.
     fn source(&mut self, block: &str) {
         self.begin();
-        self.out.push_str(block);
+        self.out.extend_from_slice(block.as_bytes());
     }
 
     fn text(&mut self, words: &str) {
         if !words.trim().is_empty() {
             self.begin();
-            self.out.extend([r#"{"type":"text","text":"#, &quoted(words), "}"]);
+            self.out.extend_from_slice(br#"{"type":"text","text":"#);
+            quote(self.out, words);
+            self.out.push(b'}');
         }
     }
 
     fn file(&mut self, kind: &str, media_type: &str, data: &[u8]) {
         self.begin();
-        self.out.extend([
+        for part in [
             r#"{"type":""#,
             kind,
             r#"","source":{"type":"base64","media_type":""#,
             media_type,
             r#"","data":""#,
-        ]);
-        BASE64_STANDARD.encode_string(data, self.out);
-        self.out.push_str(r#""}}"#);
+            &base64(data),
+            r#""}}"#,
+        ] {
+            self.out.extend_from_slice(part.as_bytes());
+        }
     }
 }
 
@@ -219,7 +223,7 @@ mod tests {
             let block =
                 encoded(&succeeded(vec![image("image/jpg; q=1", data)]))["content"][0].clone();
             assert_eq!(block["type"], kind);
-            assert_eq!(block["source"], source(media_type, &BASE64_STANDARD.encode(data)));
+            assert_eq!(block["source"], source(media_type, &base64(data)));
         }
     }
 
