@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -129,7 +129,8 @@ impl Api {
         trace: Option<Arc<Outgoing>>,
         terms: Terms,
     ) -> impl Future<Output = Result<Reply, AttemptError>> + Send {
-        let method = request.method().clone();
+        let method = request.method();
+        let (is_head, is_safe) = (method == Method::HEAD, method.is_safe());
         let mut answer = self.answer(request, sent.clone());
         async move {
             if deadline <= clock::now() {
@@ -147,7 +148,7 @@ impl Api {
             if code.is_success() {
                 let bytes_max = self.settings.response_bytes_max.get();
                 let whole =
-                    pin!(reply::read(&method, &head, &mut body, bytes_max, &terms.result_headers,));
+                    pin!(reply::read(is_head, &head, &mut body, bytes_max, &terms.result_headers));
                 let answer = until(deadline, whole).await.unwrap_or_else(|| {
                     let message = format!(
                         "the time was over while the answer (status {}) was being read",
@@ -165,7 +166,7 @@ impl Api {
             let said = pin!(reply::excerpt(&head.headers, &mut body, &self.secrets));
             let said = until(deadline, said).await.flatten();
             let refusal = terms.claimed.and_then(|claimed| claimed.refusal(code));
-            Err(status::error(code, &head.headers, method.is_safe(), refusal, said.as_deref()))
+            Err(status::error(code, &head.headers, is_safe, refusal, said.as_deref()))
         }
     }
 

@@ -1,9 +1,9 @@
 //! From an answer to content.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header, response::Parts};
+use http::{HeaderMap, StatusCode, header, response::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ enum Broken {
 ///
 /// It is too large, breaks off, or is not what it says it is.
 pub(super) async fn read<B>(
-    method: &Method,
+    is_head: bool,
     head: &Parts,
     body: &mut B,
     bytes_max: usize,
@@ -46,7 +46,7 @@ pub(super) async fn read<B>(
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
-    let content = if method == Method::HEAD {
+    let content = if is_head {
         Some(headers_as_json(head.status, &head.headers))
     } else if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         // Those have no body, whatever their headers promise.
@@ -200,7 +200,10 @@ fn kind(headers: &HeaderMap) -> Kind {
         return Kind::Unknown;
     };
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
-    let essence = essence.trim().to_ascii_lowercase();
+    let mut essence = Cow::Borrowed(essence.trim());
+    if essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        essence.to_mut().make_ascii_lowercase();
+    }
     let (kind, subtype) = essence.split_once('/').unwrap_or((&essence, ""));
     match (kind, subtype) {
         ("", _) => Kind::Unknown,

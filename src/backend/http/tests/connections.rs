@@ -57,6 +57,16 @@ async fn each_phase_ends_at_the_deadline_and_says_which_it_was() {
 }
 
 #[tokio::test]
+async fn an_attempt_is_no_larger_than_what_the_allocator_keeps_at_hand() {
+    // glibc's: what is larger is looked for, and joined with its neighbours once it goes.
+    const AT_HAND_BYTES: usize = 1032;
+    let peer = Peer::bind().await;
+    let (attempt, _) = begin(&peer.get(), "{}", LONG);
+    let bytes = size_of_val(&*attempt);
+    assert!(bytes <= AT_HAND_BYTES, "{bytes}");
+}
+
+#[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let peer = Peer::bind().await;
     let post = peer.post();
