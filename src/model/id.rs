@@ -215,9 +215,14 @@ impl fmt::Debug for SessionId {
 }
 
 impl BatchId {
-    /// A new UUIDv7.
+    /// A new UUIDv7. Its random part tells it from others and keeps no secret: the
+    /// kernel's own would be system calls for every batch.
     pub fn random() -> Self {
-        Self(uuid::Uuid::now_v7().to_string().into())
+        let (seconds, nanos) = uuid::Timestamp::now(uuid::NoContext).to_unix();
+        let millis = seconds * 1000 + u64::from(nanos / 1_000_000);
+        let [random @ .., _, _, _, _, _, _] = fastrand::u128(..).to_ne_bytes();
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        Self(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).into())
     }
 }
 
@@ -266,7 +271,13 @@ mod tests {
 
     #[test]
     fn a_random_batch_id_is_a_valid_one() {
-        let id = BatchId::random();
+        let [id, other] = [(); 2].map(|()| BatchId::random());
         assert_eq!(BatchId::try_new(id.as_str()).unwrap(), id);
+        assert_ne!(id, other);
+        let id = uuid::Uuid::try_parse(id.as_str()).unwrap();
+        assert_eq!(id.get_version(), Some(uuid::Version::SortRand));
+        let (seconds, _) = id.get_timestamp().unwrap().to_unix();
+        let (now, _) = uuid::Timestamp::now(uuid::NoContext).to_unix();
+        assert!(now.abs_diff(seconds) <= 1);
     }
 }

@@ -314,9 +314,12 @@ impl Faults {
                     format!("is also that of tool_uses[{first}]; every call has its own"),
                 );
             }
-            self.tool(&path(index, "name"), &tool_use.name);
-            let field = path(index, "timeout");
-            let timeout = self.timeout(&field, tool_use.timeout);
+            self.tool(|| path(index, "name"), &tool_use.name);
+            // Most set none, and then nothing can be wrong with it.
+            let timeout = match tool_use.timeout {
+                None => None,
+                some => self.timeout(&path(index, "timeout"), some),
+            };
             let Some(id) = id else { continue };
             calls.push(Call {
                 id,
@@ -339,12 +342,12 @@ impl Faults {
 
     /// A tool's name is the model's to get wrong, but every message about its
     /// call repeats it.
-    fn tool(&mut self, field: &str, name: &str) {
+    fn tool(&mut self, field: impl FnOnce() -> String, name: &str) {
         if name.is_empty() {
-            self.add(field, "is missing: name the tool");
+            self.add(field(), "is missing: name the tool");
         } else if name.len() > TOOL_BYTES_MAX {
             let length = name.len();
-            self.add(field, format!("has {length} bytes; at most {TOOL_BYTES_MAX} are allowed"));
+            self.add(field(), format!("has {length} bytes; at most {TOOL_BYTES_MAX} are allowed"));
         }
     }
 
@@ -353,7 +356,7 @@ impl Faults {
         match shape.decode(text) {
             Ok(turn) => {
                 for call in &turn.calls {
-                    self.tool(&format!("{field} ({})", call.id), &call.tool);
+                    self.tool(|| format!("{field} ({})", call.id), &call.tool);
                 }
                 turn
             }

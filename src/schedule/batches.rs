@@ -31,12 +31,17 @@ const COMMANDS_MAX: usize = 8;
 /// An order to a running batch.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// End these calls, or all where none is named.
-    Cancel {
-        call_ids: Vec<CallId>,
-        /// Gets the ids of those that were open.
-        cancelled: oneshot::Sender<Vec<CallId>>,
-    },
+    /// End calls. In a box: few batches are ever given an order, and every batch has room
+    /// for many.
+    Cancel(Box<Cancel>),
+}
+
+/// To end these calls, or all where none is named.
+#[derive(Debug)]
+pub(super) struct Cancel {
+    pub(super) call_ids: Vec<CallId>,
+    /// Gets the ids of those that were open.
+    pub(super) cancelled: oneshot::Sender<Vec<CallId>>,
 }
 
 /// Ids are the owner's own: nobody learns of another's.
@@ -107,7 +112,8 @@ impl Batches {
         };
         let (cancelled, answer) = oneshot::channel();
         // A batch that ends meanwhile has nothing open any more.
-        if commands.send(Command::Cancel { call_ids, cancelled }).await.is_err() {
+        let order = Command::Cancel(Box::new(Cancel { call_ids, cancelled }));
+        if commands.send(order).await.is_err() {
             return Some(Vec::new());
         }
         Some(answer.await.unwrap_or_default())

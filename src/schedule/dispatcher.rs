@@ -110,7 +110,8 @@ struct Flight {
     mark: Option<Mark>,
     /// The wait before the next attempt.
     delay: Duration,
-    sent: SentMark,
+    /// Of the attempt in flight, if there is one.
+    sent: Option<SentMark>,
     /// Of the input, where somebody asked for it.
     digest: Option<Digest>,
     /// When the last attempt of one that only reads began.

@@ -255,7 +255,7 @@ impl Turn {
         }
         let begun = frame.begin(&tool_use.id, &block_json);
         let begun = begun.map_err(|message| faults.add("tool_use_begun.tool_use.id", message));
-        faults.tool("tool_use_begun.tool_use.name", &tool_use.name);
+        faults.tool(|| "tool_use_begun.tool_use.name".to_owned(), &tool_use.name);
         let timeout = faults.timeout("tool_use_begun.tool_use.timeout", tool_use.timeout);
         if !block_json.is_empty() && json::members(&block_json).is_none() {
             faults.add("tool_use_begun.block_json", "is no JSON object: a block is one");

@@ -36,9 +36,9 @@ impl Dispatcher {
         let deadline = own.map_or(deadline, |own| own.min(deadline));
         flight.attempt_deadline = Some(deadline);
         flight.mark = Some(permit.mark());
-        flight.sent = SentMark::default();
+        let sent = SentMark::default();
+        flight.sent = Some(sent.clone());
         let key = (tool.effect == Effect::Keyed).then(|| self.intake.idempotency_key(call));
-        let sent = flight.sent.clone();
         let progress = self.reports.mark(call, number);
         let whose = Whose {
             call: self.intake.calls[call].id.clone(),
@@ -78,7 +78,7 @@ impl Dispatcher {
             }
             None => batch_state::Event::Failed(call, failure, sent),
         };
-        self.flights[call].sent = SentMark::default();
+        self.flights[call].sent = None;
         self.feed(event);
     }
 

@@ -6,11 +6,12 @@ use tokio::sync::mpsc;
 
 use super::{Dispatcher, Timer};
 use crate::{
+    backend::SentMark,
     clock,
-    model::CallId,
+    model::{CallId, Sent},
     schedule::{
         batch_state::{self, CancelReason, State},
-        batches::Command,
+        batches::{Cancel, Command},
     },
 };
 
@@ -23,14 +24,15 @@ impl Dispatcher {
         self.now = clock::now();
         let sent = (0..self.flights.len())
             .filter(|call| matches!(self.state.state(*call), Some(State::Running { .. })))
-            .map(|call| (call, self.flights[call].sent.get()))
+            .map(|call| (call, self.flights[call].sent()))
             .collect();
         self.feed(batch_state::Event::AllCancelled(reason, sent));
     }
 
     pub(super) fn obey(&mut self, command: Command) {
         self.now = clock::now();
-        let Command::Cancel { call_ids, cancelled } = command;
+        let Command::Cancel(order) = command;
+        let Cancel { call_ids, cancelled } = *order;
         let open = |dispatcher: &Self, call: usize| {
             !matches!(dispatcher.state.state(call), Some(State::Done(_)))
         };
@@ -46,7 +48,7 @@ impl Dispatcher {
             for call in calls {
                 // One that needs another of them may have been skipped by now.
                 if open(self, call) {
-                    let sent = self.flights[call].sent.get();
+                    let sent = self.flights[call].sent();
                     self.feed(batch_state::Event::Cancelled(call, sent, CancelReason::Requested));
                 }
             }
@@ -95,8 +97,15 @@ impl Dispatcher {
     }
 
     fn time_up(&mut self, call: usize) {
-        let sent = self.flights[call].sent.get();
+        let sent = self.flights[call].sent();
         self.feed(batch_state::Event::TimeUp(call, sent));
+    }
+}
+
+impl super::Flight {
+    /// Whether the attempt in flight may have been sent.
+    fn sent(&self) -> Sent {
+        self.sent.as_ref().map_or(Sent::No, SentMark::get)
     }
 }
 
