@@ -184,16 +184,17 @@ impl Metrics {
     }
 
     /// An RPC has ended.
-    pub fn rpc(&self, method: &str, status: &'static str, duration: Duration) {
-        let mut labels = vec![
+    pub fn rpc(&self, method: &Arc<str>, status: &'static str, duration: Duration) {
+        let labels = [
             KeyValue::new(attribute::RPC_SYSTEM, "grpc"),
-            KeyValue::new(attribute::RPC_METHOD, method.to_owned()),
+            KeyValue::new(attribute::RPC_METHOD, Arc::clone(method)),
             KeyValue::new(attribute::RPC_STATUS, status),
+            KeyValue::new(attribute::ERROR_TYPE, status),
         ];
-        if names::RPC_FAULTS.contains(&status) {
-            labels.push(KeyValue::new(attribute::ERROR_TYPE, status));
-        }
-        self.0.instruments.rpc.record(duration.as_secs_f64(), &labels);
+        let [usual @ .., _] = &labels;
+        let is_fault = names::RPC_FAULTS.contains(&status);
+        let labels = if is_fault { &labels[..] } else { &usual[..] };
+        self.0.instruments.rpc.record(duration.as_secs_f64(), labels);
     }
 
     /// A batch of so many calls was accepted.

@@ -78,17 +78,18 @@ pub struct Worker {
     pub tool: Arc<str>,
 }
 
-/// A tool's requests over HTTP, without anything that came from an input.
+/// A tool's requests over HTTP, without anything that came from an input. Every span of
+/// an attempt shares the texts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Http {
     /// `GET`
-    pub method: String,
+    pub method: Arc<str>,
     /// The path with its slots: `/customers/{customer_id}`.
-    pub template: String,
+    pub template: Arc<str>,
     /// The whole address with its slots.
-    pub url: String,
+    pub url: Arc<str>,
     /// The host.
-    pub address: String,
+    pub address: Arc<str>,
     /// The port.
     pub port: u16,
 }
@@ -99,10 +100,10 @@ mod tests {
 
     fn target(method: &str) -> Arc<Target> {
         Arc::new(Target::Http(Http {
-            method: method.to_owned(),
-            template: "/".to_owned(),
-            url: "http://a/".to_owned(),
-            address: "a".to_owned(),
+            method: method.into(),
+            template: "/".into(),
+            url: "http://a/".into(),
+            address: "a".into(),
             port: 80,
         }))
     }

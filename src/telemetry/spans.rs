@@ -203,7 +203,9 @@ impl Maker {
             None => Value::from(self.redactor.line(&result.tool)),
         };
         let waits = &result.timings;
-        let mut attributes = vec![
+        // Most have fifteen.
+        let mut attributes = Vec::with_capacity(16);
+        attributes.extend([
             KeyValue::new(attribute::OPERATION, "execute_tool"),
             KeyValue::new(attribute::TOOL_NAME, shown),
             KeyValue::new(attribute::TOOL_CALL_ID, self.redactor.line(result.call_id.as_str())),
@@ -215,7 +217,7 @@ impl Maker {
             KeyValue::new(attribute::WAIT_BACKOFF, waits.backing_off.as_secs_f64()),
             KeyValue::new(attribute::RESULT_BYTES, count(result.bytes)),
             KeyValue::new(attribute::CRITICAL, call.is_critical),
-        ];
+        ]);
         if let Some(Tool { description, api, kind, .. }) = tool {
             attributes.push(KeyValue::new(attribute::TOOL_TYPE, *kind));
             attributes.push(KeyValue::new(attribute::TOOL_DESCRIPTION, Arc::clone(description)));

@@ -219,10 +219,10 @@ fn target(api: &Api, request: &RequestSettings) -> traced::Http {
     }
     let usual = if base.scheme == uri::Scheme::HTTPS { 443 } else { 80 };
     traced::Http {
-        method: Method::from(request.method).to_string(),
-        template,
-        url,
-        address: base.authority.host().to_owned(),
+        method: Method::from(request.method).as_str().into(),
+        template: template.into(),
+        url: url.into(),
+        address: base.authority.host().into(),
         port: base.authority.port_u16().unwrap_or(usual),
     }
 }

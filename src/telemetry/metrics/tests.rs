@@ -100,9 +100,9 @@ fn what_the_conventions_name_is_measured_as_they_have_it() {
     metrics.call(&result("get", None), None, 1);
     metrics.call(&result("get", Some(FailureCode::ToolError)), None, 1);
     metrics.call(&result("made_up", Some(FailureCode::UnknownTool)), None, 0);
-    metrics.rpc("a.B/C", "OK", Duration::from_millis(1));
-    metrics.rpc("a.B/C", "INVALID_ARGUMENT", Duration::from_millis(1));
-    metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
+    metrics.rpc(&"a.B/C".into(), "OK", Duration::from_millis(1));
+    metrics.rpc(&"a.B/C".into(), "INVALID_ARGUMENT", Duration::from_millis(1));
+    metrics.rpc(&"a.B/C".into(), "INTERNAL", Duration::from_millis(1));
     let mut all = ResourceMetrics::default();
     reader.collect(&mut all).unwrap();
     let all = all.scope_metrics().flat_map(ScopeMetrics::metrics);
@@ -160,7 +160,7 @@ fn each_metric_has_the_labels_that_are_said_of_it_and_no_others() {
     metrics.call(&result("get", None), None, 1);
     metrics.call(&result("get", Some(FailureCode::RateLimited)), None, 0);
     metrics.retried("get", None, FailureCode::Unavailable);
-    metrics.rpc("a.B/C", "INTERNAL", Duration::from_millis(1));
+    metrics.rpc(&"a.B/C".into(), "INTERNAL", Duration::from_millis(1));
     metrics.watch_breakers(|| vec![("crm".into(), 2)]);
     metrics.watch_reloads(&Reloads::default());
     let mut all = ResourceMetrics::default();
@@ -272,7 +272,7 @@ fn what_others_count_is_asked_for_when_somebody_looks() {
     metrics.watch_breakers(|| vec![("crm".into(), 2)]);
     metrics.watch_memory(|| Some((5, 9)), || 3);
     metrics.watch_certificates(|| Some(1_798_761_600));
-    metrics.rpc("a.B/C", "OK", Duration::from_millis(4));
+    metrics.rpc(&"a.B/C".into(), "OK", Duration::from_millis(4));
     is(&metrics, "sidecall_memory_usage_bytes", &[], 5.0);
     is(&metrics, "sidecall_memory_limit_bytes", &[], 9.0);
     is(&metrics, "sidecall_tls_certificate_not_after_seconds", &[], 1_798_761_600.0);

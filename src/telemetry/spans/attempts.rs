@@ -1,5 +1,7 @@
 //! The spans of attempts: by the conventions of whatever they went to.
 
+use std::sync::Arc;
+
 use opentelemetry::{
     KeyValue, Value,
     trace::{SpanId, SpanKind, Status},
@@ -52,13 +54,15 @@ impl Maker {
 
 fn told(http: &Http, status: Option<u16>, number: u32) -> Vec<KeyValue> {
     let Http { method, template, url, address, port } = http;
-    let mut attributes = vec![
-        KeyValue::new(attribute::HTTP_METHOD, method.clone()),
-        KeyValue::new(attribute::URL_TEMPLATE, template.clone()),
-        KeyValue::new(attribute::URL_FULL, url.clone()),
-        KeyValue::new(attribute::SERVER_ADDRESS, address.clone()),
+    // Those below, too, and an error's.
+    let mut attributes = Vec::with_capacity(8);
+    attributes.extend([
+        KeyValue::new(attribute::HTTP_METHOD, Arc::clone(method)),
+        KeyValue::new(attribute::URL_TEMPLATE, Arc::clone(template)),
+        KeyValue::new(attribute::URL_FULL, Arc::clone(url)),
+        KeyValue::new(attribute::SERVER_ADDRESS, Arc::clone(address)),
         KeyValue::new(attribute::SERVER_PORT, i64::from(*port)),
-    ];
+    ]);
     if let Some(status) = status {
         attributes.push(KeyValue::new(attribute::HTTP_STATUS, i64::from(status)));
     }

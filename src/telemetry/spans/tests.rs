@@ -115,10 +115,10 @@ async fn a_call_s_time_is_told_piece_by_piece() {
     batch.enters(0, Stage::Queued, clock::now());
     let outgoing = batch.attempts(0, 2, clock::now());
     outgoing.goes_to(&Arc::new(Target::Http(outgoing::Http {
-        method: "GET".to_owned(),
-        template: "/x/{id}".to_owned(),
-        url: "http://a:1/x/{id}".to_owned(),
-        address: "a".to_owned(),
+        method: "GET".into(),
+        template: "/x/{id}".into(),
+        url: "http://a:1/x/{id}".into(),
+        address: "a".into(),
         port: 1,
     })));
     outgoing.was_answered(200);

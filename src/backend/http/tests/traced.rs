@@ -61,10 +61,10 @@ async fn an_attempt_says_where_it_went_without_what_it_was_given() {
     assert_eq!(
         trace.target().map(|target| (**target).clone()),
         Some(Target::Http(Http {
-            method: "GET".to_owned(),
-            template: "/v2/customers/{id}/orders".to_owned(),
-            url: format!("http://127.0.0.1:{}{url}", peer.port()),
-            address: "127.0.0.1".to_owned(),
+            method: "GET".into(),
+            template: "/v2/customers/{id}/orders".into(),
+            url: format!("http://127.0.0.1:{}{url}", peer.port()).into(),
+            address: "127.0.0.1".into(),
             port: peer.port(),
         }))
     );
