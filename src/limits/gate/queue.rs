@@ -10,7 +10,6 @@
 //! A session that lacks what is its own, and not everyone's, stands [`aside`].
 
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroU32,
     time::Duration,
@@ -19,9 +18,11 @@ use std::{
 use crate::{clock::Instant, model::Tenant};
 
 mod aside;
+mod batch;
 
 pub(super) use aside::Lack;
 use aside::{Aside, Turn};
+use batch::{Batch, Waiter};
 
 /// Where a waiter stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,17 +38,7 @@ pub(super) struct Place {
     pub(super) number: u64,
 }
 
-/// The order within a batch.
-type Rank = (Reverse<Duration>, u64);
-
-/// A waiter and its cost.
-type Waiter = (usize, NonZeroU32);
-
 impl Place {
-    fn rank(&self) -> Rank {
-        (Reverse(self.path), self.number)
-    }
-
     fn tokens(&self) -> u64 {
         u64::from(self.cost.get())
     }
@@ -89,15 +80,6 @@ struct Session {
     lacks_place: bool,
 }
 
-#[derive(Debug, Default)]
-struct Batch {
-    turn: u64,
-    /// Tokens that its waiters cost.
-    tokens: u64,
-    /// By tool: one that is full must not hide another.
-    lanes: Vec<(usize, BTreeMap<Rank, Waiter>)>,
-}
-
 impl Queue {
     pub(super) fn len(&self) -> usize {
         self.length
@@ -129,10 +111,9 @@ impl Queue {
         let batch = session.batches.entry(place.batch).or_insert_with(|| {
             session.last_turn += 1;
             session.turns.insert(session.last_turn, place.batch);
-            Batch { turn: session.last_turn, ..Batch::default() }
+            Batch::new(session.last_turn)
         });
-        batch.lane(place.tool).insert(place.rank(), (waiter, place.cost));
-        batch.tokens += place.tokens();
+        batch.push(waiter, place);
         session.tokens += place.tokens();
         self.tokens += place.tokens();
         self.length += 1;
@@ -145,8 +126,7 @@ impl Queue {
     pub(super) fn clear(&mut self) -> Vec<usize> {
         let sessions = std::mem::take(self).sessions.into_values();
         let batches = sessions.flat_map(|session| session.batches.into_values());
-        let lanes = batches.flat_map(|batch| batch.lanes);
-        lanes.flat_map(|(_, lane)| lane.into_values()).map(|(waiter, _)| waiter).collect()
+        batches.flat_map(Batch::into_waiters).map(|(waiter, _)| waiter).collect()
     }
 
     /// Takes a waiter out that gave up.
@@ -292,19 +272,7 @@ impl Queue {
         has_room: impl Fn(usize) -> bool,
         full: &mut Vec<usize>,
     ) -> Option<Waiter> {
-        let batch = self.sessions.get(&session)?.batches.get(&batch)?;
-        let mut found: Option<(&Rank, &Waiter)> = None;
-        for (tool, lane) in &batch.lanes {
-            let Some(first) = lane.first_key_value() else {
-                continue;
-            };
-            if !has_room(*tool) {
-                full.push(*tool);
-            } else if found.is_none_or(|(rank, _)| first.0 < rank) {
-                found = Some(first);
-            }
-        }
-        found.map(|(_, waiter)| *waiter)
+        self.sessions.get(&session)?.batches.get(&batch)?.first(has_room, full)
     }
 
     /// Tokens that go to others before a newcomer at this place is served, if
@@ -324,7 +292,7 @@ impl Queue {
         let Some(session) = self.sessions.get(&place.session) else {
             return 0;
         };
-        let own = session.batches.get(&place.batch).map_or(0, |batch| batch.before(place.rank()));
+        let own = session.batches.get(&place.batch).map_or(0, |batch| batch.before(place));
         let others = session.batches.iter().filter(|(batch, _)| **batch != place.batch);
         own + others.map(|(_, other)| other.tokens.min(own + place.tokens())).sum::<u64>()
     }
@@ -336,8 +304,7 @@ impl Queue {
         let Some(batch) = session.batches.get_mut(&place.batch) else {
             return;
         };
-        if batch.lane(place.tool).remove(&place.rank()).is_some() {
-            batch.tokens -= place.tokens();
+        if batch.take_out(place) {
             session.tokens -= place.tokens();
             self.tokens -= place.tokens();
             self.length -= 1;
@@ -367,24 +334,6 @@ impl Queue {
             self.ahead.pop_first();
             self.sessions.remove(&key);
         }
-    }
-}
-
-impl Batch {
-    fn lane(&mut self, tool: usize) -> &mut BTreeMap<Rank, Waiter> {
-        let at = match self.lanes.iter().position(|(of, _)| *of == tool) {
-            Some(at) => at,
-            None => {
-                self.lanes.push((tool, BTreeMap::new()));
-                self.lanes.len() - 1
-            }
-        };
-        &mut self.lanes[at].1
-    }
-
-    fn before(&self, rank: Rank) -> u64 {
-        let lanes = self.lanes.iter().flat_map(|(_, lane)| lane.range(..rank));
-        lanes.map(|(_, (_, cost))| u64::from(cost.get())).sum()
     }
 }
 
