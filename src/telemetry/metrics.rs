@@ -14,7 +14,10 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter, MeterProvider, UpDownCounter},
 };
-use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::{Instrument, SdkMeterProvider, Stream},
+};
 use prometheus::{Encoder, TextEncoder};
 
 use super::{
@@ -88,6 +91,14 @@ impl fmt::Debug for Metrics {
     }
 }
 
+/// What has no labels is one sum. There would be room for 2000, of which pages are used
+/// in a process that has measured nothing yet.
+fn alone(instrument: &Instrument) -> Option<Stream> {
+    let metric = names::METRICS.iter().find(|metric| metric.name == instrument.name())?;
+    let stream = Stream::builder().with_cardinality_limit(1);
+    if metric.labels.is_empty() { stream.build().ok() } else { None }
+}
+
 impl Metrics {
     /// Instruments of these tools, and the reader of those who send.
     pub(super) fn new(resource: Resource, tools: &[Tool]) -> (Self, Reader) {
@@ -95,7 +106,7 @@ impl Metrics {
         let text = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build();
         // A registry of our own has nothing that could be in the way.
         let reader = Reader::beside(text.ok());
-        let provider = SdkMeterProvider::builder().with_resource(resource);
+        let provider = SdkMeterProvider::builder().with_resource(resource).with_view(alone);
         let provider = provider.with_reader(reader.clone()).build();
         let meter = provider.meter("sidecall");
         let inner = Inner {
