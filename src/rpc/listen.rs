@@ -15,7 +15,6 @@ mod authority;
 mod certificate;
 mod connection;
 mod crowd;
-mod der;
 mod handshakes;
 mod incoming;
 mod peer;

@@ -1,9 +1,8 @@
-//! The names in a certificate that was verified.
+//! What is read of certificates: the names in one that was verified, and when one ends.
 
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
-
-use super::der::{SEQUENCE, element};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer, x509::X509Name};
 
 /// What a client's certificate says of it. Only one that an authority of the
 /// listener vouches for comes to be one of these.
@@ -21,53 +20,45 @@ impl Certificate {
     /// Reads the names of a certificate. `None` where it is none.
     pub(super) fn read(der: &CertificateDer<'_>) -> Option<Self> {
         let read = EndEntityCert::try_from(der).ok()?;
+        let (_, whole) = X509Certificate::from_der(der).ok()?;
         Some(Self {
             dns: read.valid_dns_names().map(str::to_owned).collect(),
             uris: read.valid_uri_names().map(str::to_owned).collect(),
-            common_name: common_name(read.subject()),
+            common_name: common_name(whole.subject()),
         })
     }
 }
 
-/// `id-at-commonName`, 2.5.4.3 (RFC 5280, appendix A.1).
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+/// When a certificate ends, in seconds since 1970. `None` where it is none, or ended
+/// before that.
+pub(super) fn ends_at(der: &CertificateDer<'_>) -> Option<u64> {
+    let (_, read) = X509Certificate::from_der(der).ok()?;
+    u64::try_from(read.validity().not_after.timestamp()).ok()
+}
 
-const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-/// Of these every text is UTF-8, too.
-const UTF8_STRING: u8 = 0x0c;
-const PRINTABLE_STRING: u8 = 0x13;
-const IA5_STRING: u8 = 0x16;
-
-/// The common name of a subject: a list of sets of type and value (RFC 5280,
-/// section 4.1.2.4). `None` where there are two, of which a reader could take
-/// either.
-fn common_name(mut subject: &[u8]) -> Option<String> {
-    let mut found = None;
-    while !subject.is_empty() {
-        let (mut set, rest) = element(subject, SET)?;
-        subject = rest;
-        while !set.is_empty() {
-            let (attribute, rest) = element(set, SEQUENCE)?;
-            set = rest;
-            let (kind, value) = element(attribute, OBJECT_IDENTIFIER)?;
-            if kind != COMMON_NAME {
-                continue;
-            }
-            let tag = *value.first()?;
-            if !matches!(tag, UTF8_STRING | PRINTABLE_STRING | IA5_STRING) || found.is_some() {
-                return None;
-            }
-            let (text, _) = element(value, tag)?;
-            found = Some(std::str::from_utf8(text).ok()?.to_owned());
-        }
-    }
-    found
+/// The common name of a subject. `None` where there are two, of which a reader could
+/// take either.
+fn common_name(subject: &X509Name<'_>) -> Option<String> {
+    let mut names = subject.iter_common_name();
+    let name = names.next().filter(|_| names.next().is_none())?;
+    name.as_str().ok().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
     use super::*;
+
+    /// `id-at-commonName` and `id-at-organizationName` (RFC 5280, appendix A.1).
+    const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+    const ORGANISATION: &[u8] = &[0x55, 0x04, 0x0a];
+
+    const SEQUENCE: u8 = 0x30;
+    const SET: u8 = 0x31;
+    const OBJECT_IDENTIFIER: u8 = 0x06;
+    const UTF8_STRING: u8 = 0x0c;
+    const PRINTABLE_STRING: u8 = 0x13;
 
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
@@ -94,7 +85,11 @@ mod tests {
         attributes.iter().flat_map(|attribute| der(SET, &[attribute])).collect()
     }
 
-    const ORGANISATION: &[u8] = &[0x55, 0x04, 0x0a];
+    /// The common name of a subject of these sets.
+    fn named(sets: &[u8]) -> Option<String> {
+        let name = der(SEQUENCE, &[sets]);
+        common_name(&X509Name::from_der(&name).ok()?.1)
+    }
 
     #[test]
     fn the_common_name_is_found_among_other_attributes() {
@@ -104,7 +99,7 @@ mod tests {
                 attribute(ORGANISATION, PRINTABLE_STRING, b"system:masters"),
                 attribute(COMMON_NAME, UTF8_STRING, name.as_bytes()),
             ]);
-            assert_eq!(common_name(&subject).as_deref(), Some(name));
+            assert_eq!(named(&subject).as_deref(), Some(name));
         }
     }
 
@@ -126,7 +121,22 @@ mod tests {
             vec![SET, 0xff],
             vec![SEQUENCE, 0],
         ] {
-            assert_eq!(common_name(&bytes), None, "{bytes:?}");
+            assert_eq!(named(&bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_ends_when_its_maker_says() {
+        for (year, expected) in
+            [(2027, Some(1_798_761_600)), (2050, Some(2_524_608_000)), (1969, None)]
+        {
+            let mut params = CertificateParams::new(vec!["sidecall.test".to_owned()]).unwrap();
+            params.not_after = date_time_ymd(year, 1, 1);
+            let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(ends_at(made.der()), expected);
+            for cut in [0, 1, 40, 100] {
+                assert_eq!(ends_at(&made.der()[..cut].to_vec().into()), None);
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::der;
+use super::certificate;
 
 mod files;
 #[cfg(test)]
@@ -87,7 +87,7 @@ fn server(files: &Tls, contents: &Contents) -> Result<Served, Error> {
     // The provider is named here, so that nothing global must be installed first.
     let provider = Arc::new(aws_lc_rs::default_provider());
     let certified = certified(files, contents, &provider)?;
-    let ends_at = certified.cert.iter().filter_map(der::ends_at).min();
+    let ends_at = certified.cert.iter().filter_map(certificate::ends_at).min();
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| of(CERTIFICATE, &files.certificate)(format!("is of no use: {error}")))?;
