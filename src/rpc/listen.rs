@@ -243,8 +243,9 @@ impl Room {
 
     /// The bound that holds.
     fn connections_of(self, set: NonZeroUsize) -> usize {
-        if self.connections < set.get() {
-            tracing::info!(
+        // The usual bound was nobody's choice.
+        if self.connections < set.get() && set != Settings::CONNECTIONS_MAX {
+            tracing::warn!(
                 connections = self.connections,
                 "There are descriptors for fewer connections than `listen.connections` says.",
             );
