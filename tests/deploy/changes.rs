@@ -44,6 +44,7 @@ pub(crate) const CHANGES: &[Change] = &[
     change("drainTimeout", "sidecall: {drainTimeout: 500ms}"),
     change("terminationGracePeriodSeconds", "sidecall: {terminationGracePeriodSeconds: 27}"),
     change("adminPort", "sidecall: {adminPort: 19464}"),
+    change("metrics", "sidecall: {metrics: false}"),
     change("otlp.endpoint", "sidecall: {otlp: {endpoint: 'http://jaeger.observability:4317'}}"),
     change("runAsUser", "sidecall: {runAsUser: 1000}"),
     change("runAsGroup", "sidecall: {runAsGroup: 1000}"),
@@ -94,4 +95,8 @@ pub(crate) const REFUSED: &[(&str, &str, &str)] = &[
     ("CronJob", "layout", "write `layout: native`"),
     ("existingConfigMap", "configChange", "write `configChange: reload`"),
     ("existingConfigMap", "otlp.endpoint", "write telemetry.otlp.endpoint there"),
+    ("existingConfigMap", "metrics", "write `metrics: off` in its listen.admin"),
+    ("metrics", "podMonitor.enabled", "a PodMonitor reads /metrics"),
+    ("metrics", "podMonitor.interval", "a PodMonitor reads /metrics"),
+    ("metrics", "podMonitor.labels", "a PodMonitor reads /metrics"),
 ];

@@ -138,9 +138,16 @@ fn reachable(name: &str, documents: &[Value], pod: &Value) {
     assert_eq!(&map["metadata"]["name"], wanted, "{name}");
     let text = map["data"]["sidecall.yaml"].as_str().unwrap();
     let (sidecar, _) = sidecar(pod).unwrap();
-    let admin = format!("admin: 0.0.0.0:{}", sidecar["ports"][0]["containerPort"]);
-    for line in [admin.as_str(), "mode: \"0660\"", "path: /run/sidecall/sidecall.sock"] {
-        assert!(text.lines().any(|there| there.trim() == line), "{name}: no {line} in {text}");
+    let admin = format!("0.0.0.0:{}", sidecar["ports"][0]["containerPort"]);
+    // The second where it is said what is answered there.
+    let admin = ["admin", "address"].map(|key| format!("{key}: {admin}"));
+    for lines in [
+        admin.each_ref().map(String::as_str).as_slice(),
+        &["mode: \"0660\""],
+        &["path: /run/sidecall/sidecall.sock"],
+    ] {
+        let is_there = text.lines().any(|there| lines.contains(&there.trim()));
+        assert!(is_there, "{name}: none of {lines:?} in {text}");
     }
     let drain = text.lines().find_map(|line| line.trim().strip_prefix("timeout: ")).unwrap();
     let drain = match drain.strip_suffix("ms") {

@@ -48,6 +48,7 @@ fn a_value_that_nothing_could_mean_is_refused() {
         ("sidecall: {runAsUser: 0}", "runAsUser"),
         ("sidecall: {fsGroup: 0}", "fsGroup"),
         ("sidecall: {adminPort: 80}", "adminPort"),
+        ("sidecall: {metrics: 'off'}", "metrics"),
         ("sidecall: {image: {digest: 'sha256:12'}}", "digest"),
         ("sidecall: {image: {repository: 'sidecall:0.2.0'}}", "repository"),
         ("sidecall: {image: {repository: registry.example/Sidecall}}", "repository"),

@@ -5,7 +5,7 @@ that makes something goes through it.
 {{- define "sidecall.check" -}}
 {{- $values := .Values -}}
 {{- range list "image" "layout" "workload" "configChange" "drainTimeout" "terminationGracePeriodSeconds"
-      "adminPort" "otlp" "runAsUser" "runAsGroup" "fsGroup" "probes" "podMonitor" "networkPolicy" -}}
+      "adminPort" "metrics" "otlp" "runAsUser" "runAsGroup" "fsGroup" "probes" "podMonitor" "networkPolicy" -}}
   {{- if kindIs "invalid" (index $values .) -}}
     {{- fail (printf "sidecall: `%s` is null: leave it out for its default" .) -}}
   {{- end -}}
@@ -31,6 +31,14 @@ that makes something goes through it.
   {{- end -}}
   {{- if $values.otlp.endpoint -}}
     {{- fail "sidecall: an `existingConfigMap` says itself where telemetry goes: write telemetry.otlp.endpoint there, and no `otlp.endpoint`" -}}
+  {{- end -}}
+{{- end -}}
+{{- if not $values.metrics -}}
+  {{- if $values.existingConfigMap -}}
+    {{- fail "sidecall: an `existingConfigMap` says itself what is answered at its admin port: write `metrics: off` in its listen.admin, and no `metrics: false`" -}}
+  {{- end -}}
+  {{- if $values.podMonitor.enabled -}}
+    {{- fail "sidecall: a PodMonitor reads /metrics, which `metrics: false` takes away: write one of them" -}}
   {{- end -}}
 {{- end -}}
 {{- include "sidecall.checkConfig" . -}}
@@ -59,7 +67,7 @@ that makes something goes through it.
 {{- include "sidecall.checkMapping" (list "config.telemetry.otlp" (get ($config.telemetry | default dict) "otlp")) -}}
 {{- range $place := list
       (dict "section" "listen" "key" "unix" "instead" "nothing: the socket is shared with the app's containers")
-      (dict "section" "listen" "key" "admin" "instead" "`adminPort` beside `config`")
+      (dict "section" "listen" "key" "admin" "instead" "`adminPort` and `metrics` beside `config`")
       (dict "section" "drain" "key" "timeout" "instead" "`drainTimeout` beside `config`") -}}
   {{- $section := index $config $place.section | default dict -}}
   {{- if hasKey $section $place.key -}}
