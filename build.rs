@@ -1,5 +1,5 @@
-//! Compiles `proto/` without a system `protoc`, and lists the program's modules, which
-//! log filters name.
+//! Compiles `proto/` without a system `protoc`, and lists its RPCs, which metrics name,
+//! and the program's modules, which log filters name.
 
 use std::{
     env,
@@ -29,11 +29,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     modules.sort();
     fs::write(out.join("modules.rs"), format!("&{modules:?}"))?;
 
+    let files = prost_types::FileDescriptorSet::decode(descriptors.as_slice())?;
+    fs::write(out.join("methods.rs"), format!("&{:?}", methods(&files)))?;
     tonic_prost_build::configure()
         // Images and documents are passed on, not copied.
         .bytes(".sidecall.v1")
-        .compile_fds(prost_types::FileDescriptorSet::decode(descriptors.as_slice())?)?;
+        .compile_fds(files)?;
     Ok(())
+}
+
+/// The RPCs, as `package.Service/Method`.
+fn methods(files: &prost_types::FileDescriptorSet) -> Vec<String> {
+    let services = files
+        .file
+        .iter()
+        .flat_map(|file| file.service.iter().map(move |service| (file.package(), service)));
+    let methods = services.flat_map(|(package, service)| {
+        let name = move |method: &prost_types::MethodDescriptorProto| {
+            format!("{package}.{}/{}", service.name(), method.name())
+        };
+        service.method.iter().map(name)
+    });
+    methods.collect()
 }
 
 /// Adds the modules of a folder, whose own path ends in `::`.

@@ -18,6 +18,9 @@ pub mod v1 {
 /// The encoded `FileDescriptorSet`, imports and comments included.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("sidecall_descriptor");
 
+/// Its RPCs, as `package.Service/Method`.
+pub const METHODS: &[&str] = include!(concat!(env!("OUT_DIR"), "/methods.rs"));
+
 /// The same turn.
 impl From<Turn> for Planned {
     fn from(turn: Turn) -> Self {

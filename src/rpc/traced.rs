@@ -36,15 +36,8 @@ impl Traced {
         if telemetry.tracer.is_none() && telemetry.metrics.is_none() {
             return None;
         }
-        let pool = prost_reflect::DescriptorPool::decode(proto::DESCRIPTORS).unwrap_or_default();
-        let methods = pool.services().flat_map(|service| {
-            let name = service.full_name().to_owned();
-            service
-                .methods()
-                .map(move |method| Arc::from(format!("{name}/{}", method.name())))
-                .collect::<Vec<_>>()
-        });
-        Some(Self { telemetry, methods: Arc::new(methods.collect()) })
+        let methods = proto::METHODS.iter().map(|method| Arc::from(*method)).collect();
+        Some(Self { telemetry, methods: Arc::new(methods) })
     }
 
     /// Passes the request on with the context that it makes, and follows its
