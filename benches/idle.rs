@@ -52,7 +52,7 @@ pub(crate) async fn measure(rig: &Rig, window: Duration) -> anyhow::Result<Vec<R
             .remark(format!("over {} s", window.as_secs())),
         Row::alone("engine.idle.connection", "KiB", each, Bound::ValueAtMost(32.0))
             .remark(format!("each of {CONNECTIONS} that are held and not used")),
-        Row::alone("engine.idle.admin", "MiB", with_admin.anonymous_mib, Bound::Shown)
+        Row::alone("engine.idle.admin", "MiB", with_admin.anonymous_mib, Bound::ValueAtMost(3.0))
             .remark("anonymous, with the admin port and its metrics"),
         Row::alone("engine.idle.rss", "MiB", memory.rss_mib, Bound::ValueAtMost(18.0)),
         Row::alone(
