@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "it/support/addresses.rs"]
+mod addresses;
+
 #[path = "deploy/tools.rs"]
 mod tools;
 

@@ -11,6 +11,9 @@
 #[path = "program/abuse.rs"]
 mod abuse;
 
+#[path = "it/support/addresses.rs"]
+mod addresses;
+
 #[path = "program/drain.rs"]
 mod drain;
 #[path = "program/health.rs"]
@@ -56,7 +59,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// Longer than any process may take here: what waits for it has hung.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 struct Program {
     child: Child,

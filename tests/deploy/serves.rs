@@ -5,7 +5,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -15,6 +14,7 @@ use nix::unistd::{Gid, chown, geteuid};
 use tempfile::TempDir;
 
 use crate::{
+    addresses::own_address,
     charts::TODAY,
     tools::{Helm, look},
 };
@@ -35,7 +35,7 @@ struct Pod {
 impl Pod {
     fn new(configuration: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let admin = own_address().to_string();
         let pod = Self { folder, admin };
         // Its users are other than the one that runs this.
         fs::set_permissions(pod.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();

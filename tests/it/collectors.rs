@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{PATIENCE, Reply, Turn, World, data::exported, tools::base_with};
+use crate::support::{PATIENCE, Reply, Turn, World, data::exported, own_address, tools::base_with};
 
 /// Spans of a turn of one call: the RPC, the batch, the call, its attempt.
 const SPANS: u64 = 4;
@@ -108,7 +108,7 @@ async fn ends_soon(world: World) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_collector_that_is_gone_or_silent_holds_up_no_turn_and_no_end() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = own_address();
     for address in [silent.local_addr().unwrap(), gone] {
         let world = world(&address.to_string()).await;
         let tracer = world.tracer.clone().unwrap();

@@ -3,12 +3,7 @@
 //! `make test` builds Jaeger where there is Go, and says where it is; else the
 //! same is asserted of a collector of the tests' own, in `tracing`.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -18,13 +13,12 @@ use serde_json::Value;
 use sidecall::config::env::{Environment, Process, Variable};
 use tempfile::TempDir;
 use tokio::{
-    net::TcpListener,
     process::{Child, Command},
     time::timeout,
 };
 
 use crate::support::{
-    PATIENCE, Peer, Reply, Turn, World, data::exported, report, tools::base_with,
+    PATIENCE, Peer, Reply, Turn, World, data::exported, own_address, report, tools::base_with,
 };
 
 const REMEDY: &str = "`make test` sets it";
@@ -79,54 +73,60 @@ impl Jaeger {
         let mut command = Command::new(program);
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(config);
         command.arg("--config").arg(format!("file:{}", config.display()));
-        // Held together, so that no two are the same.
-        let mut held = Vec::new();
-        for _ in 0..5 {
-            held.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
-        }
-        let ports: Vec<_> = held.iter().map(|held| held.local_addr().unwrap()).collect();
+        let ports = [(); 5].map(|()| own_address());
         listen(&mut command, &ports);
-        drop(held);
-        let process = command
+        let folder = TempDir::new().unwrap();
+        let log = folder.path().join("log");
+        let mut process = command
             .kill_on_drop(true)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let jaeger = Self {
-            query: format!("http://{}", ports[0]),
+        let query = format!("http://{}", ports[0]);
+        tokio::select! {
+            _ = until(&query, "v3/services", Value::is_object) => {}
+            status = process.wait() => {
+                let said = std::fs::read_to_string(&log).unwrap();
+                panic!("Jaeger ended, {}: {said}", status.unwrap());
+            }
+        }
+        Some(Self {
+            query,
             collector: ports[2].to_string(),
             ports: format!("{},{}", ports[2], ports[0]),
             _process: process,
-        };
-        jaeger.until("v3/services", Value::is_object).await;
-        Some(jaeger)
+        })
     }
 
     /// What its API says of `path`, once it says what is wanted.
     async fn until(&self, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let url: http::Uri = format!("{}/api/{path}", self.query).parse().unwrap();
-        let mut last = Value::Null;
-        let asked = async {
-            loop {
-                if let Ok(answer) = client.get(url.clone()).await {
-                    let body = answer.into_body().collect().await.unwrap().to_bytes();
-                    last = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                    if is_wanted(&last) {
-                        return;
-                    }
-                }
-                // It tells nobody when it has taken a span in.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if timeout(PATIENCE, asked).await.is_err() {
-            panic!("{url} says {last:#}");
-        }
-        last
+        until(&self.query, path, is_wanted).await
     }
+}
+
+async fn until(query: &str, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let url: http::Uri = format!("{query}/api/{path}").parse().unwrap();
+    let mut last = Value::Null;
+    let asked = async {
+        loop {
+            if let Ok(answer) = client.get(url.clone()).await {
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                last = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                if is_wanted(&last) {
+                    return;
+                }
+            }
+            // It tells nobody when it has taken a span in.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if timeout(PATIENCE, asked).await.is_err() {
+        panic!("{url} says {last:#}");
+    }
+    last
 }
 
 /// A span as Jaeger gives it back.
@@ -310,12 +310,14 @@ async fn a_person_sees_the_calls_and_the_error_on_jaegers_page() {
         _ => folder.path().join("trace.png"),
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/node/trace_page.js");
+    let shown = ["execute_tool write_brief", "execute_tool get_credit_score"];
     let seen = report(
         Command::new("node")
             .arg(script)
             .arg(format!("{}/trace/{trace}", jaeger.query))
-            .args([&chromium])
+            .arg(&chromium)
             .arg(&screenshot)
+            .args(shown)
             .env("NODE_PATH", modules)
             .kill_on_drop(true),
     )
@@ -325,8 +327,7 @@ async fn a_person_sees_the_calls_and_the_error_on_jaegers_page() {
         let mut of = rows.iter().filter(|row| row["text"].as_str().unwrap().contains(name));
         of.next().unwrap_or_else(|| panic!("no {name} among {rows:#?}"))
     };
-    assert_eq!(row("execute_tool write_brief")["hasError"], false);
-    assert_eq!(row("execute_tool get_credit_score")["hasError"], true);
+    assert_eq!(shown.map(|name| row(name)["hasError"] == true), [false, true], "{rows:#?}");
     assert!(std::fs::metadata(&screenshot).unwrap().len() > 10_000);
 }
 

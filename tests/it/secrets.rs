@@ -3,7 +3,7 @@
 //! configuration keeps secret is nowhere at all.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -16,7 +16,7 @@ use sidecall::proto::v1::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command},
     sync::watch,
     task::JoinSet,
@@ -28,6 +28,7 @@ use crate::support::{
     Collector, PATIENCE, Peer, Ran, Reply, Turn,
     collector::{Seen, named},
     events::Running,
+    own_address,
     world::connect,
 };
 
@@ -84,8 +85,7 @@ struct Program {
 impl Program {
     async fn start(peer: &Peer, collector: &Collector, environment: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
-        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let admin = held.local_addr().unwrap();
+        let admin = own_address();
         let yaml = YAML
             .replace("{peer}", &peer.url())
             .replace("{collector}", &collector.url())
@@ -94,7 +94,6 @@ impl Program {
         let config = folder.path().join("sidecall.yaml");
         std::fs::write(&config, yaml).unwrap();
         std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
-        drop(held);
         let mut child = Command::new(env!("CARGO_BIN_EXE_sidecall"))
             .arg("serve")
             .arg("--config")

@@ -1,6 +1,7 @@
 //! What the tests stand on: a scripted peer, the real server in process, a
 //! client with nothing but stubs, and the promises that hold for every turn.
 
+pub(crate) mod addresses;
 pub(crate) mod certificates;
 pub(crate) mod collector;
 pub(crate) mod data;
@@ -17,6 +18,7 @@ pub(crate) mod whole;
 pub(crate) mod worker;
 pub(crate) mod world;
 
+pub(crate) use addresses::own_address;
 pub(crate) use collector::Collector;
 pub(crate) use events::{Ran, Running};
 pub(crate) use peer::Peer;
@@ -26,7 +28,7 @@ pub(crate) use world::World;
 
 /// After so long something that is awaited will never come. Only a test that
 /// fails waits for it.
-pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Runs a program to its end; gives the JSON that it printed.
 pub(crate) async fn report(command: &mut tokio::process::Command) -> serde_json::Value {

@@ -18,7 +18,7 @@ use crate::{
     health::Health,
     kubelet::{Kind, Policy, Probe, Restart},
     pod::{MakesCommand, Pod, Runs},
-    support::{data::exported, upstream::Upstream},
+    support::{addresses::own_address, data::exported, upstream::Upstream},
     verdict::{Tally, judge},
 };
 
@@ -96,7 +96,7 @@ impl Place {
         let ledger = folder.path().join("ledger");
         let arguments = ["--delay", DELAY, "--ledger", ledger.to_str().unwrap()];
         let upstream = Upstream::start(&arguments).await?;
-        let [admin, tcp] = free();
+        let (admin, tcp) = (own_address(), own_address());
         let place = Self { folder, upstream, admin, tcp, python, seed };
         place.configure("");
         Some(place)
@@ -293,11 +293,4 @@ impl Drop for Place {
 fn logged(command: &mut Command, path: &Path) {
     let log = OpenOptions::new().create(true).append(true).open(path).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-}
-
-/// Ports that nobody has at this moment. Whoever takes one before the sidecar does
-/// fails the test.
-fn free() -> [SocketAddr; 2] {
-    let taken = [(); 2].map(|()| std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    taken.map(|listener| listener.local_addr().unwrap())
 }

@@ -1,5 +1,7 @@
-//! What other tests have built: an API in a process of its own.
+//! What other tests have built: an API in a process of its own, addresses.
 
+#[path = "../it/support/addresses.rs"]
+pub(crate) mod addresses;
 #[path = "../it/support/data.rs"]
 #[expect(dead_code, reason = "only the environment is asked here")]
 pub(crate) mod data;
@@ -8,4 +10,4 @@ pub(crate) mod data;
 pub(crate) mod upstream;
 
 /// After so long something that is awaited will never come.
-pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -6,7 +6,7 @@ use sidecall::proto::v1::{
 };
 use tokio::{net::TcpListener, process::Command, time::timeout};
 
-use super::{LONG, Place};
+use super::{LONG, Place, addresses::own_address};
 
 /// How `sidecall healthcheck` of this server ends, and what it says.
 async fn healthcheck(address: &str, arguments: &[&str]) -> (Option<i32>, String) {
@@ -21,7 +21,7 @@ async fn healthcheck(address: &str, arguments: &[&str]) -> (Option<i32>, String)
 async fn a_health_check_says_by_its_exit_code_who_serves() {
     let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
-    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = own_address();
     place.adds(&format!("listen: {{admin: '{admin}'}}\n"));
     let mut program = place.serve(1024).await;
     let addresses = [format!("unix://{}", place.socket().display()), format!("http://{admin}")];

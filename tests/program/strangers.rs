@@ -15,7 +15,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{LONG, Place, Program};
+use super::{LONG, Place, Program, addresses::own_address};
 
 /// What a caller may have to wait, on a machine that is busy.
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -76,10 +76,6 @@ async fn sent_away(strangers: &mut JoinSet<()>, count: usize, time: Duration) {
     timeout(time, ended).await.expect("they stay");
 }
 
-fn free() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// A server on its Unix socket and on this address, where the rest of `listen` is this.
 async fn serve(place: &Place, descriptors: u32, tcp: SocketAddr, rest: &str) -> Program {
     let socket = place.socket();
@@ -129,7 +125,7 @@ async fn is_alive(admin: SocketAddr) -> bool {
 #[tokio::test]
 async fn strangers_at_every_door_keep_out_neither_callers_nor_probes_and_end_in_time() {
     let place = Place::new("http://127.0.0.1:1");
-    let (tcp, admin) = (free(), free());
+    let (tcp, admin) = (own_address(), own_address());
     // The token's SHA-256.
     let digest = "e76865e909d950af9155e98834e265a5b54ce267ca5c92e7e2462ab42c5a99eb";
     place.adds(&format!("callers: {{allowed: {{planner: {{token: {{sha256: {digest}}}}}}}}}\n"));
@@ -168,7 +164,7 @@ async fn strangers_at_every_door_keep_out_neither_callers_nor_probes_and_end_in_
 #[tokio::test]
 async fn there_are_as_many_connections_as_are_set_and_callers_keep_theirs() {
     let place = Place::new("http://127.0.0.1:1");
-    let tcp = free();
+    let tcp = own_address();
     let mut program = serve(&place, 1024, tcp, "connections: 2").await;
     let mut strangers = strangers(10, &Door::Tcp(tcp));
     sent_away(&mut strangers, 8, LONG).await;
@@ -195,7 +191,7 @@ async fn there_are_as_many_connections_as_are_set_and_callers_keep_theirs() {
 #[tokio::test]
 async fn a_withdrawn_callers_connections_give_way_as_a_strangers_do() {
     let place = Place::new("http://127.0.0.1:1");
-    let (tcp, stolen) = (free(), "another-token-that-is-long");
+    let (tcp, stolen) = (own_address(), "another-token-that-is-long");
     for (name, token) in [("planner", TOKEN), ("thief", stolen)] {
         std::fs::write(place.0.path().join(name), token).unwrap();
     }

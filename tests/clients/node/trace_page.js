@@ -1,13 +1,20 @@
 // Opens a trace in Jaeger's page as a person would, and prints what stands there
 // as one JSON object; the Rust test that starts it judges.
 //
-//   node trace_page.js URL CHROMIUM SCREENSHOT
+//   node trace_page.js URL CHROMIUM SCREENSHOT SPAN…
+//
+// It reads the page once each span of these names stands there.
 
 const { chromium } = require('playwright-core');
 
-async function main([url, executablePath, screenshot]) {
+// Whatever takes longer has hung: a browser that is read from a cold disk by a
+// busy machine takes its time.
+const LONG_MS = 180_000;
+
+async function main([url, executablePath, screenshot, ...names]) {
   const browser = await chromium.launch({
     executablePath,
+    timeout: LONG_MS,
     args: [
       '--headless',
       '--no-sandbox',
@@ -19,8 +26,11 @@ async function main([url, executablePath, screenshot]) {
   });
   try {
     const page = await browser.newPage({ viewport: { width: 1600, height: 1130 } });
+    page.setDefaultTimeout(LONG_MS);
     await page.goto(url);
-    await page.locator('.span-row').first().waitFor({ timeout: 60_000 });
+    for (const name of names) {
+      await page.locator('.span-row', { hasText: name }).first().waitFor();
+    }
     const spans = await page.locator('.span-row').evaluateAll((all) =>
       all.map((row) => ({
         text: row.innerText.replace(/\s+/g, ' ').trim(),

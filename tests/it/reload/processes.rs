@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::support::own_address;
 
 /// `sidecall serve` on a file, whose log is JSON. Killed when it is dropped.
 struct Process {
@@ -24,10 +25,7 @@ struct Process {
 impl Process {
     async fn start(yaml: &str) -> Self {
         let (peer, folder) = (Peer::start().await, TempDir::new().unwrap());
-        // A port that was free a moment ago.
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let admin = free.local_addr().unwrap().to_string();
-        drop(free);
+        let admin = own_address().to_string();
         let path = folder.path().join("sidecall.yaml");
         write(&path, (&peer, &admin), yaml);
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidecall"));

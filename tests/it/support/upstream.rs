@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, data::exported};
+use super::{PATIENCE, addresses::own_address, data::exported};
 
 /// The process. Dropping it ends it.
 pub(crate) struct Upstream {
@@ -96,10 +96,8 @@ impl Redis {
     /// Starts an empty one; nothing where a plain `cargo test` has no tools.
     pub(crate) async fn start() -> Option<Self> {
         let program = exported("SIDECALL_TEST_REDIS", "`make test` sets it")?;
-        // It takes no port 0. Whoever takes this one in between fails the test.
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        // It takes no port 0.
+        let port = own_address().port();
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
         command.arg(port.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
