@@ -6,6 +6,7 @@
 //! node in hand it decodes, without one it publishes. Whatever is wrong goes to
 //! the [`Decoder`], which goes on.
 
+pub(crate) mod brief;
 pub(crate) mod decode;
 pub(crate) mod json;
 pub(crate) mod node;

@@ -9,40 +9,24 @@ use crate::{
     admin::{self, Host},
     config::file::{
         Decoder, Fields, Node, Object, Setting,
-        node::Value,
+        brief::Brief,
         scalar::{OneOf, Word},
     },
 };
 
-/// An address alone, or with what is answered there. Its names are not known here.
+/// An address, and what is answered there. Its names are not known here.
 #[derive(Debug)]
 pub(crate) struct Admin(pub(crate) admin::Settings);
 
-impl Setting for Admin {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Scalar(_) => {
-                let Address(address) = Address::decode(node, decoder)?;
-                Some(Self(admin::Settings::new(address)))
-            }
-            _ => Chosen::decode(node, decoder).map(|Chosen(admin)| Self(admin)),
-        }
-    }
+impl Brief for Admin {
+    type Text = Address;
 
-    /// The object's, whose keys say nothing of a text.
-    fn schema() -> Schema {
-        let mut schema = Chosen::schema();
-        if let Some(members) = schema.as_object_mut() {
-            let kind = members.remove("type");
-            members.insert("anyOf".to_owned(), json!([{"type": kind}, Address::schema()]));
-        }
-        schema
+    fn of(Address(address): Address) -> Self {
+        Self(admin::Settings::new(address))
     }
 }
 
-struct Chosen(admin::Settings);
-
-impl Object for Chosen {
+impl Object for Admin {
     const WHAT: &'static str = "`listen.admin`";
     const DOC: &'static str = "An address for operators and probes, and what is answered there.";
 
@@ -75,7 +59,7 @@ impl Word for Metrics {
 }
 
 /// An address with its port, whoever may reach it.
-struct Address(SocketAddr);
+pub(crate) struct Address(SocketAddr);
 
 impl Setting for Address {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {

@@ -9,6 +9,7 @@ use crate::{
     admin,
     config::file::{
         Decoder, Fields, Node, Object, Setting, Shown,
+        brief::OrBrief,
         decode::{Placed, Step},
         scalar::{Count, Size, written},
     },
@@ -70,12 +71,12 @@ impl Object for Listen {
             "unix",
             "A Unix socket. Every process that may open it may call the tools.",
         );
-        let tcp = fields.optional::<Placed<Tcp>>(
+        let tcp = fields.optional::<Placed<OrBrief<Tcp>>>(
             "tcp",
             "A TCP address, as `127.0.0.1:7070` or with what guards it. One that other machines \
              reach needs `callers`, `tls.client_ca` or `exposed`.",
         );
-        let admin = fields.optional::<Admin>(
+        let admin = fields.optional::<OrBrief<Admin>>(
             "admin",
             "An address for operators and probes: `/metrics` as Prometheus reads it, `/healthz` \
              and `/readyz`, and gRPC's health service without TLS. It may be reached from other \
@@ -113,12 +114,11 @@ impl Object for Listen {
             let step = Step::Key("admin_hosts".to_owned());
             fields.decoder()?.within(step, span, |decoder| decoder.fault(span, what, fix));
         }
-        let remembered = tcp
-            .as_ref()
-            .and_then(Option::as_ref)
-            .map(|tcp| Placed { value: tcp.value.0.clone(), place: tcp.place.clone() });
+        let bare = |Placed { value: OrBrief(Tcp(value)), place }| Placed { value, place };
+        let tcp = tcp.map(|tcp| tcp.map(bare));
+        let remembered = tcp.clone().flatten();
         let settings = || {
-            let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|tcp| tcp.value.0));
+            let (unix, tcp) = (unix?.map(|Unix(unix)| unix), tcp?.map(|tcp| tcp.value));
             let usual = rpc::listen::Settings {
                 connections_max: connections?.0,
                 ..rpc::listen::Settings::default()
@@ -132,7 +132,7 @@ impl Object for Listen {
                 streams_max: u32::try_from(streams?.0.get()).unwrap_or(u32::MAX),
             };
             let hosts = admin_hosts?.into_iter().flatten().map(|AdminHost(host)| host).collect();
-            let admin = admin?.map(|Admin(admin)| admin::Settings { hosts, ..admin });
+            let admin = admin?.map(|OrBrief(Admin(admin))| admin::Settings { hosts, ..admin });
             Some(Settings { listen, admin, rpc })
         };
         Some(Self { settings: settings(), tcp: remembered })

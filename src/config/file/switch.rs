@@ -4,6 +4,7 @@ use serde_json::{Value as Schema, json};
 
 use super::{
     Decoder, Node, Object, Setting,
+    brief::schema_or,
     node::{Scalar, Value},
 };
 
@@ -28,13 +29,7 @@ impl<T: Object> Setting for OrOff<T> {
         }
     }
 
-    /// The object's, whose keys say nothing of a word.
     fn schema() -> Schema {
-        let mut schema = T::schema();
-        if let Some(members) = schema.as_object_mut() {
-            let kind = members.remove("type");
-            members.insert("anyOf".to_owned(), json!([{"type": kind}, {"const": "off"}]));
-        }
-        schema
+        schema_or::<T>(json!({"const": "off"}))
     }
 }

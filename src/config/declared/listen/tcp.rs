@@ -6,7 +6,7 @@ use serde_json::{Value as Schema, json};
 
 use super::address;
 use crate::{
-    config::file::{Decoder, Fields, Node, Object, Setting, node::Value},
+    config::file::{Decoder, Fields, Node, Object, Setting, brief::Brief},
     rpc::listen,
 };
 
@@ -14,31 +14,15 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Tcp(pub(super) listen::Tcp);
 
-impl Setting for Tcp {
-    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Scalar(_) => {
-                let Address(address) = Address::decode(node, decoder)?;
-                Some(Self(listen::Tcp::new(address)))
-            }
-            _ => Guarded::decode(node, decoder).map(|Guarded(tcp)| Self(tcp)),
-        }
-    }
+impl Brief for Tcp {
+    type Text = Address;
 
-    /// The object's, whose keys say nothing of a text.
-    fn schema() -> Schema {
-        let mut schema = Guarded::schema();
-        if let Some(members) = schema.as_object_mut() {
-            let kind = members.remove("type");
-            members.insert("anyOf".to_owned(), json!([{"type": kind}, Address::schema()]));
-        }
-        schema
+    fn of(Address(address): Address) -> Self {
+        Self(listen::Tcp::new(address))
     }
 }
 
-struct Guarded(listen::Tcp);
-
-impl Object for Guarded {
+impl Object for Tcp {
     const WHAT: &'static str = "`listen.tcp`";
     const DOC: &'static str = "A TCP address, and what guards it.";
 
@@ -98,7 +82,7 @@ impl Setting for FilePath {
 }
 
 /// An address with its port.
-struct Address(SocketAddr);
+pub(super) struct Address(SocketAddr);
 
 impl Setting for Address {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Option<Self> {
