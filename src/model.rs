@@ -13,6 +13,7 @@ pub(crate) mod nearest;
 pub mod result;
 pub mod secrets;
 pub mod slot;
+pub(crate) mod text;
 
 pub use call::{ApiOrdering, Call, Ordering, Series};
 pub use claim::{Access, Claim, ClaimKey};

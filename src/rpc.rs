@@ -6,6 +6,8 @@
 
 use std::num::NonZeroUsize;
 
+use crate::model::text::floor_char_boundary;
+
 pub mod auth;
 mod deadline;
 mod decode;
@@ -52,20 +54,10 @@ impl Default for Settings {
     }
 }
 
-/// The last place at or before `at` where the text can be cut between
-/// characters.
-fn char_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
 /// At most so many bytes of a text, cut between characters and marked.
 fn cut(text: &str, bytes_max: usize) -> String {
     if text.len() <= bytes_max {
         return text.to_owned();
     }
-    format!("{}…", &text[..char_boundary(text, bytes_max - '…'.len_utf8())])
+    format!("{}…", &text[..floor_char_boundary(text, bytes_max - '…'.len_utf8())])
 }

@@ -3,7 +3,7 @@
 //! JSON stays JSON, text keeps its head and its tail, and what was cut is always
 //! said, with the size of the whole. Time and memory are linear in the result.
 
-use crate::model::{Content, Json, Truncation};
+use crate::model::{Content, Json, Truncation, text::floor_char_boundary};
 
 mod json;
 mod text;
@@ -119,7 +119,7 @@ fn fair_share(sizes: impl Iterator<Item = usize>, room: usize) -> usize {
 
 /// What is said in the place of a block that cannot be cut.
 fn stand_in(block: &Content) -> Option<String> {
-    let name = |media_type: &'_ str| media_type[..floor(media_type, 64)].to_owned();
+    let name = |media_type: &'_ str| media_type[..floor_char_boundary(media_type, 64)].to_owned();
     let words = match block {
         Content::Image { media_type, data } => {
             format!("[An image ({}) of {} bytes was left out.]", name(media_type), data.len())
@@ -149,11 +149,6 @@ fn json_or_text(text: String) -> Content {
         Ok(json) => Content::Json(json),
         Err((_, text)) => Content::Text(text.into()),
     }
-}
-
-/// The last place at or before `place` that is between characters.
-fn floor(text: &str, place: usize) -> usize {
-    (0..=place.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// The first place at or after `place` that is between characters.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::reader::{Members, string};
-use crate::model::{CallResult, Content, json::members};
+use crate::model::{CallResult, Content, json::members, text::floor_char_boundary};
 
 /// What stands for a result with nothing in it, where something has to.
 pub(super) const NOTHING: &str = "[The tool succeeded and returned nothing.]";
@@ -83,7 +83,7 @@ pub(super) fn cut(mut text: String) -> String {
     if whole > TEXT_BYTES_MAX {
         // Room for the words.
         let room = TEXT_BYTES_MAX - 128;
-        let kept = (0..=room).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let kept = floor_char_boundary(&text, room);
         text.truncate(kept);
         text.push_str(&format!(
             "\n[Cut here: {kept} of {whole} bytes, the most that the API takes.]"

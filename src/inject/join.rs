@@ -6,6 +6,7 @@ use std::{borrow::Cow, iter, ops::Range};
 use serde::de::IgnoredAny;
 
 use super::{Error, edit::ends_in_block_text, parse::parse, tree::position};
+use crate::model::text::floor_char_boundary;
 
 /// The parts of a text that are read for themselves. Objects of JSON one after the
 /// other, as `kubectl` takes them, are no YAML; any other text is one part.
@@ -42,8 +43,7 @@ pub(super) fn parts(text: &str) -> Result<Vec<Range<usize>>, Error> {
 fn broken(text: &str, start: usize, error: &serde_json::Error) -> Error {
     let lines = text[start..].split_inclusive('\n').take(error.line().saturating_sub(1));
     let line = start + lines.map(str::len).sum::<usize>();
-    let at = text.len().min(line + error.column().saturating_sub(1));
-    let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let at = floor_char_boundary(text, line + error.column().saturating_sub(1));
     let (line, column) = position(text, at);
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();

@@ -8,6 +8,7 @@ use super::number;
 use crate::model::{
     json,
     slot::{Fault, Input, Piece, Slot, as_text, pieces},
+    text::floor_char_boundary,
 };
 
 /// Longest pattern, in bytes.
@@ -264,7 +265,7 @@ fn encoded(text: &str) -> String {
 
 /// The head of an encoded value and the digest of the whole. No value holds `…`.
 fn shortened(mut head: String, text: &str) -> String {
-    let cut = (0..=HEAD_BYTES).rev().find(|at| head.is_char_boundary(*at)).unwrap_or(0);
+    let cut = floor_char_boundary(&head, HEAD_BYTES);
     head.truncate(cut);
     head.push('…');
     for byte in Sha256::digest(text).iter().take(16) {

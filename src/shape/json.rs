@@ -6,9 +6,10 @@
 //! string.
 
 use super::{
-    ceil, fair_share, floor,
+    ceil, fair_share,
     tree::{Child, SMALL, Tree, Value},
 };
+use crate::model::text::floor_char_boundary;
 
 /// Room in which any value can at least say that it was left out.
 const ROOM_MIN: usize = SMALL;
@@ -159,7 +160,7 @@ fn boundaries(body: &str, target: usize) -> (usize, usize) {
         }
         at = end;
     }
-    (floor(body, target), ceil(body, target))
+    (floor_char_boundary(body, target), ceil(body, target))
 }
 
 /// Length of the escape that `bytes` begin with, the other half of a surrogate

@@ -1,6 +1,7 @@
 //! Text cut to its head and its tail.
 
-use super::{ceil, floor};
+use super::ceil;
+use crate::model::text::floor_char_boundary;
 
 /// Cuts `text`, which is larger than `room`, to it: between characters, and at
 /// the end of a line where one is near. `room` must take the mark, which is
@@ -19,7 +20,7 @@ fn mark(cut: usize, whole: usize) -> String {
 }
 
 fn head(text: &str, room: usize) -> &str {
-    let head = &text[..floor(text, room)];
+    let head = &text[..floor_char_boundary(text, room)];
     match head.rfind('\n') {
         Some(end) if end >= head.len() / 4 * 3 => &head[..end],
         _ => head,

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::model::{Content, Secrets};
+use crate::model::{Content, Secrets, text::floor_char_boundary};
 
 mod json;
 mod keys;
@@ -55,7 +55,10 @@ pub(super) struct Taken {
 impl Taken {
     /// Of a text, at most so many bytes.
     pub(super) fn of(text: &str, bytes_max: usize) -> Self {
-        Self { text: text[..boundary(text, bytes_max)].to_owned(), whole_bytes: text.len() }
+        Self {
+            text: text[..floor_char_boundary(text, bytes_max)].to_owned(),
+            whole_bytes: text.len(),
+        }
     }
 
     /// Of a result's blocks. What is no text is named.
@@ -81,7 +84,7 @@ impl Taken {
         // What comes after a cut would seem to follow what came before.
         if !self.is_cut() {
             let room = bytes_max.saturating_sub(self.text.len());
-            self.text.push_str(&text[..boundary(text, room)]);
+            self.text.push_str(&text[..floor_char_boundary(text, room)]);
         }
         self.whole_bytes += text.len();
     }
@@ -130,22 +133,13 @@ impl Redactor {
             // One that is spelt by JSON's own signs, or is a part of the mark.
             json::MARK.clone_into(&mut shown);
         }
-        let end = boundary(&shown, self.bytes_max);
+        let end = floor_char_boundary(&shown, self.bytes_max);
         if is_cut || end < shown.len() {
             shown.truncate(end);
             shown.push_str(&format!(" [cut: {} bytes in all]", taken.whole_bytes));
         }
         shown
     }
-}
-
-/// The last place at or before `at` between two characters.
-pub(super) fn boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]

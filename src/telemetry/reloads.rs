@@ -4,7 +4,10 @@ use std::{sync::Arc, time::SystemTime};
 
 use tokio::sync::watch;
 
-use crate::clock::{self, Instant};
+use crate::{
+    clock::{self, Instant},
+    model::text::floor_char_boundary,
+};
 
 /// Follows the configuration of the process. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -61,10 +64,7 @@ impl Reloads {
 
     /// The file is faulty, and in which way; what ran goes on.
     pub fn refused(&self, why: &str) {
-        let mut end = why.len().min(REFUSAL_BYTES_MAX);
-        while !why.is_char_boundary(end) {
-            end -= 1;
-        }
+        let end = floor_char_boundary(why, REFUSAL_BYTES_MAX);
         let rest = if end < why.len() { "…" } else { "" };
         let why = format!("{}{rest}", &why[..end]);
         self.0.send_modify(|State { seen, refusal }| {

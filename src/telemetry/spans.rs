@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     clock::{Anchor, Instant},
-    model::{Outcome, Secrets, Source},
+    model::{Outcome, Secrets, Source, text::floor_char_boundary},
 };
 
 /// Shorter waits are told as attributes only.
@@ -310,7 +310,7 @@ fn times(anchor: &Anchor, from: Instant, to: Instant) -> (SystemTime, SystemTime
 
 /// As much of a description as spans hold.
 fn cut(description: &str) -> Arc<str> {
-    description[..capture::boundary(description, DESCRIPTION_BYTES_MAX)].into()
+    description[..floor_char_boundary(description, DESCRIPTION_BYTES_MAX)].into()
 }
 
 /// A span of the batch's trace.

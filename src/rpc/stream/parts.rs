@@ -6,9 +6,9 @@ use prost::Message;
 
 use crate::{
     format::Frame,
-    model::{CallResult, Content},
+    model::{CallResult, Content, text::floor_char_boundary},
     proto::v1::{self, result_part::Piece},
-    rpc::{char_boundary, encode},
+    rpc::encode,
     schedule::BatchFinished,
 };
 
@@ -170,6 +170,6 @@ impl BundleParts {
 /// end. Always at least one character.
 fn text_piece<'a>(text: &'a str, offset: &mut usize, bytes_max: usize) -> &'a str {
     let start = *offset;
-    *offset = char_boundary(text, start.saturating_add(bytes_max.max(4)));
+    *offset = floor_char_boundary(text, start.saturating_add(bytes_max.max(4)));
     &text[start..*offset]
 }

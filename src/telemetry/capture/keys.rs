@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::model::text::floor_char_boundary;
+
 /// What is secret by its key, whatever configuration there is.
 const USUAL: &[&str] = &[
     "password",
@@ -90,7 +92,7 @@ pub(super) fn joined(key: &str) -> String {
 /// The words of a key in lower case: they end at what is no letter and no digit,
 /// between letters and digits, and where a capital begins the next.
 fn words(key: &str) -> Vec<String> {
-    let key = &key[..super::boundary(key, KEY_BYTES_MAX)];
+    let key = &key[..floor_char_boundary(key, KEY_BYTES_MAX)];
     let characters: Vec<char> = key.chars().collect();
     let mut words: Vec<String> = Vec::new();
     let mut before = None;
