@@ -1,8 +1,8 @@
 //! What the writers of all shapes share: texts, files and schemas.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Write as _};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::{Engine as _, prelude::BASE64_STANDARD, write::EncoderWriter};
 
 use super::reader::{Members, string};
 use crate::model::{CallResult, Content, json::members, text::floor_char_boundary};
@@ -132,6 +132,13 @@ pub(super) fn file(data: &[u8]) -> Option<File> {
 /// A file as every provider's JSON carries it.
 pub(super) fn base64(data: &[u8]) -> String {
     BASE64_STANDARD.encode(data)
+}
+
+/// The same at the end of what was written: a file may be large.
+pub(super) fn encode_base64(out: &mut Vec<u8>, data: &[u8]) {
+    let mut encoder = EncoderWriter::new(out, &BASE64_STANDARD);
+    let written = encoder.write_all(data).and_then(|()| encoder.finish().map(drop));
+    debug_assert!(written.is_ok(), "a file could not be written to memory");
 }
 
 /// The schema as its source text, saying that it is an object's: providers refuse

@@ -8,7 +8,7 @@ use crate::{
     format::{
         Definition,
         reader::string,
-        writer::{File, base64, block, file, id, object_schema, quote, quoted, text},
+        writer::{File, block, encode_base64, file, id, object_schema, quote, quoted, text},
     },
     model::{CallResult, Content, Outcome},
 };
@@ -134,11 +134,11 @@ impl Blocks<'_> {
             r#"","source":{"type":"base64","media_type":""#,
             media_type,
             r#"","data":""#,
-            &base64(data),
-            r#""}}"#,
         ] {
             self.out.extend_from_slice(part.as_bytes());
         }
+        encode_base64(self.out, data);
+        self.out.extend_from_slice(br#""}}"#);
     }
 }
 
@@ -156,7 +156,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        format::results::{failed, succeeded},
+        format::{
+            results::{failed, succeeded},
+            writer::base64,
+        },
         model::{Failure, FailureCode, Json},
     };
 
