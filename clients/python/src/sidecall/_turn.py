@@ -231,8 +231,6 @@ class AsyncTurnStream:
             await self._call.done_writing()
         except asyncio.InvalidStateError:
             # The stream was over before this: nothing can have taken the commit.
-            if self._listener is not None:
-                await self._listener
             return await self._uncommitted(provider)
         except grpc.aio.AioRpcError:
             # It broke meanwhile, and nobody knows on which side of the commit.
