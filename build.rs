@@ -21,15 +21,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         .open_files(["sidecall/v1/sidecall.proto"])?
         .encode_file_descriptor_set();
 
-    // Served by reflection, and read by the command line for proto3 JSON.
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("sidecall_descriptor.bin"), &descriptors)?;
     let mut modules = Vec::new();
     find_modules(Path::new("src"), "", &mut modules)?;
     modules.sort();
     fs::write(out.join("modules.rs"), format!("&{modules:?}"))?;
 
     let files = prost_types::FileDescriptorSet::decode(descriptors.as_slice())?;
+    // Served by reflection, and read by the command line for proto3 JSON. Without the
+    // comments, which whoever serves would hold in memory.
+    let mut bare = files.clone();
+    for file in &mut bare.file {
+        file.source_code_info = None;
+    }
+    fs::write(out.join("sidecall_descriptor.bin"), bare.encode_to_vec())?;
     fs::write(out.join("methods.rs"), format!("&{:?}", methods(&files)))?;
     tonic_prost_build::configure()
         // Images and documents are passed on, not copied.
