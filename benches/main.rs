@@ -32,6 +32,11 @@ mod streamed;
 mod tracing;
 mod upstream;
 
+/// As in the program: what forwards and does nothing else would have it, too.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Debug, Parser)]
 #[command(name = "sidecall-bench", about = "Measures Sidecall.")]
 struct Args {
