@@ -3,131 +3,27 @@
 //! `make test` builds Jaeger where there is Go, and says where it is; else the
 //! same is asserted of a collector of the tests' own, in `tracing`.
 
-use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+use std::{path::Path, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use sidecall::config::env::{Environment, Process, Variable};
 use tempfile::TempDir;
-use tokio::{
-    process::{Child, Command},
-    time::timeout,
+use tokio::{process::Command, time::timeout};
+
+use self::process::Jaeger;
+use crate::support::{
+    PATIENCE, Peer, Reply, Turn, World, data::exported, report, tools::base_with,
 };
 
-use crate::support::{
-    PATIENCE, Peer, Reply, Turn, World, data::exported, own_address, report, tools::base_with,
-};
+mod process;
 
 const REMEDY: &str = "`make test` sets it";
 const DEPLOYED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/observability");
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo");
 
-/// Jaeger, on ports of its own. Dropping it ends it.
-struct Jaeger {
-    query: String,
-    collector: String,
-    /// As `sidecall demo --jaeger` is told.
-    ports: String,
-    _process: Child,
-}
-
-impl Jaeger {
-    /// Nothing where this machine has none.
-    async fn start() -> Option<Self> {
-        let page = exported("SIDECALL_TEST_JAEGER_UI", REMEDY)?;
-        let listen = |command: &mut Command, ports: &[SocketAddr]| {
-            command.env("JAEGER_UI_ASSETS", page);
-            for (name, address) in [
-                ("JAEGER_QUERY_HTTP_PORT", ports[0]),
-                ("JAEGER_QUERY_GRPC_PORT", ports[1]),
-                ("JAEGER_OTLP_GRPC_PORT", ports[2]),
-                ("JAEGER_OTLP_HTTP_PORT", ports[3]),
-            ] {
-                command.env(name, address.port().to_string());
-            }
-        };
-        Self::open("tests/jaeger/config.yaml", listen).await
-    }
-
-    /// The same by the configuration that others are given, but for its addresses.
-    async fn deployed() -> Option<Self> {
-        let listen = |command: &mut Command, ports: &[SocketAddr]| {
-            for (place, address) in [
-                ("extensions.jaeger_query.http", ports[0]),
-                ("extensions.jaeger_query.grpc", ports[1]),
-                ("receivers.otlp.protocols.grpc", ports[2]),
-                ("receivers.otlp.protocols.http", ports[3]),
-                ("extensions.healthcheckv2.http", ports[4]),
-            ] {
-                command.arg("--set").arg(format!("{place}.endpoint={address}"));
-            }
-        };
-        Self::open(&format!("{DEPLOYED}/jaeger.yaml"), listen).await
-    }
-
-    async fn open(config: &str, listen: impl FnOnce(&mut Command, &[SocketAddr])) -> Option<Self> {
-        let program = exported("SIDECALL_TEST_JAEGER", REMEDY)?;
-        let mut command = Command::new(program);
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(config);
-        command.arg("--config").arg(format!("file:{}", config.display()));
-        let ports = [(); 5].map(|()| own_address());
-        listen(&mut command, &ports);
-        let folder = TempDir::new().unwrap();
-        let log = folder.path().join("log");
-        let mut process = command
-            .kill_on_drop(true)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let query = format!("http://{}", ports[0]);
-        tokio::select! {
-            _ = until(&query, "v3/services", Value::is_object) => {}
-            status = process.wait() => {
-                let said = std::fs::read_to_string(&log).unwrap();
-                panic!("Jaeger ended, {}: {said}", status.unwrap());
-            }
-        }
-        Some(Self {
-            query,
-            collector: ports[2].to_string(),
-            ports: format!("{},{}", ports[2], ports[0]),
-            _process: process,
-        })
-    }
-
-    /// What its API says of `path`, once it says what is wanted.
-    async fn until(&self, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
-        until(&self.query, path, is_wanted).await
-    }
-}
-
-async fn until(query: &str, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let url: http::Uri = format!("{query}/api/{path}").parse().unwrap();
-    let mut last = Value::Null;
-    let asked = async {
-        loop {
-            if let Ok(answer) = client.get(url.clone()).await {
-                let body = answer.into_body().collect().await.unwrap().to_bytes();
-                last = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                if is_wanted(&last) {
-                    return;
-                }
-            }
-            // It tells nobody when it has taken a span in.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    if timeout(PATIENCE, asked).await.is_err() {
-        panic!("{url} says {last:#}");
-    }
-    last
-}
+/// The RPC of a turn.
+const EXECUTE: &str = "sidecall.v1.SidecallService/ExecuteBatch";
 
 /// A span as Jaeger gives it back.
 #[derive(Clone, Debug)]
@@ -173,6 +69,12 @@ fn spans(answer: &Value) -> Vec<Span> {
     spans
 }
 
+/// RPCs of turns, batches and calls among them.
+fn counts(spans: &[Span]) -> (usize, usize, usize) {
+    let of = |name: &str| spans.iter().filter(|s| s.text("name").starts_with(name)).count();
+    (of(EXECUTE), of("batch"), of("execute_tool"))
+}
+
 /// The demo's APIs, as far as its turns ask for them.
 async fn demo_apis() -> Peer {
     let peer = Peer::start().await;
@@ -215,11 +117,11 @@ async fn traced(jaeger: &Jaeger) -> Option<(String, String, Vec<Span>)> {
 
     let id = |name: &str| ids[name].as_str().unwrap().to_owned();
     let (trace, root) = (id("trace_id"), id("span_id"));
-    // The agent's; for each turn an RPC and a batch; 11 calls; what attempts there were.
+    // The agent's; for each turn an RPC and a batch; 11 calls with what attempts there
+    // were. They come in several messages.
     let is_whole = |answer: &Value| {
         let spans = spans(answer);
-        let calls = spans.iter().filter(|span| span.text("name").starts_with("execute_tool"));
-        calls.count() == 11 && spans.iter().any(|span| span.service == "agent")
+        counts(&spans) == (2, 2, 11) && spans.iter().any(|span| span.service == "agent")
     };
     let answer = jaeger.until(&format!("v3/traces/{trace}"), is_whole).await;
     Some((trace, root, spans(&answer)))
@@ -245,7 +147,7 @@ async fn a_python_agents_turns_are_one_trace_in_jaeger() {
         assert_eq!(known, usize::from(!is_root), "an orphan: {span:#?}");
     }
     let of = |name: &str| spans.iter().filter(|span| span.text("name") == name).collect::<Vec<_>>();
-    let rpcs = of("sidecall.v1.SidecallService/ExecuteBatch");
+    let rpcs = of(EXECUTE);
     assert_eq!(rpcs.len(), 2);
     assert!(rpcs.iter().all(|rpc| rpc.text("parentSpanId") == root));
     // Kinds as OTLP numbers them: server, internal, client.
@@ -345,12 +247,9 @@ async fn the_demo_ends_with_the_address_of_each_turn_s_trace() {
     let titles: Vec<_> = traces.iter().map(|(title, _)| title.trim()).collect();
     assert_eq!(titles.len(), 9, "a turn each, and two of the last: {shown}");
     assert!(titles[2].starts_with("3. Fan out, then gather"), "{titles:?}");
-    for ((title, trace), calls) in traces.iter().zip([5, 5, 7, 4, 8, 8, 5, 8, 8]) {
-        let answer = jaeger.until(&format!("v3/traces/{trace}"), Value::is_object).await;
-        let spans = spans(&answer);
-        let of = |name: &str| spans.iter().filter(|s| s.text("name").starts_with(name)).count();
-        let rpcs = of("sidecall.v1.SidecallService/ExecuteBatch");
-        assert_eq!((rpcs, of("batch"), of("execute_tool")), (1, 1, calls), "{title}");
+    for ((_, trace), calls) in traces.iter().zip([5, 5, 7, 4, 8, 8, 5, 8, 8]) {
+        let is_whole = |answer: &Value| counts(&spans(answer)) == (1, 1, calls);
+        jaeger.until(&format!("v3/traces/{trace}"), is_whole).await;
     }
 }
 
