@@ -5,6 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use sidecall::{
@@ -29,7 +30,11 @@ type Client = SidecallServiceClient<Channel>;
 type Events = Streaming<ExecuteBatchResponse>;
 
 async fn begin(client: &mut Client) -> Result<Events, Status> {
-    let tool_use = ToolUse { name: "read".to_owned(), ..ToolUse::default() };
+    begin_with(client, String::new()).await
+}
+
+async fn begin_with(client: &mut Client, input_json: String) -> Result<Events, Status> {
+    let tool_use = ToolUse { name: "read".to_owned(), input_json, ..ToolUse::default() };
     let turn = execute_batch_request::Turn::Typed(ToolUses { tool_uses: vec![tool_use] });
     let request = ExecuteBatchRequest { turn: Some(turn), ..ExecuteBatchRequest::default() };
     let mut events = client.execute_batch(request).await?.into_inner();
@@ -251,6 +256,67 @@ async fn where_memory_is_short_new_turns_are_refused_until_it_is_there_again() {
     answer(asked(&api).await).await;
     assert_eq!(outcome(alone).await, Outcome::Succeeded);
     assert_eq!(outcome(taken).await, Outcome::Succeeded);
+    program.signal("TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+}
+
+/// What a process has of memory, by the name that its system gives it, in MiB.
+fn has_memory(program: &Program, name: &str) -> u64 {
+    let pid = program.child.id().unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let kib: u64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().unwrap();
+    kib >> 10
+}
+
+/// So many turns whose results are this text, and are there all at once.
+async fn at_once(count: usize, text: &str, api: &TcpListener, client: &Client) {
+    let mut turns = Vec::new();
+    let mut answers = Vec::new();
+    let (last, most) = text.as_bytes().split_last().unwrap();
+    for number in 0..count {
+        // Those that are alike would be one.
+        let input = format!("{{\"number\":{number}}}");
+        turns.push(begin_with(&mut client.clone(), input).await.unwrap());
+        let mut stream = asked(api).await;
+        let length = format!("Connection: close\r\nContent-Length: {}", text.len());
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(most).await.unwrap();
+        answers.push(stream);
+    }
+    for mut stream in answers {
+        stream.write_all(&[*last]).await.unwrap();
+    }
+    for turn in turns {
+        assert_eq!(outcome(turn).await, Outcome::Succeeded);
+    }
+}
+
+#[tokio::test]
+async fn what_large_results_took_is_given_back_though_nothing_comes_after_them() {
+    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = Place::new(&format!("http://{}", api.local_addr().unwrap()));
+    let mut program = place.serve(1024).await;
+    let client = Client::new(program.channel().await);
+    let before = has_memory(&program, "VmRSS");
+
+    // Of two sizes: an allocator may keep them apart.
+    let large = [100 << 10, 6 << 20].map(|bytes| format!("\"{}\"", "x".repeat(bytes)));
+    for text in large.iter().flat_map(|text| [text; 2]) {
+        at_once(12, text, &api, &client).await;
+    }
+    let most = has_memory(&program, "VmHWM");
+    assert!(most > before + 48, "{most} MiB at most, {before} MiB before");
+    let is_given_back = async {
+        while has_memory(&program, "VmRSS") > before + 24 {
+            // The system tells nobody.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let is_given_back = timeout(LONG, is_given_back).await.is_ok();
+    let now = has_memory(&program, "VmRSS");
+    assert!(is_given_back, "{now} MiB, {most} MiB at most, {before} MiB before");
     program.signal("TERM");
     assert_eq!(program.ends().await.code(), Some(0));
 }
