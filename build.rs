@@ -15,11 +15,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-changed=src");
 
-    let descriptors = protox::Compiler::new(["proto"])?
+    let files = protox::Compiler::new(["proto"])?
         .include_source_info(true)
         .include_imports(true)
         .open_files(["sidecall/v1/sidecall.proto"])?
-        .encode_file_descriptor_set();
+        .file_descriptor_set();
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut modules = Vec::new();
@@ -27,7 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     modules.sort();
     fs::write(out.join("modules.rs"), format!("&{modules:?}"))?;
 
-    let files = prost_types::FileDescriptorSet::decode(descriptors.as_slice())?;
     // Served by reflection, and read by the command line for proto3 JSON. Without the
     // comments, which whoever serves would hold in memory.
     let mut bare = files.clone();

@@ -66,9 +66,15 @@ async fn asked(api: &TcpListener) -> TcpStream {
 }
 
 async fn answer(mut stream: TcpStream) {
-    let text = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\
-                Connection: close\r\n\r\n{}";
-    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.write_all((head(2) + "{}").as_bytes()).await.unwrap();
+}
+
+/// What stands before an answer of so many bytes.
+fn head(bytes: usize) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {bytes}\r\n\
+         Connection: close\r\n\r\n"
+    )
 }
 
 #[tokio::test]
@@ -279,9 +285,7 @@ async fn at_once(count: usize, text: &str, api: &TcpListener, client: &Client) {
         let input = format!("{{\"number\":{number}}}");
         turns.push(begin_with(&mut client.clone(), input).await.unwrap());
         let mut stream = asked(api).await;
-        let length = format!("Connection: close\r\nContent-Length: {}", text.len());
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{length}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(head(text.len()).as_bytes()).await.unwrap();
         stream.write_all(most).await.unwrap();
         answers.push(stream);
     }
